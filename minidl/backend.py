@@ -1,0 +1,157 @@
+"""One switch between NumPy and CuPy, and every random draw.
+
+An operation runs where its inputs live: `array_module` reads the backend off an array.
+`use_backend` decides only where *new* arrays are made. Random numbers are always drawn on
+the CPU, by NumPy, so one seed gives one model on both backends.
+"""
+
+import os
+import sys
+import zlib
+from types import ModuleType, TracebackType
+from typing import Any
+
+import numpy as np
+
+from .errors import BackendError, MixedBackendError, OptionError
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
+
+_BACKENDS = ("numpy", "cupy")
+_current = "numpy"
+_seed: int | None = None
+_streams: "dict[str, np.random.Generator]" = {}
+
+
+def array_module(array: Any) -> Any:
+    """The namespace whose functions take `array`: ``numpy`` or ``cupy``.
+
+    Python numbers and sequences count as NumPy's. An array of another library is asked for
+    its ``__array_namespace__`` (the array API standard).
+    """
+    if isinstance(array, np.ndarray):
+        return np
+    kind = type(array)
+    if kind.__module__.partition(".")[0] == "cupy":
+        return sys.modules["cupy"]
+    namespace = getattr(array, "__array_namespace__", None)
+    return np if namespace is None or isinstance(array, np.generic) else namespace()
+
+
+def backend_of(array: Any) -> str:
+    """The name of the backend that `array` lives on: ``"numpy"`` or ``"cupy"``."""
+    return str(array_module(array).__name__)
+
+
+def module_of(name: str) -> ModuleType:
+    """The module behind a backend's name, ready for use.
+
+    Raises `BackendError` if the name is unknown, CuPy is not installed, or it finds no GPU.
+    """
+    if name == "numpy":
+        return np
+    if name != "cupy":
+        raise BackendError(f"unknown backend {name!r}: choose one of {', '.join(map(repr, _BACKENDS))}")
+    try:
+        import cupy
+    except ImportError as error:
+        raise BackendError(
+            "backend 'cupy' needs CuPy, which is not installed: pip install 'minidl[cuda12]' or "
+            "'minidl[cuda13]', whichever your NVIDIA driver supports (`nvidia-smi` shows its CUDA version)"
+        ) from error
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        raise BackendError(
+            f"backend 'cupy' needs an NVIDIA GPU; CuPy {cupy.__version__} is installed but found none "
+            f"({error}): check that `nvidia-smi` lists one, or use_backend('numpy')"
+        ) from error
+    return cupy
+
+
+class use_backend:
+    """Choose where new arrays are made: ``use_backend("cupy")``, or ``with use_backend("cupy"):``.
+
+    Called, it sets the backend from here on; used in a ``with``, it sets it back at the end
+    of the block. Arrays that exist already stay where they are. The environment variable
+    ``MINIDL_BACKEND`` sets the one to start with.
+
+    Raises `BackendError` if the name is unknown, CuPy is not installed, or it finds no GPU.
+    """
+
+    def __init__(self, name: str) -> None:
+        global _current
+        module_of(name)
+        self._previous, _current = _current, name
+
+    def __enter__(self) -> "use_backend":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _current
+        _current = self._previous
+
+
+def current_backend() -> str:
+    """The name of the backend on which new arrays are made."""
+    return _current
+
+
+def to_backend(array: Any, name: str) -> Array:
+    """`array` on the backend `name`; the same object if it is there already."""
+    here = backend_of(array)
+    if here == name:
+        return array
+    return to_numpy(array) if name == "numpy" else module_of(name).asarray(array)
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """`array` (or a Tensor) as a NumPy array: a copy if it was on the GPU, the same memory if not."""
+    if isinstance(array, np.ndarray):
+        return array
+    for leave in ("numpy", "get"):  # a Tensor's way out, a CuPy array's way out
+        if hasattr(array, leave):
+            return np.asarray(getattr(array, leave)())
+    return np.asarray(array)
+
+
+def same_backend(where: str, *arrays: Any) -> None:
+    """Raise `MixedBackendError`, naming both sides and the fix, if `arrays` do not share a backend."""
+    names = [backend_of(a) for a in arrays if hasattr(a, "dtype") and not isinstance(a, np.generic)]
+    for name in names:
+        if name != names[0]:
+            raise MixedBackendError(
+                f"{where}: one argument is a {names[0]} array and another a {name} array; minidl moves nothing "
+                f"silently: move one of them with .to({names[0]!r}) or .to({name!r}) (a model: model.to(...))"
+            )
+
+
+def seed(n: int) -> None:
+    """Start all of minidl's random streams anew from `n`, a non-negative integer.
+
+    Same seed, same machine: the same initial values, shuffles and dropout masks, on either
+    backend. Raises `OptionError` if `n` is not a non-negative integer.
+    """
+    global _seed
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+        raise OptionError(f"seed: expected a non-negative integer, got {n!r}")
+    _seed = int(n)
+    _streams.clear()
+
+
+def generator(purpose: str) -> "np.random.Generator":
+    """The CPU random generator for one purpose: ``"init"``, ``"shuffle"`` or ``"dropout"``.
+
+    Each purpose draws from a stream of its own, so adding dropout to a model changes neither
+    its initial weights nor the order of its batches.
+    """
+    if purpose not in _streams:
+        key = zlib.crc32(purpose.encode())
+        _streams[purpose] = np.random.default_rng(None if _seed is None else [_seed, key])
+    return _streams[purpose]
+
+
+if "MINIDL_BACKEND" in os.environ:
+    use_backend(os.environ["MINIDL_BACKEND"])

@@ -1,0 +1,105 @@
+"""Labelled samples, as two arrays that belong together."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import to_numpy
+from ..errors import DataError, LabelError, OptionError
+
+_MOST_NAMES = 1 << 16  # a wild label must not have 4 billion class names made up for it
+
+
+class Dataset:
+    """N labelled samples: ``dataset.inputs[i]`` belongs to ``dataset.labels[i]``.
+
+    Args:
+        inputs: (N, ...) array, or a list (then float32). uint8 means pixels, 0 to 255: a
+            `Loader` scales them to [0, 1].
+        labels: (N,) integers in 0 ... C - 1.
+        name: what messages call it.
+        shape: the shape of one sample; that of ``inputs[0]`` if not given.
+        classes: the C class names; "0", "1", ... up to the largest label if not given.
+
+    Attributes:
+        inputs: (N, D) NumPy array, each sample flattened, dtype kept; a view of the array
+            given where NumPy can make one.
+        labels: (N,) NumPy array of integers, dtype kept.
+        shape: tuple with product D: ``inputs[i].reshape(shape)`` is the picture again.
+        classes: tuple of C strings.
+        name: string.
+
+    Raises `DataError` if `inputs`, `labels` and `shape` do not fit together, `LabelError` for
+    labels that are not (N,) integers or not in 0 ... C - 1.
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        labels: Any,
+        *,
+        name: str = "data",
+        shape: Sequence[int] | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        inputs = to_numpy(inputs) if hasattr(inputs, "dtype") else np.asarray(inputs, np.float32)
+        labels = to_numpy(labels)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise LabelError(
+                f"{name}: labels: expected integers of shape (N,), got {labels.dtype} of shape {labels.shape}"
+                + ("; if they are one-hot: labels.argmax(axis=1)" if labels.ndim == 2 else "")
+            )
+        if inputs.ndim == 0 or len(inputs) != len(labels):
+            raise DataError(
+                f"{name}: expected one label for each sample, got inputs of shape {inputs.shape} "
+                f"and labels of shape {labels.shape}"
+            )
+        self.name = name
+        self.shape = tuple(inputs.shape[1:] if shape is None else shape)
+        if math.prod(self.shape) != math.prod(inputs.shape[1:]):
+            raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
+        self.inputs: np.ndarray = inputs.reshape(len(inputs), math.prod(self.shape))
+        self.labels: np.ndarray = labels
+        self.classes = _made_up_classes(name, labels) if classes is None else tuple(classes)
+        _check_range(name, labels, len(self.classes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "Dataset":
+        """The samples of a slice (views), of a list or (M,) array of integers, or of an (N,) mask (copies).
+
+        Raises `OptionError` for anything else, ``IndexError`` for a sample that is not there.
+        """
+        rows = index if isinstance(index, slice) else np.asarray(index)
+        if isinstance(rows, np.ndarray) and rows.ndim != 1:
+            raise OptionError(
+                f"{self.name}: index with a slice or a one-dimensional array of integers, got {index!r}; "
+                f"one sample is dataset.inputs[i], dataset.labels[i]"
+            )
+        return Dataset(self.inputs[rows], self.labels[rows], name=self.name, shape=self.shape, classes=self.classes)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.shape)) or "1"
+        return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {len(self.classes)} classes>"
+
+
+def _made_up_classes(name: str, labels: np.ndarray) -> tuple[str, ...]:
+    count = int(labels.max(initial=0)) + 1 if len(labels) else 0
+    if count > _MOST_NAMES:
+        raise LabelError(
+            f"{name}: label {count - 1} at index {labels.argmax()}: class names are made up for at most "
+            f"{_MOST_NAMES} classes; pass classes= if there really are more"
+        )
+    return tuple(map(str, range(count)))
+
+
+def _check_range(name: str, labels: np.ndarray, classes: int) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        raise LabelError(
+            f"{name}: label {labels[wrong[0]]} at index {wrong[0]}: expected 0 to {classes - 1} "
+            f"for {classes} classes ({wrong.size} of {len(labels)} labels are outside)"
+        )

@@ -1,0 +1,97 @@
+"""A data set, cut into shuffled batches that a model can take."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..backend import Array, array_module, current_backend, generator, module_of, to_backend
+from ..errors import DataError, DTypeError, OptionError
+from .dataset import Dataset
+
+_PIXEL = np.float32(1 / 255)
+
+
+class Loader:
+    """Batches of a data set: ``for x, y in Loader(train, 32): ...`` is one epoch.
+
+    Each epoch yields every sample once, in an order drawn anew from the "shuffle" stream of
+    `minidl.seed`, the same on every backend.
+
+    x: (B, D). uint8 inputs come as float32 in [0, 1] (pixel / 255), floating inputs as they are.
+    y: (B,) integers, in the labels' dtype.
+    Both are plain arrays, made for this batch alone: keep them, or write into them.
+
+    Args:
+        dataset: a `Dataset`, its inputs uint8 or floating.
+        batch_size: B, from 1 (SGD) to ``len(dataset)``, or "full" (gradient descent on all of it).
+        shuffle: False keeps the data set's own order.
+        drop_last: True leaves out the last batch of an epoch if it is smaller than B.
+        backend: where the batches live; the current backend, as each epoch begins, if not given.
+
+    Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
+    set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int | str,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        backend: str | None = None,
+    ) -> None:
+        if not isinstance(dataset, Dataset):
+            raise OptionError(
+                f"Loader: expected a Dataset, got {type(dataset).__name__}; Dataset(inputs, labels) makes one "
+                f"of two arrays, and mnist() gives two: train, test = mnist()"
+            )
+        if dataset.inputs.dtype != np.uint8 and dataset.inputs.dtype.kind != "f":
+            raise DTypeError(
+                f"Loader: {dataset.name}: inputs must be uint8 (pixels, scaled to [0, 1]) or floating, "
+                f"got {dataset.inputs.dtype}; convert them first: inputs.astype(np.float32)"
+            )
+        if backend is not None:
+            module_of(backend)
+        self.dataset = dataset
+        self.batch_size = _checked_batch_size(batch_size, dataset)
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.backend = backend
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        count = len(self.dataset) / self.batch_size
+        return math.floor(count) if self.drop_last else math.ceil(count)
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        backend = self.backend or current_backend()
+        inputs, labels = self.dataset.inputs, self.dataset.labels
+        pixels = inputs.dtype == np.uint8
+        if self.shuffle:
+            order = generator("shuffle").permutation(len(labels))
+            # take() copies all of a strided array (dataset[::2], say), so that is done once, not for every batch.
+            inputs, labels = np.ascontiguousarray(inputs), np.ascontiguousarray(labels)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            if self.shuffle:
+                x, y = inputs.take(order[batch], axis=0), labels.take(order[batch])
+            else:
+                x, y = inputs[batch], labels[batch].copy()
+                x = x if pixels else x.copy()
+            # Pixels are scaled where they will be used: a quarter of the bytes travel to a GPU.
+            x, y = to_backend(x, backend), to_backend(y, backend)
+            yield (array_module(x).multiply(x, _PIXEL, dtype=np.float32) if pixels else x), y
+
+
+def _checked_batch_size(batch_size: int | str, dataset: Dataset) -> int:
+    if len(dataset) == 0:
+        raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
+    if batch_size == "full":
+        return len(dataset)
+    allowed = f'an integer from 1 to {len(dataset)} (the size of {dataset.name}), or "full" for all of it'
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size!r}")
+    if not 1 <= batch_size <= len(dataset):
+        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size}")
+    return int(batch_size)

@@ -1,0 +1,53 @@
+"""A composition of ops that a kernel may replace, for speed, at first order (law 1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .autograd import Node, Op, unbroadcast
+from .backend import Array, backend_of
+from .sweep import gradients
+
+
+class Fusable(Op):
+    """A composition of ops, which is its own specification; a kernel may stand in for it.
+
+    ``kernels[backend]`` is a pair: ``forward(*args) -> (y, saved)``, and ``backward(g, y, saved,
+    wanted, *args)`` -> the gradients of the arguments numbered in `wanted`. Arrays are positional
+    arguments, parameters keyword-only. Where there is no kernel, the composition itself runs.
+    """
+
+    def __init__(self, composition: Callable[..., Any]) -> None:
+        super().__init__(composition)
+        self.kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        first = args[0].data if isinstance(args[0], Node) else args[0]
+        if backend_of(first) in self.kernels:
+            return super().__call__(*args, **params)
+        return self.forward(*args, **params)
+
+    def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
+        """Run the kernel's forward."""
+        return self.kernels[backend_of(values[0])][0](*values)
+
+    def pullback(self, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> list[Any]:
+        """Run the kernel's backward; for Tensors, record the composition anew and differentiate that."""
+        if not isinstance(y, Node):
+            return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
+        fresh = [unbroadcast(a, a.data.shape, a.data.dtype) if isinstance(a, Node) else a for a in args]
+        return gradients(self._composed(fresh), [fresh[i] for i in wanted], g, create_graph=True)
+
+    def _composed(self, args: list[Any]) -> Any:
+        arrays = self.signature.positional
+        return self.forward(*args[:arrays], **dict(zip(self.signature.names[arrays:], args[arrays:], strict=True)))
+
+
+def kernel(op: Fusable, backend: str) -> Callable[[type], type]:
+    """Class decorator: its static methods ``forward`` and ``backward`` become `op`'s kernel on `backend`."""
+
+    def register(pair: type) -> type:
+        op.kernels[backend] = (pair.forward, pair.backward)  # type: ignore[attr-defined]
+        return pair
+
+    return register

@@ -1,0 +1,39 @@
+"""Layers, models, losses and initial values."""
+
+from ..ops import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus, tanh
+from . import init
+from .activation import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from .batchnorm import BatchNorm
+from .dense import Dense
+from .dropout import Dropout
+from .losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
+from .module import Buffer, Module, Parameter
+from .sequential import Flatten, Sequential
+
+__all__ = [
+    "BatchNorm",
+    "Buffer",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "LeakyReLU",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "binary_cross_entropy_with_logits",
+    "init",
+    "leaky_relu",
+    "log_softmax",
+    "mean_squared_error",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "tanh",
+]

@@ -1,0 +1,59 @@
+"""The fully connected layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backend import current_backend
+from ..errors import OptionError, ShapeError
+from ..ops import dense
+from .init import initial
+from .module import Module, Parameter
+
+
+def positive_integer(value: Any, what: str) -> int:
+    """`value`, if it is an integer of at least 1; else `OptionError`, naming `what`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise OptionError(f"{what} must be an integer of at least 1, got {value!r}")
+    return int(value)
+
+
+class Dense(Module):
+    """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
+
+    `x` has shape (..., in_features). `weight_init` and `bias_init` are names from `minidl.nn.init` or
+    functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
+    `OptionError` for sizes below 1 or an unknown initialiser, `ShapeError` for an input that does not fit.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        weight_init: str | Callable[..., Any] = "he_normal",
+        bias_init: str | Callable[..., Any] = "zeros",
+    ) -> None:
+        self.in_features = positive_integer(in_features, "Dense: in_features")
+        self.out_features = positive_integer(out_features, "Dense: out_features")
+        self.weight = Parameter(
+            initial(weight_init, (self.in_features, self.out_features), "Dense: weight_init"), backend=current_backend()
+        )
+        self.bias = (
+            Parameter(initial(bias_init, (self.out_features,), "Dense: bias_init"), backend=current_backend())
+            if bias
+            else None
+        )
+
+    def forward(self, x: Any, activation: str | None = None) -> Any:
+        """X @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
+        if x.ndim == 0 or x.shape[-1] != self.in_features:
+            fix = f": put Flatten() before it, or reshape to (batch, {self.in_features})" if x.ndim > 2 else ""
+            raise ShapeError(
+                f"{self!r}: expected an input of shape (batch, {self.in_features}), got {tuple(x.shape)}{fix}"
+            )
+        return dense(x, self.weight, self.bias, activation=activation)
+
+    def config(self) -> dict[str, Any]:
+        """in_features, out_features, bias."""
+        return {"in_features": self.in_features, "out_features": self.out_features, "bias": self.bias is not None}

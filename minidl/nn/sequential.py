@@ -1,0 +1,61 @@
+"""Layers one after the other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import OptionError
+from .activation import Activation
+from .dense import Dense
+from .module import Module
+
+
+class Flatten(Module):
+    """(batch, ...) -> (batch, features)."""
+
+    def forward(self, x: Any) -> Any:
+        """All axes but the first become one."""
+        return x.reshape((len(x), -1))
+
+
+class Sequential(Module):
+    """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
+
+    A layer is a Module, or any function of one Tensor. Indexing, ``len`` and iteration see the layers.
+    Raises `OptionError` for something that cannot be called.
+    """
+
+    def __init__(self, *layers: Any) -> None:
+        for i, layer in enumerate(layers):
+            if not callable(layer) or isinstance(layer, type):
+                hint = f": write {layer.__name__}()" if isinstance(layer, type) else ""
+                raise OptionError(f"Sequential: layer {i} is not a layer or function but {layer!r}{hint}")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        """Run the layers in order; a Dense and the activation behind it run as one op, with the same result."""
+        waiting: Dense | None = None
+        for layer in self.layers:
+            if waiting is not None:
+                fused = isinstance(layer, Activation) and type(layer).forward is Activation.forward
+                x = waiting.forward(x, layer.name if fused else None)
+                waiting = None
+                if fused:
+                    continue
+            if type(layer) is Dense:
+                waiting = layer
+            else:
+                x = layer(x)
+        return x if waiting is None else waiting(x)
+
+    def config(self) -> dict[str, Any]:
+        """The layers, each with its class's name."""
+        return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]

@@ -1,0 +1,119 @@
+"""Elements picked by their place, and put back there by the gradient."""
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..autograd import Op, unbroadcast
+from ..backend import Array, array_module
+from .shape import along, plain, ravel, reshape
+
+
+@Op
+def getitem(a: Array, index: Any) -> Array:
+    """``a[index]``, for any index that NumPy takes; a view for slices and numbers, a copy otherwise.
+
+    An element picked several times gets the sum of the gradients.
+    """
+    return a[index]
+
+
+@Op
+def scatter(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with `values` added at `index`: what `getitem` does, read backwards."""
+    xp = array_module(values)
+    a = xp.zeros(shape, values.dtype)
+    if _picks_once(index):
+        a[index] = values
+    else:
+        xp.add.at(a, index, values)
+    return a
+
+
+getitem.vjp(lambda g, y, a, index: scatter(g, index, a.shape))
+scatter.vjp(lambda g, y, values, index, shape: getitem(g, index))
+
+
+def _picks_once(index: Any) -> bool:
+    """Whether `index` holds no array of integers: then it picks no element twice, and assigning is much faster."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) or _is_mask(part)
+        for part in parts
+    )
+
+
+def _is_mask(part: Any) -> bool:
+    return hasattr(part, "dtype") and part.dtype.kind == "b"
+
+
+def take(a: Array, indices: Any, axis: int | None = None) -> Any:
+    """The elements of `a` at `indices` along `axis` (None: of `a` flattened), as ``a[:, indices]`` for axis 1.
+
+    The result has `indices`' shape in place of that axis.
+    """
+    indices = plain(indices)
+    if not hasattr(indices, "dtype"):
+        indices = np.asarray(indices)
+    if axis is None:
+        return getitem(ravel(a), indices)
+    return getitem(a, along(normalize_axis_index(axis, a.ndim), indices))
+
+
+def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Any:
+    """For each place in `indices`, the element of `arr` that lies there but for `axis`, where the index says.
+
+    What `argsort` and `argmax` (keepdims=True) return picks the sorted and the largest elements.
+    """
+    indices = plain(indices)
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    xp, ndim = array_module(indices), arr.ndim
+    axis = normalize_axis_index(axis, ndim)
+    rest = [xp.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i)) for i, n in enumerate(arr.shape)]
+    return getitem(arr, (*rest[:axis], indices, *rest[axis + 1 :]))
+
+
+@Op
+def _repeat(a: Array, repeats: int, axis: int) -> Array:
+    return a.repeat(repeats, axis)
+
+
+def _repeat_vjp(g: Any, y: Any, a: Any, repeats: int, axis: int) -> Any:
+    before, after = a.shape[: axis + 1], a.shape[axis + 1 :]
+    grouped = reshape(g, (*before, repeats, *after))
+    return reshape(unbroadcast(grouped, (*before, 1, *after), g.dtype), a.shape)
+
+
+_repeat.vjp(_repeat_vjp)
+
+
+def repeat(a: Array, repeats: Any, axis: int | None = None) -> Any:
+    """Each element of `a` `repeats` times in a row along `axis` (None: of `a` flattened).
+
+    `repeats`: one number, or one for each element along the axis.
+    """
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = normalize_axis_index(axis, a.ndim)
+    if isinstance(repeats, int | np.integer):
+        return _repeat(a, int(repeats), axis)
+    return take(a, np.repeat(np.arange(a.shape[axis]), plain(repeats)), axis)
+
+
+@Op
+def argsort(a: Array, axis: int | None = -1) -> Array:
+    """The indices that sort `a` along `axis`, equal elements in their order; no gradient."""
+    return array_module(a).argsort(a, axis, kind="stable")
+
+
+argsort.vjp(None)
+
+
+def sort(a: Array, axis: int | None = -1) -> Any:
+    """`a` in ascending order along `axis` (None: of `a` flattened), NaN last; each gradient goes where its element was.
+
+    Of equal elements, the first in `a` counts as the smaller.
+    """
+    return take_along_axis(a, argsort(plain(a), axis), axis)

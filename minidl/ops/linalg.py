@@ -1,0 +1,237 @@
+"""Products of vectors, matrices and stacks of them; diagonals and norms."""
+
+import math
+import string
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from ..autograd import Op
+from ..backend import Array, array_module
+from ..errors import ShapeError, UnsupportedError
+from . import reduce
+from .arithmetic import multiply
+from .elementwise import absolute, where
+from .indexing import scatter
+from .shape import Axis, moveaxis, plain, reshape, swapaxes, transpose
+
+
+@Op
+def matmul(a: Array, b: Array) -> Array:
+    """The product a @ b, of matrices along the last two axes, the axes before them broadcast.
+
+    A vector counts as a row on the left, as a column on the right, and the axis of length 1 that this
+    adds is dropped again. Raises `ShapeError` if the shapes do not fit or a number is multiplied.
+    """
+    return a @ b
+
+
+def _flipped(a: Any) -> Any:
+    return a.T if a.ndim == 2 else swapaxes(a, -1, -2)
+
+
+def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    if b.ndim == 1:
+        b, g = b[:, None], g[..., None]
+    if a.ndim == 1:
+        a, g = a[None, :], g[..., None, :]
+    return g, a, b
+
+
+def _matmul_vjp_left(g: Any, y: Any, a: Any, b: Any) -> Any:
+    g, _, b = _as_matrices(g, a, b)
+    return g @ _flipped(b)
+
+
+def _matmul_vjp_right(g: Any, y: Any, a: Any, b: Any) -> Any:
+    vector = b.ndim == 1
+    g, a, b = _as_matrices(g, a, b)
+    if b.ndim == 2 < a.ndim:  # one product of tall matrices, not a stack of products to be summed
+        rows = math.prod(a.shape[:-1])
+        g, a = reshape(g, (rows, g.shape[-1])), reshape(a, (rows, a.shape[-1]))
+    found = _flipped(a) @ g
+    return found[..., 0] if vector else found
+
+
+matmul.vjp(_matmul_vjp_left, _matmul_vjp_right)
+
+
+def _is_array(operand: Any) -> bool:
+    return hasattr(operand, "dtype") and not isinstance(operand, np.generic)
+
+
+def _operands(*operands: Any) -> list[Any]:
+    """The operands, with numbers and lists among them made arrays beside the first that is one, of its dtype."""
+    like = next((plain(o) for o in operands if _is_array(o)), None)
+    dtype = like.dtype if like is not None and like.dtype.kind == "f" else None
+    return [o if _is_array(o) else array_module(like).asarray(o, dtype=dtype) for o in operands]
+
+
+def dot(a: Array, b: Array) -> Any:
+    """NumPy's dot: a product of numbers, vectors or matrices; beyond, over a's last axis and b's last but one."""
+    a, b = _operands(a, b)
+    if 0 in (a.ndim, b.ndim):
+        return multiply(a, b)
+    return matmul(a, b) if b.ndim < 3 else tensordot(a, b, (-1, -2))
+
+
+def inner(a: Array, b: Array) -> Any:
+    """The sum of products over the last axis of both; of numbers, the product."""
+    a, b = _operands(a, b)
+    return multiply(a, b) if 0 in (a.ndim, b.ndim) else tensordot(a, b, (-1, -1))
+
+
+def outer(a: Array, b: Array) -> Any:
+    """The matrix of all products a[i] b[j], both flattened first."""
+    a, b = _operands(a, b)
+    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+
+
+def tensordot(a: Array, b: Array, axes: Any = 2) -> Any:
+    """The sum of products over axes of both: the last so many of `a` and first of `b`, or a pair (a's, b's).
+
+    The result has the axes left over, a's first. Raises `ShapeError` if the axes do not match in length.
+    """
+    a, b = _operands(a, b)
+    if isinstance(axes, int | np.integer):
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    over_a, over_b = normalize_axis_tuple(axes[0], a.ndim), normalize_axis_tuple(axes[1], b.ndim)
+    lengths = [a.shape[i] for i in over_a]
+    if lengths != [b.shape[i] for i in over_b]:
+        raise ShapeError(f"tensordot: axes {over_a} of {a.shape} and {over_b} of {b.shape} do not match in length")
+    rest_a = [i for i in range(a.ndim) if i not in over_a]
+    rest_b = [i for i in range(b.ndim) if i not in over_b]
+    rows, columns = [a.shape[i] for i in rest_a], [b.shape[i] for i in rest_b]
+    left = reshape(transpose(a, (*rest_a, *over_a)), (math.prod(rows), math.prod(lengths)))
+    right = reshape(transpose(b, (*over_b, *rest_b)), (math.prod(lengths), math.prod(columns)))
+    return reshape(matmul(left, right), (*rows, *columns))
+
+
+@Op
+def _einsum(*operands: Array, subscripts: str, optimize: Any) -> Array:
+    return array_module(operands[0]).einsum(subscripts, *operands, optimize=optimize)
+
+
+def _einsum_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
+    *operands, subscripts, optimize = args
+    inputs, _, output = subscripts.partition("->")
+    terms = inputs.split(",")
+    own = terms[i]
+    operands[i], terms[i] = g, output
+    known = [letter for letter in own if any(letter in term for term in terms)]
+    found = _einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(known)}", optimize=optimize)
+    # a letter that only this operand has was summed over: its gradient is the same all along that axis
+    return found[tuple(slice(None) if letter in known else None for letter in own)]
+
+
+_einsum.vjp(_einsum_vjp)
+
+
+def einsum(subscripts: str, *operands: Array, optimize: Any = True) -> Any:
+    """Einstein's sum, ``einsum("ij,jk->ik", a, b)``: over all letters that the result does not have.
+
+    Without ``->`` the result has, in alphabetical order, the letters that occur once. A letter twice in
+    one operand takes its diagonal; ``...`` stands for further axes, broadcast. Raises `ShapeError` if
+    letters and axes do not fit, `UnsupportedError` for the form without a string.
+    """
+    if not isinstance(subscripts, str):
+        raise UnsupportedError("einsum: give the subscripts as a string first, einsum('ij,j->i', a, b)")
+    arrays = _operands(*operands)
+    terms, output = _explicit(subscripts, [a.ndim for a in arrays])
+    for i in range(len(terms)):
+        arrays[i], terms[i] = _without_repeats(arrays[i], terms[i])
+    return _einsum(*arrays, subscripts=f"{','.join(terms)}->{output}", optimize=optimize)
+
+
+def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, with letters put in for ``...`` and for an absent result."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(ndims):
+        raise ShapeError(f"einsum: {subscripts!r} is for {len(terms)} operands, but {len(ndims)} were given")
+    hidden = [ndim - len(term.replace("...", "")) for term, ndim in zip(terms, ndims, strict=True)]
+    for term, extra, ndim in zip(terms, hidden, ndims, strict=True):
+        if extra < 0 or (extra and "..." not in term):
+            raise ShapeError(f"einsum: {term!r} does not fit an operand with {ndim} axes")
+    unused = "".join(letter for letter in string.ascii_letters if letter not in subscripts)
+    spare = unused[: max(hidden)]
+    if not arrow:
+        output = "..." + "".join(sorted(letter for letter in set(inputs) - set(",.") if inputs.count(letter) == 1))
+    elif spare and "..." not in output:
+        raise ShapeError(f"einsum: {subscripts!r} has ... among its operands, so the result needs it too")
+    terms = [term.replace("...", spare[len(spare) - extra :]) for term, extra in zip(terms, hidden, strict=True)]
+    return terms, output.replace("...", spare)
+
+
+def _without_repeats(a: Any, term: str) -> tuple[Any, str]:
+    """The diagonal of `a` along axes of the same letter, and the letters of what remains."""
+    for letter in term:
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            if a.shape[first] != a.shape[second]:
+                raise ShapeError(f"einsum: {letter!r} stands for lengths {a.shape[first]} and {a.shape[second]}")
+            a = _diagonal(a, 0, first, second)
+            term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
+    return a, term
+
+
+def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum along a diagonal, `offset` places above the main one, of the matrices along two axes."""
+    return reduce.sum(_diagonal(a, offset, axis1, axis2), -1, False, None)
+
+
+def diag(v: Array, k: int = 0) -> Any:
+    """Of a matrix, its diagonal `k` places above the main one; of a vector, the matrix that has it there, else 0.
+
+    Raises `ShapeError` for any other number of axes.
+    """
+    if v.ndim == 1:
+        n = v.shape[0] + abs(k)
+        return reshape(scatter(v, _steps(k, n, n), (n * n,)), (n, n))
+    if v.ndim != 2:
+        raise ShapeError(f"diag: expected a vector or a matrix, got shape {v.shape}")
+    return _diagonal(v, k, 0, 1)
+
+
+def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
+    """The diagonal of the matrices along two axes, as the last axis."""
+    a = moveaxis(a, (axis1, axis2), (-2, -1))
+    *rest, rows, columns = a.shape
+    return reshape(a, (*rest, rows * columns))[..., _steps(offset, rows, columns)]
+
+
+def _steps(offset: int, rows: int, columns: int) -> slice:
+    """Where a diagonal lies in a flattened matrix: each element one row and one column after the last."""
+    length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    start = offset if offset > 0 else -offset * columns
+    return slice(start, start + length * (columns + 1), columns + 1)
+
+
+@Op
+def _norm2(x: Array, axis: Axis, keepdims: bool) -> Array:
+    x = x if x.dtype.kind == "f" else x.astype(float)
+    return array_module(x).sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+
+
+_norm2.vjp(lambda g, y, x, axis, keepdims: x * reduce.kept(g / where(y == 0, 1, y), axis, keepdims))
+
+
+def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+    """``numpy.linalg.norm``: by default √Σx², over `axis`: a number, a pair (of matrices), or None for all.
+
+    For vectors `ord` may be 2 or None (√Σx²), 1 (Σ|x|), inf or -inf (the largest and the smallest |x|); for
+    matrices "fro" or None (√Σx²). Where √Σx² is 0, its derivative is 0, of all the subgradients the least.
+    Raises `UnsupportedError` for other norms.
+    """
+    if ord is None and axis is None:
+        return _norm2(x, None, keepdims)
+    axes = x.ndim if axis is None else len(normalize_axis_tuple(axis, x.ndim))
+    if (axes, ord) in [(1, None), (1, 2), (2, None), (2, "fro")]:
+        return _norm2(x, axis, keepdims)
+    if axes == 1 and ord == 1:
+        return reduce.sum(absolute(x), axis, keepdims, None)
+    if axes == 1 and ord in (math.inf, -math.inf):
+        return (reduce.max if ord > 0 else reduce.min)(absolute(x), axis, keepdims)
+    raise UnsupportedError(f"norm: ord={ord!r} over {axes} axes is not there: see minidl.norm for those that are")

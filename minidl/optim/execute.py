@@ -1,0 +1,75 @@
+"""A rule carried out over flat vectors: in place, block by block, on NumPy; whole, elsewhere."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..backend import Array, array_module
+from .flat import Run, aligned
+from .plan import Plan, Scalars
+from .rule import Rule
+from .symbols import equation
+
+BLOCK = 32768  # elements: a block of each vector and the buffers stay in the cache from one operation to the next
+
+Call = tuple[np.ufunc, list[np.ndarray], np.ndarray]  # ufunc(*operands, out=result)
+
+
+class Blocks:
+    """`rule` on NumPy vectors: the same few ufuncs called in place on one cache-sized block after the other.
+
+    The equation is read off the rule once. Its numbers (lr, t, the hyperparameters) are read at every
+    step, worked out in float64, and rounded to the vectors' dtype as they are used.
+    """
+
+    def __init__(self, rule: Rule, vectors: Sequence[np.ndarray]) -> None:
+        self._plan = Plan(equation(rule))
+        self._names = rule.numbers()
+        self._work_out = Scalars(self._plan.scalars)
+        self._vectors, dtype = vectors, vectors[0].dtype
+        self._scalars = np.empty(len(self._plan.scalars), dtype)
+        self._buffers = [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self._plan.buffers)]
+        self._calls: dict[tuple[Run, ...], list[Call]] = {}
+
+    def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
+        """Update the vectors over `runs`; `rule` is the one of this step (see `Rule.at`)."""
+        if runs not in self._calls:
+            if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
+                self._calls.clear()
+            self._calls[runs] = self._bound(runs)
+        given = {name: getattr(rule, name) for name in self._names}
+        self._scalars[:] = self._work_out({"lr": lr, "t": t, **given})
+        for ufunc, operands, result in self._calls[runs]:
+            ufunc(*operands, out=result)
+
+    def _bound(self, runs: tuple[Run, ...]) -> list[Call]:
+        """The plan's operations with their arrays: looked up once, as that costs as much as a call."""
+        calls = []
+        for start, stop in runs:
+            for at in range(start, stop, BLOCK):
+                size = min(BLOCK, stop - at)
+                found = {("vector", i): vector[at : at + size] for i, vector in enumerate(self._vectors)}
+                found |= {("buffer", i): buffer[:size] for i, buffer in enumerate(self._buffers)}
+                found |= {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
+                for ufunc, operands, result in self._plan.operations:
+                    calls.append((ufunc, [found[place] for place in operands], found[result]))
+        return calls
+
+
+class Whole:
+    """`rule` on vectors of any backend: called as it stands, its results copied back."""
+
+    def __init__(self, rule: Rule, vectors: Sequence[Array]) -> None:
+        self._vectors = vectors
+
+    def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
+        """Update the vectors over `runs`; `rule` is the one of this step (see `Rule.at`)."""
+        for start, stop in runs:
+            theta, g, *state = [vector[start:stop] for vector in self._vectors]
+            for old, new in zip((theta, *state), rule(theta, g, *state, lr=lr, t=t), strict=True):
+                old[...] = new
+
+
+def executor(rule: Rule, vectors: Sequence[Array]) -> Blocks | Whole:
+    """What carries out `rule` fastest on `vectors`: θ, the gradient, then the state, flat and of one dtype."""
+    return (Blocks if array_module(vectors[0]) is np else Whole)(rule, vectors)

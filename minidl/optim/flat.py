@@ -1,0 +1,186 @@
+"""Law 5: all parameters of an optimizer are views of one flat vector, all their gradients of another."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..autograd import Node
+from ..backend import Array, array_module, backend_of, same_backend
+from ..errors import DTypeError, GradientError, MixedBackendError, OptionError, ShapeError
+
+Run = tuple[int, int]  # the elements from start to stop of a flat vector
+
+
+def aligned(size: int, dtype: Any, xp: Any = np) -> Array:
+    """An uninitialised vector whose first byte is at a multiple of 64, as wide vector instructions like it."""
+    if xp is not np:
+        return xp.empty(size, dtype)
+    length = size * np.dtype(dtype).itemsize
+    room = np.empty(length + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + length].view(dtype)
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """The part of the two flat vectors, from `start` to `stop`, that is parameter `number`'s, in its shape."""
+
+    number: int
+    parameter: Node
+    start: int
+    stop: int
+    value: Array
+    gradient: Array
+
+
+class Flat:
+    """The parameters' values and gradients as two vectors, `values` and `gradients`.
+
+    Each parameter keeps its shape, but its ``data`` becomes a view of `values`, and `backward` deposits
+    its gradient in a view of `gradients`. `parameters` must have passed `checked`.
+    """
+
+    values: Array
+    gradients: Array
+
+    def __init__(self, parameters: Sequence[Node]) -> None:
+        self.parameters = parameters
+        self._lay()
+
+    def _lay(self) -> None:
+        """Allocate the vectors where the parameters live now, move their values in, and point them there."""
+        _alike(self.parameters)
+        like = self.parameters[0].data
+        self.size, self.dtype, self._module = sum(p.data.size for p in self.parameters), like.dtype, array_module(like)
+        self.values, self.gradients = self.zeros(), self.zeros()
+        self.pieces: list[Piece] = []
+        stop = 0
+        for number, p in enumerate(self.parameters):
+            start, stop = stop, stop + p.data.size
+            value, gradient = (v[start:stop].reshape(p.data.shape) for v in (self.values, self.gradients))
+            self.pieces.append(Piece(number, p, start, stop, value, gradient))
+        self._take(self.pieces)
+
+    def zeros(self) -> Array:
+        """A vector like `values`, of zeros."""
+        vector = aligned(self.size, self.dtype, self._module)
+        vector[...] = 0
+        return vector
+
+    def _take(self, pieces: list[Piece]) -> None:
+        copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go
+        for piece, values in zip(pieces, copies, strict=True):
+            piece.value[...] = values
+            piece.parameter.data, piece.parameter._slot = piece.value, piece.gradient
+
+    def claim(self) -> None:
+        """Take back every parameter whose ``data`` was replaced: its new values are copied in.
+
+        That is so after an assignment to ``p.data``, after another optimizer was given the same
+        parameters, and after ``model.to(...)``: if all parameters have moved to another backend or dtype,
+        the vectors follow them (and are new ones). Raises `ShapeError` if a shape has changed,
+        `OptionError` or `MixedBackendError` if only some parameters have moved.
+        """
+        astray = [piece for piece in self.pieces if piece.parameter.data is not piece.value]
+        if not astray:
+            return
+        for piece in astray:
+            if piece.parameter.data.shape != piece.value.shape:
+                raise ShapeError(
+                    f"parameter {piece.number} had shape {piece.value.shape} when the optimizer was made, "
+                    f"and has {piece.parameter.data.shape} now: make a new optimizer for it"
+                )
+        _alike(self.parameters)
+        data = astray[0].parameter.data
+        if data.dtype == self.dtype and array_module(data) is self._module:
+            self._take(astray)
+        else:
+            self._lay()
+
+    def collect(self) -> list[bool]:
+        """For each parameter whether it is to move, its gradient then being in `gradients`.
+
+        It is not if it has no gradient or requires none. A gradient that was put in the place of
+        the one that `backward` deposited (by clipping, say) is copied in. Raises `GradientError`,
+        `ShapeError` or `MixedBackendError` if that is not a Tensor like the parameter.
+        """
+        active, foreign = [], []
+        for piece in self.pieces:
+            grad = piece.parameter.grad
+            active.append(grad is not None and piece.parameter.requires_grad)
+            if active[-1] and getattr(grad, "data", None) is not piece.gradient:
+                _check_gradient(piece, grad)
+                foreign.append((piece, grad.data))
+        overlap = array_module(self.gradients).may_share_memory
+        copies = [g.copy() if overlap(g, self.gradients) else g for _, g in foreign]
+        for (piece, _), gradient in zip(foreign, copies, strict=True):
+            piece.gradient[...] = gradient
+        return active
+
+    def part(self, first: int, last: int) -> slice:
+        """The elements of the parameters numbered from `first` to `last`."""
+        start = self.pieces[first].start if first < last else 0
+        return slice(start, start + sum(p.data.size for p in self.parameters[first:last]))
+
+    def runs(self, active: Sequence[bool], first: int, last: int) -> tuple[Run, ...]:
+        """The elements of the active ones among the parameters numbered from `first` to `last`, as few runs."""
+        runs: list[Run] = []
+        for piece, on in zip(self.pieces[first:last], active[first:last], strict=True):
+            if on and runs and runs[-1][1] == piece.start:
+                runs[-1] = runs[-1][0], piece.stop
+            elif on:
+                runs.append((piece.start, piece.stop))
+        return tuple(runs)
+
+
+def checked(groups: Iterable[Iterable[Any]]) -> list[tuple[Node, ...]]:
+    """The parameters of each group, once all of them are found fit to be optimised together.
+
+    Raises `OptionError` for what is no Tensor, is no leaf, or is there twice; `DTypeError` for integers.
+    """
+    checked, places = [], dict[Node, str]()
+    for number, group in enumerate(groups):
+        parameters = tuple(group)
+        for i, p in enumerate(parameters):
+            where = f"parameter {i} of group {number}"
+            if not isinstance(p, Node):
+                hint = ": give the Tensors alone, as model.parameters() does" if isinstance(p, tuple | str) else ""
+                raise OptionError(f"{where} is a {type(p).__name__}, not a Tensor{hint}")
+            if p._op is not None:
+                raise OptionError(f"{where} is the result of {p._op.name}: an optimizer moves leaves only")
+            if p.data.dtype.kind != "f":
+                raise DTypeError(f"{where} has dtype {p.data.dtype}: only floating numbers can be optimised")
+            if p in places:
+                raise OptionError(f"{where}, of shape {p.data.shape}, is {places[p]} as well: it would move twice")
+            places[p] = where
+        checked.append(parameters)
+    if not places:
+        raise OptionError("an optimizer needs parameters, and was given none (was a generator used up before?)")
+    return checked
+
+
+def _check_gradient(piece: Piece, grad: Any) -> None:
+    where = f"the gradient of parameter {piece.number}"
+    if not isinstance(grad, Node):
+        raise GradientError(f"{where} is a {type(grad).__name__}, not a Tensor: write p.grad = minidl.Tensor(...)")
+    same_backend(where, piece.value, grad.data)
+    if grad.data.shape != piece.value.shape:
+        raise ShapeError(f"{where} has shape {grad.data.shape}, the parameter has {piece.value.shape}")
+
+
+def _alike(parameters: Sequence[Node]) -> None:
+    """Raise unless all parameters share a backend (`MixedBackendError`) and a dtype (`OptionError`)."""
+    first = parameters[0].data
+    for i, p in enumerate(parameters):
+        if backend_of(p.data) != backend_of(first):
+            raise MixedBackendError(
+                f"one optimizer, two backends: parameter 0 is a {backend_of(first)} array, parameter {i} a "
+                f"{backend_of(p.data)} array: move the whole model with model.to(...)"
+            )
+        if p.data.dtype != first.dtype:
+            raise OptionError(
+                f"one optimizer, two dtypes: parameter 0 is {first.dtype}, parameter {i} {p.data.dtype}: "
+                f"convert one of them, or make an optimizer for each"
+            )

@@ -1,0 +1,59 @@
+"""Parameters that share a learning rate and hyperparameters, and the dict through which a user changes those."""
+
+from typing import Any
+
+from ..autograd import Node
+from ..errors import OptionError
+from .hyperparameters import LR, Choice
+from .rule import Rule
+
+
+class Group:
+    """One group of an optimizer: `settings` is the user's dict, `rule` and `lr` what was last read from it.
+
+    `first` and `last` bound the numbers of its parameters among all of the optimizer's.
+    """
+
+    rule: Rule
+    lr: Any
+    executor: Any = None  # what carries the rule out; None if that is to be made (anew)
+
+    def __init__(self, kind: type[Rule], first: int, parameters: tuple[Node, ...], given: dict[str, Any]) -> None:
+        self.kind, self.first, self.last = kind, first, first + len(parameters)
+        self.parameters = parameters
+        defaults = {name: getattr(kind, name) for name in kind.hyperparameters}
+        self.settings: dict[str, Any] = {"params": parameters, "lr": kind.lr, **defaults, **given}
+        self._seen: dict[str, Any] = {}
+        self.read()
+
+    def at(self, t: int) -> tuple[Rule, float]:
+        """The rule and the learning rate of step `t`, every schedule read. Raises `OptionError`."""
+        rule = self.read()
+        lr = LR.checked(f"{rule.name}, step {t}", "lr", self.lr(t - 1)) if callable(self.lr) else self.lr
+        return rule.at(t), lr
+
+    def read(self) -> Rule:
+        """The rule with today's settings, checked if they have changed. Raises `OptionError`."""
+        if self.settings.keys() == self._seen.keys() and all(self.settings[n] is self._seen[n] for n in self._seen):
+            return self.rule
+        given = dict(self.settings)
+        name = self.kind.__name__
+        if given.pop("params", None) is not self.parameters:
+            raise OptionError(f"{name}: the parameters of a group cannot be exchanged: make a new optimizer")
+        if "lr" not in given:
+            raise OptionError(f"{name}: a group has lost its lr")
+        lr = LR.checked(name, "lr", given.pop("lr"))
+        rule = self.kind(**given)
+        read = {"lr": lr, **{n: getattr(rule, n) for n in rule.hyperparameters}}
+        for n, value in read.items():
+            if hasattr(value, "dtype"):
+                raise OptionError(f"{name}: {n} is an array; only the pure rule takes those, an optimizer numbers")
+            if isinstance(rule.hyperparameters.get(n), Choice) and self._seen.get(n, value) != value:
+                raise OptionError(
+                    f"{name}: {n} was {self._seen[n]!r} and cannot become {value!r}: the state rests on it"
+                )
+        if self._seen and rule.numbers() != self.rule.numbers():
+            self.executor = None  # a term has come or gone: another equation
+        self.settings.update(read)
+        self.lr, self.rule, self._seen = lr, rule, dict(self.settings)
+        return rule

@@ -1,0 +1,196 @@
+"""The optimizer: a rule, the parameters that it moves, and what it remembers between steps."""
+
+import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from ..autograd import Node
+from ..backend import Array, backend_of, to_backend
+from ..errors import OptionError, StateError
+from .execute import executor
+from .flat import Flat, checked
+from .group import Group
+from .hyperparameters import LR
+from .rule import Rule
+from .saving import restore, saved
+
+_USAGE = """
+    Made as ``{name}(params, lr={lr:g}, **hyperparameters)``. `params` are Tensors, or groups: dicts with some of them
+    under "params", and "lr" or any hyperparameter that is to differ. Each number may be a schedule: a
+    function of k, the number of updates already made. `Optimizer` tells the rest.
+    """
+
+
+class Optimizer:
+    """Moves parameters by a rule: ``optimizer.zero_grad(); loss.backward(); optimizer.step()``.
+
+    The parameters become views of one flat vector, and their gradients of another. One that has no
+    gradient, or ``requires_grad=False``, is not moved, and neither is its state. `t` is the number of
+    updates made, one for all. `state` is what the rule remembers: by name, one flat vector each, in the
+    order of the parameters.
+
+    `groups` are dicts of "params", "lr" and every hyperparameter. A number that is changed in one of them
+    is checked and used at the next step; the parameters and the options (form, eps_mode, amsgrad) stay.
+
+    Raises `OptionError` for a hyperparameter that is unknown or not allowed, and for parameters that are no
+    leaves, that occur twice, or that differ in dtype; `DTypeError` for integers; `MixedBackendError` for
+    parameters on two backends.
+    """
+
+    rule: ClassVar[type[Rule]]
+
+    def __init_subclass__(cls, rule: type[Rule]) -> None:
+        cls.rule = rule
+        cls.__doc__ = (rule.__doc__ or "").rstrip() + "\n" + _USAGE.format(name=cls.__name__, lr=rule.lr)
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        first = [inspect.Parameter("params", either), inspect.Parameter("lr", either, default=rule.lr)]
+        hyperparameters = inspect.signature(rule).parameters.values()
+        cls.__signature__ = inspect.Signature([*first, *hyperparameters])  # type: ignore[attr-defined]
+
+    def __init__(self, params: Iterable[Any], lr: Any = None, **hyperparameters: Any) -> None:
+        grouped = _grouped(type(self).__name__, params)
+        common = hyperparameters if lr is None else {"lr": lr, **hyperparameters}
+        self._groups: list[Group] = []
+        first = 0
+        for given, parameters in zip(grouped, checked(given["params"] for given in grouped), strict=True):
+            self._groups.append(Group(self.rule, first, parameters, {**common, **given, "params": parameters}))
+            first += len(parameters)
+        self.t = 0
+        self.groups = [group.settings for group in self._groups]
+        self.state: dict[str, Array] = {}
+        self._flat = Flat([p for group in self._groups for p in group.parameters])
+        self._values = self._flat.values  # the vector that state and executors were made for
+        self._away = False  # whether the parameters hold the iterate, for now
+        for group in self._groups:
+            part = self._flat.part(group.first, group.last)
+            for name, start in zip(group.rule.state, group.rule.init(self._values[part]), strict=True):
+                if name not in self.state:
+                    self.state[name] = self._flat.zeros()
+                self.state[name][part] = start
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step (of the first group, should they differ). Assigning sets every group's."""
+        return self._groups[0].at(self.t + 1)[1]
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        value = LR.checked(type(self).__name__, "lr", value)
+        for settings in self.groups:
+            settings["lr"] = value
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient by one update.
+
+        Raises, before anything has moved: `OptionError` if a group or a schedule holds what is not
+        allowed; `ShapeError`, `GradientError` or `MixedBackendError` if a parameter's data or gradient was
+        replaced by what does not fit it; `StateError` inside `at_iterate`.
+        """
+        if self._away:
+            raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
+        t = self.t + 1
+        today = [group.at(t) for group in self._groups]
+        self._flat.claim()
+        active = self._flat.collect()
+        self._prepare()
+        for group, (rule, lr) in zip(self._groups, today, strict=True):
+            group.executor.step(rule, lr, t, self._flat.runs(active, group.first, group.last))
+        for parameter, moved in zip(self._flat.parameters, active, strict=True):
+            if moved:
+                parameter.changed()
+        self.t = t
+
+    def zero_grad(self) -> None:
+        """Forget all gradients: every ``p.grad`` becomes None."""
+        for parameter in self._flat.parameters:
+            parameter.grad = None
+
+    @contextmanager
+    def at_iterate(self) -> Iterator[None]:
+        """Within the block the parameters hold θ itself, where a rule's step leaves a look-ahead point in them.
+
+        That is so for Nesterov and RMSPropNesterov; with the others nothing happens. Afterwards the
+        parameters are what they were before, bit for bit.
+        """
+        if self._away or self.rule.iterate is Rule.iterate:
+            yield
+            return
+        self._flat.claim()
+        self._prepare()
+        kept = self._values.copy()
+        for group in self._groups:
+            part = self._flat.part(group.first, group.last)
+            rule = group.read().at(max(self.t, 1))
+            self._values[part] = rule.iterate(kept[part], *[self.state[name][part] for name in rule.state])
+        self._announce(away=True)
+        try:
+            yield
+        finally:
+            self._flat.claim()
+            self._flat.values[...] = kept
+            self._announce(away=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs, as copies: the rule's name, t, the groups' numbers, and the state.
+
+        ``{"rule": name, "t": int, "groups": [{"shapes": [...], "lr": ..., ...}], "state": {name: NumPy vector}}``:
+        but for the vectors, it is JSON. A schedule is a function, which cannot be saved: in its place is
+        None (or, if it has a memory, what its ``state_dict()`` gives).
+        """
+        return saved(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave: training then goes on as it would have, bit for bit.
+
+        The optimizer must have been made like the saved one, for parameters of the same shapes and dtype,
+        and with schedules where that had schedules; numbers are taken from `state`. All or nothing: raises
+        `StateError`, with a list of all that does not fit.
+        """
+        restore(self, state)
+
+    def _prepare(self) -> None:
+        """See to it that state and executors are for where the parameters are now, and for today's equations."""
+        if self._flat.values is not self._values:
+            self._values = self._flat.values
+            for name, vector in self.state.items():
+                self.state[name] = self._flat.zeros()
+                self.state[name][...] = to_backend(vector, backend_of(self._values))
+            for group in self._groups:
+                group.executor = None
+        for group in self._groups:
+            if group.executor is None:
+                state = [self.state[name] for name in group.rule.state]
+                group.executor = executor(group.rule, [self._values, self._flat.gradients, *state])
+
+    def _announce(self, away: bool) -> None:
+        self._away = away
+        for parameter in self._flat.parameters:
+            parameter.changed()
+
+    def __reduce__(self) -> Any:  # a copy's parameters must be views of a vector of the copy's own
+        return _rebuilt, (type(self), self.groups, self.state_dict())
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={value!r}" for name, value in self.groups[0].items() if name != "params")
+        more = f" and {len(self.groups) - 1} more groups" if len(self.groups) > 1 else ""
+        return f"{type(self).__name__}({len(self._flat.parameters)} parameters, t={self.t}, {numbers}{more})"
+
+
+def _rebuilt(kind: type[Optimizer], groups: list[dict[str, Any]], state: dict[str, Any]) -> Optimizer:
+    optimizer = kind(groups)
+    optimizer.load_state_dict(state)
+    return optimizer
+
+
+def _grouped(name: str, params: Any) -> list[dict[str, Any]]:
+    """What the user gave, as groups."""
+    if isinstance(params, Node | dict | str) or not isinstance(params, Iterable):
+        raise OptionError(f"{name}: params is a {type(params).__name__}: give a list of Tensors, as model.parameters()")
+    given = list(params)
+    if not any(isinstance(group, dict) for group in given):
+        return [{"params": given}]
+    for i, group in enumerate(given):
+        if not isinstance(group, dict) or "params" not in group:
+            raise OptionError(f'{name}: group {i} is not a dict with "params" in it, as groups are')
+    return given

@@ -1,0 +1,42 @@
+"""What happened in training, epoch by epoch, as plain data."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class History:
+    """One row (a dict of numbers) per epoch: ``history[-1]``, ``history["validation_loss"]``, ``len(history)``.
+
+    Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
+    (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
+    (after the epoch, in evaluation mode), seconds. Accuracies are shares, 0 to 1; what was not measured is absent.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
+        self.rows = rows or []
+
+    def __getitem__(self, key: Any) -> Any:
+        return [row.get(key) for row in self.rows] if isinstance(key, str) else self.rows[key]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"History({len(self)} epochs{': ' + sentence(self.rows[-1]) if self.rows else ''})"
+
+    def save(self, path: str | Path) -> None:
+        """Write one JSON object per line."""
+        Path(path).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """One row as a line to print."""
+    parts = [f"epoch {row['epoch']}", f"loss {row['loss']:.4f}"]
+    if "accuracy" in row:
+        parts.append(f"accuracy {row['accuracy']:.2%}")
+    if "validation_loss" in row:
+        parts.append(f"validation loss {row['validation_loss']:.4f}")
+    if "validation_accuracy" in row:
+        parts.append(f"validation accuracy {row['validation_accuracy']:.2%}")
+    return "  ".join([*parts, f"{row['seconds']:.1f} s"])

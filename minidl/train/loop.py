@@ -1,0 +1,140 @@
+"""The training loop, and the evaluation of a model on a data set."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..autograd import recording
+from ..backend import array_module
+from ..data import Dataset, Loader
+from ..errors import OptionError
+from ..nn import Module, softmax_cross_entropy
+from ..tensor import plain
+from .callbacks import Callback, Run
+from .history import History
+from .progress import Progress
+
+
+def fit(
+    model: Module,
+    train: Dataset | Loader,
+    *,
+    optimizer: Any,
+    loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
+    epochs: int,
+    batch_size: int | str = 128,
+    validation: Dataset | Loader | None = None,
+    callbacks: Sequence[Callback | Callable[[Run], None]] = (),
+    progress: bool = True,
+) -> History:
+    """Train `model` on `train`: for each batch, forward, loss, backward, update.
+
+    `train` and `validation` are data sets, or Loaders for those who want their own batches. `optimizer` holds
+    the model's parameters; ``loss(output, labels)`` returns the batch's mean. `batch_size` 1 is SGD, "full" is
+    GD. `progress` prints a line per epoch, and on a terminal a bar. Returns the `History`; afterwards the model
+    is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
+    """
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+        raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
+    if not callable(getattr(optimizer, "step", None)):
+        raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
+    loader = train if isinstance(train, Loader) else Loader(train, batch_size)
+    run = Run(model, optimizer, epochs, len(loader), validation)
+    watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
+    watchers += [Progress()] if progress else []
+    on_step = [w.on_step for w in watchers if type(w).on_step is not Callback.on_step]
+    for watcher in watchers:
+        watcher.on_start(run)
+    try:
+        while run.epoch < epochs and run.stopped is None:
+            run.epoch += 1
+            start = time.perf_counter()
+            row = _epoch(run, loader, loss, on_step)
+            if validation is not None:
+                row |= {f"validation_{name}": value for name, value in evaluate(model, validation, loss=loss).items()}
+            run.history.rows.append(row | {"seconds": time.perf_counter() - start})
+            for watcher in watchers:
+                watcher.on_epoch(run)
+    finally:
+        for watcher in watchers:
+            watcher.on_end(run)
+        model.eval()
+    return run.history
+
+
+def _epoch(
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], on_step: Sequence[Callable[[Run], None]]
+) -> dict[str, Any]:
+    """One pass over the data, an update per batch; returns the epoch's row but for its seconds."""
+    run.model.train()
+    tally = _Tally()
+    lr = run.optimizer.lr
+    for x, y in loader:
+        lr = run.optimizer.lr
+        run.optimizer.zero_grad()
+        output = run.model(x)
+        run.loss = loss(output, y)
+        run.loss.backward()
+        run.optimizer.step()
+        run.step += 1
+        tally.add(run.loss, output, y)
+        for notify in on_step:
+            notify(run)
+        if run.stopped is not None:
+            break
+    return {"epoch": run.epoch, "step": run.step, "lr": lr, **tally.means()}
+
+
+def evaluate(
+    model: Module,
+    data: Dataset | Loader,
+    *,
+    loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
+    batch_size: int = 1000,
+) -> dict[str, float]:
+    """The mean loss over `data` and, for integer labels, the share of samples classified right ("accuracy").
+
+    The model is run in evaluation mode and left in the mode that it was in; nothing is recorded.
+    """
+    loader: Iterable[Any] = (
+        data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
+    )
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    model.eval()
+    tally = _Tally()
+    try:
+        with recording(False):
+            for x, y in loader:
+                output = model(x)
+                tally.add(loss(output, y), output, y)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return tally.means()
+
+
+class _Tally:
+    """Sums over samples that stay on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self.samples: int = 0
+        self.loss: Any = 0.0
+        self.right: Any = None
+
+    def add(self, loss: Any, output: Any, labels: Any) -> None:
+        output, labels = plain(output), plain(labels)
+        self.loss = self.loss + plain(loss) * len(labels)
+        self.samples += len(labels)
+        if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
+            hits = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
+            self.right = hits if self.right is None else self.right + hits
+
+    def means(self) -> dict[str, float]:
+        means = {"loss": float(self.loss) / max(self.samples, 1)}
+        return means if self.right is None else means | {"accuracy": float(self.right) / self.samples}
+
+
+def _after_epoch(function: Callable[[Run], None]) -> Callback:
+    callback = Callback()
+    vars(callback)["on_epoch"] = function
+    return callback

@@ -1,0 +1,64 @@
+"""What `fit` shows: a line per epoch, and on a terminal a bar with rate and time left."""
+
+import sys
+import time
+from typing import Any
+
+from .callbacks import Callback, Run
+from .history import sentence
+
+REPAINT = 0.2  # seconds: reading the loss off a GPU waits for it, so not at every step
+
+
+class Progress(Callback):
+    """Prints to standard output; where that is not a terminal, only the line per epoch."""
+
+    def on_start(self, run: Run) -> None:
+        """Show the bar, if this is a terminal."""
+        self.bar: Any = None
+        self.painted = time.perf_counter()
+        if sys.stdout.isatty() and run.epochs:
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                "epoch {task.fields[epoch]}/{task.fields[epochs]}",
+                "{task.fields[rate]}",
+                "loss {task.fields[loss]}",
+            )
+            self.bar = Bar(
+                *[
+                    TextColumn(columns[0]),
+                    BarColumn(),
+                    TextColumn(columns[1]),
+                    TimeRemainingColumn(),
+                    TextColumn(columns[2]),
+                ],
+                auto_refresh=False,  # no second thread beside the arithmetic
+                transient=True,
+            )
+            fields = {"epoch": 1, "epochs": run.epochs, "rate": "", "loss": "-"}
+            self.task = self.bar.add_task("", total=run.epochs * run.steps, **fields)
+            self.bar.start()
+
+    def on_step(self, run: Run) -> None:
+        """Repaint the bar, a few times a second."""
+        now = time.perf_counter()
+        if self.bar is None or now - self.painted < REPAINT:
+            return
+        self.painted = now
+        speed = self.bar.tasks[0].speed
+        rate = f"{speed:,.0f} steps/s" if speed else ""
+        shown = {"epoch": run.epoch, "rate": rate, "loss": f"{run.loss.item():.4f}"}
+        self.bar.update(self.task, completed=run.step, refresh=True, **shown)
+
+    def on_epoch(self, run: Run) -> None:
+        """Print the epoch's line."""
+        print(sentence(run.history[-1]), flush=True)
+
+    def on_end(self, run: Run) -> None:
+        """Take the bar away; say why training stopped early, if it did."""
+        if self.bar is not None:
+            self.bar.stop()
+        if run.stopped is not None:
+            print(f"stopped after {run.step} steps: {run.stopped}", flush=True)

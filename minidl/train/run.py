@@ -1,0 +1,164 @@
+"""What the commands ``minidl train``, ``evaluate`` and ``predict`` do: a whole run, kept in a folder."""
+
+import json
+import platform
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, nn, optim
+from ..autograd import recording
+from ..backend import seed as start_seed
+from ..backend import use_backend
+from ..data import Dataset, Loader
+from ..errors import DataError, OptionError
+from ..ops import softmax
+from .checkpoint import load, notes, save
+from .loop import evaluate, fit
+from .plot import learning_curve
+
+MODEL = "model.safetensors"
+_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def mlp(
+    inputs: int,
+    hidden: Iterable[int],
+    classes: int,
+    activation: str = "relu",
+    batch_norm: str = "none",
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """A multilayer perceptron; `batch_norm` is "none", "before" or "after" the activation.
+
+    Weights start as suits the activation: He's way for ReLU, Glorot's for tanh and sigmoid, and for the output.
+    """
+    weight_init = "he_normal" if "relu" in activation else "glorot_normal"
+    layers: list[nn.Module] = []
+    for size in hidden:
+        layers.append(nn.Dense(inputs, size, weight_init=weight_init))
+        layers += [nn.BatchNorm(size)] if batch_norm == "before" else []
+        layers.append(_ACTIVATIONS[activation]())
+        layers += [nn.BatchNorm(size)] if batch_norm == "after" else []
+        layers += [nn.Dropout(dropout)] if dropout else []
+        inputs = size
+    return nn.Sequential(*layers, nn.Dense(inputs, classes, weight_init="glorot_normal"))
+
+
+def find_dataset(name: str) -> tuple[Dataset, Dataset]:
+    """Training and test set of "mnist", "fashion-mnist", or of the folder `name`. Raises `DataError`."""
+    if name == "mnist":
+        return data.mnist()
+    if name == "fashion-mnist":
+        return data.fashion_mnist()
+    if not Path(name).is_dir():
+        raise DataError(f"--dataset {name!r}: choose mnist, fashion-mnist, or an existing folder of IDX files")
+    return data.idx_dataset(Path(name).name, path=name)
+
+
+def find_model(path: Path | None) -> Path:
+    """The model file meant by `path`: the file, the one in that folder, or the newest in runs/. Raises `DataError`."""
+    if path is None:
+        found = sorted(Path("runs").glob(f"*/{MODEL}"), key=lambda file: file.stat().st_mtime)
+        if not found:
+            raise DataError("no trained model in runs/: run `minidl train` first, or pass --model")
+        return found[-1]
+    return path / MODEL if path.is_dir() else path
+
+
+def find_rule(name: str) -> Any:
+    """The optimizer class called `name`, in any case. Raises `OptionError` with the list."""
+    known = {kind.__name__.lower(): kind for kind in optim.Optimizer.__subclasses__()}
+    if name.lower() not in known:
+        raise OptionError(f"--optimizer {name!r}: choose one of {', '.join(sorted(known))}")
+    return known[name.lower()]
+
+
+def train_run(
+    dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
+    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int, backend: str,
+    output: Path | None,
+) -> None:  # fmt: skip
+    """Carry out ``minidl train``: its options, by name."""
+    config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items()}
+    start = time.perf_counter()
+    rule = find_rule(optimizer_name)
+    use_backend(backend)
+    start_seed(seed)
+    train, test = find_dataset(dataset)
+    if validation >= len(train):
+        raise OptionError(f"--validation {validation}: the training set has only {len(train)} samples")
+    train, held_out = train[: len(train) - validation], train[len(train) - validation :]
+    model = mlp(train.inputs.shape[1], layers, len(train.classes), activation, batch_norm, dropout)
+    loader = Loader(train, batch_size)
+    steps = epochs * len(loader)
+    lr = rule.rule.lr if lr is None else lr
+    rates: dict[str, Any] = {"constant": optim.schedules.constant(lr)}
+    if steps:
+        rates |= {"linear": optim.schedules.linear(lr, None, steps), "cosine": optim.schedules.cosine(lr, steps)}
+    optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
+    folder = _new_folder(output, dataset)
+    versions = {"minidl": _version(), "numpy": np.__version__, "python": platform.python_version()}
+    (folder / "config.json").write_text(json.dumps({**config, "lr": lr, "versions": versions}, indent=2) + "\n")
+    print(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
+    print(model.summary())
+    history = fit(model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None)
+    result = evaluate(model, test)
+    save(folder / MODEL, model, dataset=train.name, classes=list(train.classes), shape=list(train.shape), test=result)
+    history.save(folder / "history.jsonl")
+    pictured = learning_curve(history, folder / "curve.png") if epochs else False
+    print(f"{_measured(result)}  ({time.perf_counter() - start:.1f} s in all)")
+    print(f"results in {folder}/: {MODEL}, history.jsonl, config.json{', curve.png' if pictured else ''}")
+    if epochs and not pictured:
+        print("(no curve.png: pip install 'minidl[plot]' for the picture)")
+
+
+def evaluate_run(dataset: str, path: Path | None) -> None:
+    """Carry out ``minidl evaluate``."""
+    file = find_model(path)
+    model = load(file)
+    _, test = find_dataset(dataset)
+    result = evaluate(model, test)
+    print(f"{file}: {_measured(result)}  ({test.name}, {len(test):,} images)")
+
+
+def predict_images(images: Iterable[Path], path: Path | None) -> None:
+    """Carry out ``minidl predict``: one line per picture, with the three likeliest classes."""
+    file = find_model(path)
+    model, told = load(file), notes(file)
+    classes = told.get("classes") or [str(i) for i in range(10)]
+    for image in images:
+        x = data.read_digit(image).astype(np.float32)[None] / 255
+        with recording(False):
+            p = softmax(model(x)).numpy()[0]
+        best = np.argsort(-p, kind="stable")[:3]
+        print(f"{image}: {classes[best[0]]}  ({', '.join(f'{classes[i]} {p[i]:.1%}' for i in best)})")
+
+
+def _measured(result: dict[str, float]) -> str:
+    return f"test loss {result['loss']:.4f}  test accuracy {result['accuracy']:.2%}"
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__
+
+
+def _new_folder(output: Path | None, dataset: str) -> Path:
+    """A folder for the results: `output`, which must be empty if it exists, or a fresh one in runs/."""
+    folder = output or Path("runs") / f"{Path(dataset).name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    count = 1
+    while output is None and folder.exists():
+        count += 1
+        folder = folder.with_name(f"{folder.name.rpartition('+')[0] or folder.name}+{count}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OptionError(f"--output {folder}: exists already and is not an empty folder; choose another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"--output {folder}: cannot make this folder ({error.strerror})") from error
+    return folder

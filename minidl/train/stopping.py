@@ -1,0 +1,130 @@
+"""When to stop (note B 1.1): callbacks that end a `fit` before its last epoch.
+
+Note B stops at "some criterion of convergence, for example that the loss no longer falls", or simply after
+some epochs. The latter is `fit`'s `epochs`; the rest is here::
+
+    fit(model, train, ..., epochs=100, validation=test, callbacks=[EarlyStopping(patience=5), GradientNorm(1e-3)])
+"""
+
+import math
+from typing import Any
+
+from ..backend import array_module
+from ..errors import OptionError
+from .callbacks import Callback, Run
+
+_METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+class EarlyStopping(Callback):
+    """Stops once the validation loss has not fallen for `patience` epochs in a row.
+
+        it has fallen if   loss < best - min_delta
+
+    A loss that is not finite has not. With `restore_best` the model ends up, in place, with the parameters
+    and running statistics of its best epoch, however training ends; the optimizer stays where it is.
+
+    Source: Prechelt 1998; note B 1.1. Memory: one copy of the model. Raises `OptionError` for an argument that
+    is not allowed, and, before anything is trained, if `fit` was given no `validation`.
+    """
+
+    def __init__(self, patience: int, min_delta: float = 0.0, restore_best: bool = True) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise OptionError(f"EarlyStopping: patience={patience!r}: patience must be an integer of at least 1 (epochs)")
+        self.patience = patience
+        self.min_delta = _checked("EarlyStopping", "min_delta", min_delta, least=0.0)
+        self.restore_best = restore_best
+
+    def on_start(self, run: Run) -> None:
+        """Forget what an earlier `fit` has seen."""
+        _needs_validation("EarlyStopping", run)
+        self.best, self.best_epoch, self.waited = math.inf, 0, 0
+        self._state: dict[str, Any] | None = None
+
+    def on_epoch(self, run: Run) -> None:
+        """Compare the epoch's validation loss with the best one so far."""
+        loss = run.history[-1]["validation_loss"]
+        if math.isfinite(loss) and loss < self.best - self.min_delta:
+            self.best, self.best_epoch, self.waited = loss, run.epoch, 0
+            self._state = run.model.state_dict() if self.restore_best else None
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            best = f"its best was {self.best:.4g} in epoch {self.best_epoch}" if self.best_epoch else "it was never finite"
+            run.stop(f"the validation loss has not fallen for {self.waited} epochs; {best}")
+
+    def on_end(self, run: Run) -> None:
+        """Put the best epoch's values back, unless they are there still."""
+        if self._state is not None and self.best_epoch != run.epoch:
+            run.model.load_state_dict(self._state)
+        self._state = None
+
+
+class GradientNorm(Callback):
+    """Stops once the gradient is nearly zero, as it is at a minimum (and at a saddle point, and on a plateau).
+
+        ‖g‖ = √(Σ g²) < threshold            over all parameters that have a gradient
+
+    g is that of a mini-batch: its norm goes on jumping where that of the whole set would be zero.
+    Raises `OptionError` for a threshold that is not a finite number above 0.
+
+    Source: note B 1.1. On a GPU each step waits for the norm.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = _checked("GradientNorm", "threshold", threshold, above=0.0)
+
+    def on_step(self, run: Run) -> None:
+        """Measure the gradient that the update has just used."""
+        gradients = [p.grad.data for p in run.model.parameters() if p.grad is not None]
+        if not gradients:
+            return  # nothing has arrived, which is not the same as zero
+        total = sum(array_module(g).sum(g * g) for g in gradients)
+        norm = math.sqrt(total.item())
+        if norm < self.threshold:
+            run.stop(f"the gradient's norm {norm:.4g} is below {self.threshold:g}")
+
+
+class Target(Callback):
+    """Stops at the end of the first epoch that reaches `value`.
+
+    `metric` is one of "loss", "accuracy", "validation_loss" and "validation_accuracy". An accuracy is reached
+    from below (``Target("validation_accuracy", 0.98)``), a loss from above.
+
+    Raises `OptionError` for another metric or a value that is not finite; before anything is trained, for a
+    validation metric if `fit` was given no `validation`; and after the first epoch if `fit` cannot measure it
+    (the accuracy of a regression).
+    """
+
+    def __init__(self, metric: str, value: float) -> None:
+        if metric not in _METRICS:
+            raise OptionError(f"Target: unknown metric {metric!r}: choose one of {', '.join(map(repr, _METRICS))}")
+        self.metric, self.value = metric, _checked("Target", "value", value)
+
+    def on_start(self, run: Run) -> None:
+        """See to it that there is something to measure."""
+        if self.metric.startswith("validation"):
+            _needs_validation(f"Target({self.metric!r})", run)
+
+    def on_epoch(self, run: Run) -> None:
+        """Compare."""
+        row = run.history[-1]
+        if self.metric not in row:
+            raise OptionError(f"Target: this training measures no {self.metric}, only {', '.join(row)}")
+        reached = row[self.metric]
+        if reached <= self.value if self.metric.endswith("loss") else reached >= self.value:
+            run.stop(f"{self.metric.replace('_', ' ')} {reached:.4g} has reached {self.value:g}")
+
+
+def _needs_validation(name: str, run: Run) -> None:
+    if run.validation is None:
+        raise OptionError(f"{name} watches the validation set: give fit one, as validation=")
+
+
+def _checked(where: str, name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> float:
+    """`value` as a float, if it is a finite number of at least `least` and above `above`. Raises `OptionError`."""
+    number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not (number and math.isfinite(value) and value >= least and value > above):
+        bound = f" >= {least:g}" if least > -math.inf else f" > {above:g}" if above > -math.inf else ""
+        raise OptionError(f"{where}: {name}={value!r}: {name} must be a finite number{bound}")
+    return float(value)

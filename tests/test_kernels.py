@@ -1,0 +1,81 @@
+"""Every kernel against its composition: value, gradient, Hessian-vector product."""
+
+import numpy as np
+import pytest
+
+import minidl
+from minidl import Tensor, kernels, ops
+from minidl.fusable import Fusable
+
+RNG = np.random.default_rng(0)
+LABELS = np.array([0, 2, 1, 1, 0])
+X, W, B = RNG.standard_normal((5, 4)), RNG.standard_normal((4, 3)), RNG.standard_normal(3)
+
+CASES = {
+    f"dense {activation} {x.shape} {'bias' if bias else ''}": (
+        ops.dense, (x, W, B) if bias else (x, W), () if bias else (None,), {"activation": activation},
+    )
+    for activation in (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus")
+    for x in (X, X[:1], X[0], RNG.standard_normal((2, 3, 4)))
+    for bias in (True, False)
+} | {
+    f"softmax_cross_entropy {reduction}": (ops.softmax_cross_entropy, (X,), (LABELS % 4,), {"reduction": reduction})
+    for reduction in ("mean", "sum", "none")
+} | {
+    "batch_norm": (ops.batch_norm, (X, RNG.standard_normal(4), RNG.standard_normal(4)), (), {"eps": 1e-5}),
+}  # fmt: skip
+
+
+def results(function, arrays, extra, options, dtype):
+    """Value, gradient and Hessian-vector product of a function at `arrays`."""
+    inputs = [Tensor(a.astype(dtype), requires_grad=True) for a in arrays]
+    y = function(*inputs, *extra, **options)
+    cotangent = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+    first = minidl.gradients(y, inputs, cotangent)
+    recorded = minidl.gradients(function(*inputs, *extra, **options), inputs, cotangent, create_graph=True)
+    directions = [np.random.default_rng(2).standard_normal(a.shape).astype(dtype) for a in arrays]
+    along = sum((g * d).sum() for g, d in zip(recorded, directions, strict=True))
+    return [y, *first, *minidl.gradients(along, inputs)] if along.requires_grad else [y, *first]
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_kernel_agrees_with_its_composition(name, dtype):
+    op, arrays, extra, options = CASES[name]
+    assert "numpy" in op.kernels
+    fused = results(op, arrays, extra, options, dtype)
+    composed = results(op.forward, arrays, extra, options, dtype)
+    tolerance = 1e-11 if dtype == np.float64 else 2e-4
+    for a, b in zip(fused, composed, strict=True):
+        assert a.dtype == b.dtype == dtype
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=tolerance, atol=tolerance)
+
+
+def test_first_order_runs_the_kernel_as_one_node():
+    y = ops.dense(X, Tensor(W, requires_grad=True), B, activation="relu")
+    assert y._op is ops.dense
+
+
+def test_every_kernel_has_a_case():
+    fused = {name for name, op in vars(ops).items() if isinstance(op, Fusable)}
+    assert fused == {name.split()[0] for name in CASES}
+    assert kernels is not None
+
+
+def test_only_what_is_wanted_is_computed():
+    x = Tensor(X)
+    w = Tensor(W, requires_grad=True)
+    _, backward = ops.dense.kernels["numpy"]
+    calls = []
+    ops.dense.kernels["numpy"] = (ops.dense.kernels["numpy"][0], lambda *a: calls.append(a[3]) or backward(*a))
+    try:
+        ops.dense(x, w, B).sum().backward()
+    finally:
+        ops.dense.kernels["numpy"] = (ops.dense.kernels["numpy"][0], backward)
+    assert calls == [[1]]
+
+
+def test_mixed_precision_promotes_as_the_composition_does():
+    x, w = Tensor(X.astype(np.float32)), Tensor(W.astype(np.float32), requires_grad=True)
+    b = Tensor(B, requires_grad=True)
+    assert ops.dense(x, w, b).dtype == ops.dense.forward(x, w, b).dtype == np.float64

@@ -1,0 +1,679 @@
+"""Every op against NumPy (its value) and against central differences (its gradients, first and second order).
+
+`CASES` is the registry: test_ops_strict.py runs it on the stand-in for CuPy too.
+"""
+
+import itertools
+import math
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minidl
+from minidl import Tensor, check_grads, ops
+from minidl.autograd import Node, Op
+from minidl.errors import OptionError, ShapeError, UnsupportedError
+from minidl.fusable import Fusable
+
+
+# --- what the arguments are drawn from, away from where a derivative jumps -------------------------------------------
+def real(rng, shape):
+    return rng.uniform(0.3, 2, shape) * rng.choice([-1, 1], shape)
+
+
+def positive(rng, shape):
+    return rng.uniform(0.5, 2, shape)
+
+
+def unit(rng, shape):
+    return rng.uniform(-0.8, 0.8, shape)
+
+
+def distinct(rng, shape):
+    return rng.permutation(math.prod(shape)).reshape(shape) * 0.37 - 1.1
+
+
+# --- the registry ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Case:
+    """`call(xp, *arrays)` with xp either minidl or NumPy; `shapes`: one tuple of shapes for each set of arguments."""
+
+    name: str  # of the op; after a space, which variant of it
+    call: Callable[..., Any]
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
+    domains: tuple[Callable[..., Any], ...] = (real,)
+
+    @property
+    def op(self):
+        return self.name.partition(" ")[0]
+
+    def draw(self, shapes):
+        rng = np.random.default_rng(1)
+        domains = itertools.chain(self.domains, itertools.repeat(self.domains[-1]))
+        return [domain(rng, shape) for domain, shape in zip(domains, shapes, strict=False)]
+
+
+ONE = (((2, 3),), ((),), ((0, 3),))
+TWO = (((2, 3), (2, 3)), ((2, 1), (3,)), ((), (2, 2)), ((), ()), ((0, 3), (3,)))
+CUBE = (((2, 3, 2),),)
+
+
+def elementwise():
+    for name in "positive negative absolute exp expm1 square sin cos tanh sinh cosh arctan".split():
+        yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
+    for name in "log log1p sqrt reciprocal tan".split():
+        yield Case(
+            name, lambda xp, a, name=name: getattr(xp, name)(a) if name != "tan" else xp.tan(a / 2), ONE, (positive,)
+        )
+    for name in "arcsin arccos".split():
+        yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE, (unit,))
+    for name in "sigmoid softplus relu leaky_relu".split():
+        yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
+    yield Case("leaky_relu slope", lambda xp, a: xp.leaky_relu(a, 0.3), ONE)
+    for name in "add subtract multiply divide maximum minimum arctan2".split():
+        yield Case(name, lambda xp, a, b, name=name: getattr(xp, name)(a, b), TWO)
+    yield Case("power", lambda xp, a, b: xp.power(a, b), TWO, (positive, real))
+    for exponent in (0, 1, 2, 3, -1, -2.0):
+        yield Case(f"power {exponent}", lambda xp, a, e=exponent: xp.power(a, e), ONE)
+    yield Case("power 0.5", lambda xp, a: xp.power(a, 0.5), ONE, (positive,))
+    yield Case("power base", lambda xp, a: xp.power(2.5, a), ONE)
+    yield Case("where", lambda xp, a, b: xp.where(a > b, a, b * b), TWO)
+    yield Case("where number", lambda xp, a: xp.where(a > 0.1, a * a, 1.5), ONE)
+    yield Case("clip", lambda xp, a: xp.clip(a, -1.0, 0.9), ONE)
+    yield Case("clip below", lambda xp, a: xp.clip(a, -0.7, None), ONE)
+    yield Case("clip above", lambda xp, a: xp.clip(a, None, 0.7), ONE)
+    three = (((2, 3), (3,), ()), ((4, 3), (1, 3), (4, 1)))
+    yield Case("clip limits", lambda xp, a, lo, hi: xp.clip(a * 2, lo - 1, hi + 1), three)
+    yield Case("clip crossed", lambda xp, a, lo, hi: xp.clip(a * 2, lo, hi), three)
+    yield Case("astype", lambda xp, a: xp.astype(a, np.float64), ONE)
+    yield Case("transfer", lambda xp, a: xp.transfer(a, xp.home), ONE)
+
+
+def reductions():
+    axes = [None, 0, -2, (0, 2), (-1, 1), ()]
+    for name, axis, keepdims in itertools.product(
+        "sum mean var std prod norm max min logsumexp".split(), axes, (False, True)
+    ):
+        if axis == () and name in ("norm", "var", "std"):  # refused; constant; a kink everywhere
+            continue
+        yield Case(
+            f"{name} axis={axis} keepdims={keepdims}",
+            lambda xp, a, name=name, axis=axis, keep=keepdims: getattr(xp, name)(a, axis=axis, keepdims=keep),
+            CUBE,
+            (distinct,) if name in ("max", "min") else (real,),
+        )
+    for name in "sum mean var std prod norm logsumexp".split():
+        yield Case(f"{name} vector", lambda xp, a, name=name: getattr(xp, name)(a), (((5,),), ((1, 4),)))
+    for name in "sum prod".split():
+        yield Case(f"{name} 0-d", lambda xp, a, name=name: getattr(xp, name)(a), (((),), ((0,),), ((0, 3),)))
+        yield Case(f"{name} empty axis", lambda xp, a, name=name: getattr(xp, name)(a, axis=0), (((0, 3),), ((3, 0),)))
+    for name in "mean max min logsumexp".split():
+        yield Case(f"{name} 0-d", lambda xp, a, name=name: getattr(xp, name)(a), (((),),))
+        yield Case(f"{name} empty axis", lambda xp, a, name=name: getattr(xp, name)(a, axis=0), (((3, 0),),))
+    for name in "var std".split():
+        yield Case(f"{name} ddof", lambda xp, a, name=name: getattr(xp, name)(a, axis=1, ddof=1), CUBE)
+    for axis in (None, 0, -1):
+        yield Case(f"cumsum {axis}", lambda xp, a, axis=axis: xp.cumsum(a, axis=axis), CUBE + (((0, 3, 1),),))
+        yield Case(f"sort {axis}", lambda xp, a, axis=axis: xp.sort(a, axis=axis), CUBE, (distinct,))
+        yield Case(f"softmax {axis}", lambda xp, a, axis=axis or 0: xp.softmax(a, axis), CUBE)
+        yield Case(f"log_softmax {axis}", lambda xp, a, axis=axis or 0: xp.log_softmax(a, axis), CUBE)
+    for order, axis in itertools.product((1, 2, math.inf, -math.inf), (0, -1)):
+        yield Case(f"norm {order} {axis}", lambda xp, a, o=order, axis=axis: xp.norm(a, o, axis, keepdims=True), CUBE)
+    yield Case("norm fro", lambda xp, a: xp.norm(a, "fro", (0, 2)), CUBE)
+    yield Case("norm 1 vector", lambda xp, a: xp.norm(a, 1), (((5,),),))
+
+
+def shapes():
+    yield Case("reshape", lambda xp, a: xp.reshape(a, (3, -1)), CUBE)
+    yield Case("reshape number", lambda xp, a: xp.reshape(a, -1), CUBE + ONE)
+    yield Case("reshape method", lambda xp, a: a.reshape(2, 6), CUBE)
+    yield Case("ravel", lambda xp, a: xp.ravel(a), CUBE + ONE)
+    yield Case("transpose", lambda xp, a: xp.transpose(a), CUBE + ONE)
+    yield Case("transpose axes", lambda xp, a: xp.transpose(a, (1, -1, 0)), CUBE)
+    yield Case("swapaxes", lambda xp, a: xp.swapaxes(a, 0, -1), CUBE)
+    yield Case("moveaxis", lambda xp, a: xp.moveaxis(a, -1, 0), CUBE)
+    yield Case("moveaxis several", lambda xp, a: xp.moveaxis(a, (0, 1), (2, 0)), CUBE)
+    yield Case("squeeze", lambda xp, a: xp.squeeze(a), (((1, 3, 1),),) + ONE)
+    yield Case("squeeze axis", lambda xp, a: xp.squeeze(a, axis=-1), (((1, 3, 1),),))
+    yield Case("expand_dims", lambda xp, a: xp.expand_dims(a, -1), CUBE + ONE)
+    yield Case("expand_dims several", lambda xp, a: xp.expand_dims(a, (0, -1)), CUBE + ONE)
+    yield Case("broadcast_to", lambda xp, a: xp.broadcast_to(a, (4, 2, 3)), (((2, 3),), ((2, 1),), ((1,),), ((),)))
+    for axis in (None, 1, (0, -1)):
+        yield Case(f"flip {axis}", lambda xp, a, axis=axis: xp.flip(a, axis), CUBE)
+    for shift, axis in ((1, None), (-2, 1), ((1, 5), (0, 1))):
+        yield Case(f"roll {shift} {axis}", lambda xp, a, s=shift, axis=axis: xp.roll(a, s, axis), CUBE)
+    for width in (1, (2, 0), ((1, 2), (0, 0), (0, 3))):
+        yield Case(f"pad {width}", lambda xp, a, w=width: xp.pad(a, w, constant_values=1.5), CUBE)
+    for reps in (2, (3,), (2, 1), (2, 1, 3), (2, 1, 2, 1), (0, 2), ()):
+        yield Case(f"tile {reps}", lambda xp, a, reps=reps: xp.tile(a, reps), (((2, 3),), ((2,),), ((),), ((0, 2),)))
+    for repeats, axis in ((2, None), (3, -1), (1, 0), (0, 1), ([1, 0, 3], 1)):
+        yield Case(f"repeat {repeats} {axis}", lambda xp, a, r=repeats, axis=axis: xp.repeat(a, r, axis), (((2, 3),),))
+    yield Case(
+        "concatenate", lambda xp, a, b: xp.concatenate([a, b, a]), (((2, 3), (1, 3)), ((0, 3), (2, 3)), ((2,), (3,)))
+    )
+    yield Case("concatenate axis", lambda xp, a, b: xp.concatenate((a, b), axis=-1), (((2, 3), (2, 1)),))
+    yield Case("concatenate flat", lambda xp, a, b: xp.concatenate((a, b), axis=None), (((2, 3), (2, 1)), ((), (2,))))
+    for axis in (0, 1, -1):
+        yield Case(f"stack {axis}", lambda xp, a, b, axis=axis: xp.stack([a, b, b], axis), (((2, 3), (2, 3)),))
+    yield Case("stack 0-d", lambda xp, a, b: xp.stack([a, b]), (((), ()),))
+    yield Case("split sections", lambda xp, a: xp.split(a, 3, axis=-2)[1], CUBE)
+    yield Case("split indices", lambda xp, a: xp.stack(xp.split(a, [1, 2], axis=1)), CUBE)
+
+
+INDICES: dict[str, Callable[..., Any]] = {
+    "number": lambda a: 1,
+    "slices": lambda a: (slice(None, None, -1), 1, None, ..., slice(0, 1)),
+    "empty": lambda a: slice(2, 2),
+    "list": lambda a: [1, 0, 1, 1],
+    "nested": lambda a: ([[0, 1], [1, 1]], slice(None), [0, 1]),
+    "mask": lambda a: a > 0,
+    "mask of an axis": lambda a: (slice(None), [True, False, True]),
+    "negative": lambda a: (..., [-1, 0, -1]),
+}
+
+
+def indexing():
+    for name, index in INDICES.items():
+        yield Case(f"getitem {name}", lambda xp, a, index=index: a[index(a)], CUBE)
+    yield Case("getitem 0-d", lambda xp, a: a[()] * a[..., None], (((),),))
+    for axis in (None, 0, -1):
+        yield Case(f"take {axis}", lambda xp, a, axis=axis: xp.take(a, [[1, 0], [1, 1]], axis), CUBE)
+    yield Case("take number", lambda xp, a: xp.take(a, 1, 1), CUBE)
+    yield Case("take_along_axis", lambda xp, a: xp.take_along_axis(a, xp.argsort(a, 1), 1), CUBE)
+    yield Case(
+        "take_along_axis best", lambda xp, a: xp.take_along_axis(a, xp.argmax(a, axis=1, keepdims=True), 1), CUBE
+    )
+
+
+def products():
+    matrices = [
+        ((2, 3), (3, 4)),
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 2, 3), (3, 2)),
+        ((2, 3), (2, 3, 1)),
+    ]
+    stacks = [
+        ((2, 1, 2, 3), (3, 3, 1)),
+        ((3,), (2, 3, 2)),
+        ((2, 2, 3), (3,)),
+        ((1, 2, 3), (4, 3, 1)),
+        ((0, 3), (3, 2)),
+        ((2, 0), (0, 2)),
+    ]
+    yield Case("matmul", lambda xp, a, b: a @ b, (*matrices, *stacks, ((2, 2, 0), (0, 2)), ((2, 2, 3), (3, 0))))
+    yield Case("dot", lambda xp, a, b: xp.dot(a, b), (*matrices[:5], ((2, 3), (2, 3, 2)), ((), (3,)), ((), ())))
+    yield Case(
+        "inner", lambda xp, a, b: xp.inner(a, b), (((3,), (3,)), ((2, 3), (4, 3)), ((3,), (2, 2, 3)), ((), (2,)))
+    )
+    yield Case("outer", lambda xp, a, b: xp.outer(a, b), (((2,), (3,)), ((2, 2), (3,)), ((), (2,))))
+    yield Case("tensordot", lambda xp, a, b: xp.tensordot(a, b), (((2, 3, 2), (3, 2, 2)), ((2, 3), (2, 3))))
+    yield Case("tensordot 0", lambda xp, a, b: xp.tensordot(a, b, 0), (((2, 3), (2,)),))
+    yield Case("tensordot axes", lambda xp, a, b: xp.tensordot(a, b, ([0, -1], [1, 0])), (((2, 3, 4), (4, 2, 2)),))
+    yield Case("tensordot axis", lambda xp, a, b: xp.tensordot(a, b, (0, -1)), (((2, 3), (3, 2)),))
+    for offset in (0, 1, -1, 5):
+        yield Case(f"trace {offset}", lambda xp, a, k=offset: xp.trace(a, k), (((2, 3),), ((3, 2),), ((2, 3, 2),)))
+        yield Case(f"diag {offset}", lambda xp, a, k=offset: xp.diag(a, k), (((2, 3),), ((3, 2),), ((3,),), ((0,),)))
+    yield Case("trace axes", lambda xp, a: xp.trace(a, 0, -1, 0), CUBE)
+
+
+EINSUMS = {  # subscripts: shapes
+    "ij,jk->ik": ((2, 3), (3, 2)),
+    "ij,jk": ((2, 3), (3, 2)),
+    "ba,c": ((2, 3), (2,)),
+    "ij->ji": ((2, 3),),
+    "ij->": ((2, 3),),
+    "ij->j": ((2, 3),),
+    "ij,kl->il": ((2, 3), (2, 3)),
+    "i,i->i": ((3,), (3,)),
+    "i,i": ((1,), (3,)),
+    "ii": ((3, 3),),
+    "ii->i": ((3, 3),),
+    "iij->ji": ((2, 2, 3),),
+    "iii,i->i": ((2, 2, 2), (2,)),
+    "ijij,kk->j": ((2, 3, 2, 3), (2, 2)),
+    "bij,bjk,k->b": ((2, 2, 3), (2, 3, 2), (2,)),
+    "...ij,...jk->...ik": ((2, 2, 3), (3, 2)),
+    "...i->...": ((2, 3),),
+    "i...,...j": ((3, 2, 1), (2, 4)),
+    "...,...": ((2, 3), (3,)),
+    " i j , j -> i ": ((2, 3), (3,)),
+    ",i->i": ((), (3,)),
+}
+
+
+def einsums():
+    for subscripts, of in EINSUMS.items():
+        yield Case(f"einsum {subscripts}", lambda xp, *arrays, s=subscripts: xp.einsum(s, *arrays), (of,))
+    yield Case("einsum literal", lambda xp, a, b: xp.einsum("ij,jk->ik", a, b, optimize=False), (((2, 3), (3, 2)),))
+
+
+def networks():
+    for activation in (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus"):
+        yield Case(
+            f"dense {activation}",
+            lambda xp, x, w, b, name=activation: xp.dense(x, w, b, activation=name),
+            (((2, 3), (3, 2), (2,)), ((2, 2, 3), (3, 2), (2,))),
+        )
+    yield Case("dense bias", lambda xp, x, w: xp.dense(x, w, None), (((2, 3), (3, 2)),))
+    for how in ("mean", "sum", "none"):
+        yield Case(
+            f"softmax_cross_entropy {how}",
+            lambda xp, a, how=how: xp.softmax_cross_entropy(a, xp.argmax(a, axis=1), reduction=how),
+            (((4, 3),),),
+        )
+    yield Case("batch_norm", lambda xp, x, g, b: xp.batch_norm(x, g, b, eps=1e-3), (((4, 3), (3,), (3,)),))
+
+
+CASES = [
+    case for family in (elementwise, reductions, shapes, indexing, products, einsums, networks) for case in family()
+]
+
+
+# --- what NumPy says; and for what it does not have, the definition ---------------------------------------------------
+def _log_softmax(a, axis=-1):
+    return a - np.log(np.exp(a).sum(axis, keepdims=True))
+
+
+def _dense(x, w, b, activation=None):
+    y = x @ w + (0 if b is None else b)
+    return y if activation is None else getattr(NUMPY, activation)(y)
+
+
+def _cross_entropy(logits, labels, reduction):
+    loss = np.array([-row[label] for row, label in zip(_log_softmax(logits), labels, strict=True)])
+    return loss if reduction == "none" else getattr(np, reduction)(loss)
+
+
+NUMPY = SimpleNamespace(
+    **vars(np),
+    home="numpy",
+    norm=np.linalg.norm,
+    logsumexp=lambda a, axis=None, keepdims=False: np.log(np.exp(a).sum(axis=axis, keepdims=keepdims)),
+    sigmoid=lambda a: 1 / (1 + np.exp(-a)),
+    softplus=lambda a: np.log(1 + np.exp(a)),
+    relu=lambda a: a * (a > 0),
+    leaky_relu=lambda a, slope=0.01: np.where(a > 0, a, slope * a),
+    softmax=lambda a, axis=-1: np.exp(_log_softmax(a, axis)),
+    log_softmax=_log_softmax,
+    dense=_dense,
+    softmax_cross_entropy=_cross_entropy,
+    batch_norm=lambda x, g, b, eps: (x - x.mean(0)) / np.sqrt(x.var(0) + eps) * g + b,
+    transfer=lambda a, backend: a,
+    getitem=lambda a, index: a[index],
+)
+MINIDL = SimpleNamespace(**{name: getattr(ops, name) for name in ops.__all__}, home="numpy")
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+# --- the gradients ---------------------------------------------------------------------------------------------------
+@every_case
+def test_gradients_of_first_and_second_order(case):
+    for of in case.shapes:
+        check_grads(lambda *xs: case.call(MINIDL, *xs), *case.draw(of))
+
+
+@pytest.mark.parametrize("case", list(networks()), ids=lambda case: case.name)
+def test_the_compositions_themselves_where_a_kernel_could_stand_in(case, monkeypatch):
+    monkeypatch.setattr(getattr(ops, case.op), "kernels", {})
+    for of in case.shapes:
+        points = case.draw(of)
+        np.testing.assert_allclose(case.call(MINIDL, *points), case.call(NUMPY, *points), rtol=1e-12)
+        check_grads(lambda *xs: case.call(MINIDL, *xs), *points)
+
+
+def test_a_dense_layers_unknown_activation_is_an_error(monkeypatch):
+    monkeypatch.setattr(ops.dense, "kernels", {})
+    with pytest.raises(OptionError, match="unknown activation 'swish': choose one of relu"):
+        ops.dense(np.ones((2, 3)), np.ones((3, 2)), None, activation="swish")
+
+
+@every_case
+def test_gradients_on_transposed_views(case):
+    for of in case.shapes:
+        if any(len(shape) > 1 for shape in of):
+            points = [x.T for x in case.draw(of)]
+            check_grads(lambda *xs: case.call(MINIDL, *[x.T for x in xs]), *points)
+
+
+@every_case
+def test_gradients_on_arrays_with_gaps_and_of_float32(case):
+    for of in case.shapes:
+        points = case.draw(of)
+        exact = _gradients(case, points)
+        for mine, other in zip(_gradients(case, [_with_gaps(x) for x in points]), exact, strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
+        for mine, other in zip(_gradients(case, [np.float32(x) for x in points]), exact, strict=True):
+            assert mine.dtype == np.float32
+            np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-4)
+
+
+def _with_gaps(x):
+    """The same values in memory with gaps, and its axes reversed."""
+    wide = np.full([2 * n + 1 for n in x.shape[::-1]], np.nan, x.dtype).T
+    view = wide[(..., *[slice(1, None, 2)] * x.ndim)]
+    view[...] = x
+    return view
+
+
+def _gradients(case, points):
+    """The gradients, as NumPy arrays, of a fixed combination of all elements of the case's result."""
+    tensors = [Tensor(np.asarray(p), requires_grad=True) for p in points]
+    y = case.call(MINIDL, *tensors)
+    weights = np.cos(np.arange(y.size)).reshape(y.shape)
+    return [g.numpy() for g in minidl.gradients(y, tensors, weights)]
+
+
+# --- the values ------------------------------------------------------------------------------------------------------
+@every_case
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_values_are_numpys(case, dtype):
+    tolerance = 1e-12 if dtype == np.float64 else 2e-5
+    for of in case.shapes:
+        arrays = [np.asarray(x, dtype) for x in case.draw(of)]
+        expected = case.call(NUMPY, *arrays)
+        plain = case.call(MINIDL, *arrays)
+        assert not isinstance(plain, Node)
+        tensor = case.call(MINIDL, *[Tensor(x) for x in arrays])
+        assert isinstance(tensor, Tensor)
+        for result in (plain, tensor.numpy()):
+            assert result.dtype == expected.dtype
+            np.testing.assert_allclose(result, expected, rtol=tolerance, atol=tolerance, strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_, np.float16])
+@pytest.mark.parametrize(
+    "name", "sum mean prod max min cumsum argmax argmin sort norm square absolute sign exp sqrt".split()
+)
+def test_values_and_dtypes_of_other_kinds_of_numbers(name, dtype):
+    if (name, dtype) in (("norm", np.bool_), ("sign", np.bool_)):  # NumPy has them not
+        return
+    a = np.array([[3, 0, 1], [2, 5, 1]], dtype)
+    mine, theirs = getattr(minidl, name)(Tensor(a)).numpy(), getattr(NUMPY, name)(a)
+    assert mine.dtype == theirs.dtype
+    np.testing.assert_allclose(mine, theirs, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", "sum mean prod cumsum".split())
+def test_a_dtype_for_the_result(name):
+    a = np.array([[1.5, 2.5], [3.5, 4.5]], np.float32)
+    x = Tensor(a, requires_grad=True)
+    y = getattr(minidl, name)(x, axis=0, dtype=np.float64)
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(y.numpy(), getattr(np, name)(a, axis=0, dtype=np.float64))
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+
+
+COMPARISONS = "equal not_equal less less_equal greater greater_equal".split()
+CONSTANT = ["sign", "floor", "ceil", "isfinite", "isnan", "argmax", "argmin", "argsort", *COMPARISONS]
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+def test_what_jumps_has_numpys_values_and_is_not_recorded(name):
+    a = np.array([[-1.5, 0.0, 2.0], [np.inf, -0.5, 2.5]])
+    arguments = [a, np.array([0.0, 0.0, 2.0])] if name in COMPARISONS else [a]
+    result = getattr(minidl, name)(*[Tensor(x, requires_grad=True) for x in arguments])
+    assert not result.requires_grad
+    np.testing.assert_array_equal(result.numpy(), getattr(np, name)(*arguments), strict=True)
+    assert type(getattr(minidl, name)(*arguments)) is type(getattr(np, name)(*arguments))
+
+
+# --- the registry is complete ----------------------------------------------------------------------------------------
+def _ops_with_a_formula():
+    for module in pkgutil.iter_modules(ops.__path__):
+        for value in vars(import_module(f"minidl.ops.{module.name}")).values():
+            if isinstance(value, Op) and value.recorded and not isinstance(value, Fusable):
+                yield value
+
+
+def _ops_behind(node):
+    if isinstance(node, Node) and node._op is not None:
+        yield node._op
+        for a in node._args:
+            yield from _ops_behind(a)
+
+
+def test_every_public_function_has_its_cases():
+    public = {name: getattr(ops, name) for name in ops.__all__}
+    constant = {name for name, op in public.items() if isinstance(op, Op) and not op.recorded}
+    assert constant == set(CONSTANT)
+    assert public.keys() - constant == {case.op for case in CASES}
+
+
+def test_every_op_with_a_formula_is_recorded_by_some_case():
+    recorded = set()
+    for case in CASES:
+        tensors = [Tensor(x, requires_grad=True) for x in case.draw(case.shapes[0])]
+        y = case.call(MINIDL, *tensors)
+        recorded.update(_ops_behind(y))
+        for g in minidl.gradients(y, tensors, np.ones(y.shape), create_graph=True):  # ops that only formulas use
+            recorded.update(_ops_behind(g))
+    missing = set(_ops_with_a_formula()) - recorded
+    assert not missing, f"no case reaches {sorted(op.name for op in missing)}"
+
+
+def test_every_public_function_is_documented():
+    for name in ops.__all__:
+        assert len(getattr(ops, name).__doc__) > 10, name
+
+
+# --- properties: any shapes, any indices ----------------------------------------------------------------------------
+few = settings(max_examples=25, deadline=None, derandomize=True)
+BROADCASTING = [
+    case for case in CASES if case.name in "add subtract multiply divide maximum power arctan2 where".split()
+]
+
+
+@few
+@given(
+    st.sampled_from(BROADCASTING), hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=0, max_side=3)
+)
+def test_gradients_of_any_shapes_that_broadcast(case, shapes):
+    check_grads(lambda *xs: case.call(MINIDL, *xs), *case.draw(shapes.input_shapes), order=1)
+
+
+@few
+@given(hnp.mutually_broadcastable_shapes(signature="(m?,k),(k,n?)->(m?,n?)", max_dims=2, min_side=1, max_side=3))
+def test_gradients_of_any_product_of_matrices(shapes):
+    rng = np.random.default_rng(0)
+    a, b = [real(rng, shape) for shape in shapes.input_shapes]
+    np.testing.assert_allclose((Tensor(a) @ Tensor(b)).numpy(), a @ b)
+    check_grads(minidl.matmul, a, b, order=1)
+
+
+SHAPE = (3, 4, 2)
+INDEX = st.one_of(
+    hnp.basic_indices(SHAPE, allow_newaxis=True),
+    hnp.integer_array_indices(SHAPE, result_shape=hnp.array_shapes(max_dims=2, max_side=4)),
+    st.sampled_from([SHAPE, SHAPE[:2], SHAPE[:1], ()]).flatmap(lambda shape: hnp.arrays(bool, shape)),
+    st.tuples(hnp.arrays(np.int64, 5, elements=st.integers(-3, 2)), st.just(slice(None)), st.integers(-2, 1)),
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(INDEX)
+def test_gradients_of_any_index(index):
+    x = Tensor(np.arange(24.0).reshape(SHAPE), requires_grad=True)
+    picked = x[index]
+    np.testing.assert_array_equal(picked.numpy(), x.numpy()[index])
+    weights = np.cos(np.arange(picked.size)).reshape(picked.shape)
+    expected = np.zeros(SHAPE)
+    np.add.at(expected, index, weights)
+    np.testing.assert_allclose(minidl.gradients(picked, [x], weights)[0].numpy(), expected)
+
+
+# --- corners ---------------------------------------------------------------------------------------------------------
+def _slopes(f, *points):
+    """The gradients of Σ f at the points."""
+    tensors = [Tensor(np.array(p, float), requires_grad=True) for p in points]
+    return [g.numpy() for g in minidl.gradients(f(*tensors).sum(), tensors)]
+
+
+@pytest.mark.parametrize(
+    ("f", "points", "expected"),
+    [
+        (minidl.relu, [[-1, 0, 2]], [0, 0, 1]),
+        (minidl.leaky_relu, [[-1, 0, 2]], [0.01, 0.01, 1]),
+        (minidl.absolute, [[-2, 0, 2]], [-1, 0, 1]),
+        (minidl.maximum, [[1, 2, 3], [2, 2, 2]], [[0, 0.5, 1], [1, 0.5, 0]]),
+        (minidl.minimum, [[1, 2, 3], [2, 2, 2]], [[1, 0.5, 0], [0, 0.5, 1]]),
+        (minidl.max, [[3, 1, 3]], [0.5, 0, 0.5]),
+        (minidl.min, [[1, 1, 1]], [1 / 3] * 3),
+        (lambda a: minidl.max(a, axis=1), [[[1, 1], [0, 2]]], [[0.5, 0.5], [0, 1]]),
+        (lambda a: minidl.max(a, axis=0), [[np.nan, 1, 2]], [1, 0, 0]),
+        (lambda a: minidl.clip(a, 0, 1), [[-1, 0, 0.5, 1, 2]], [0, 1, 1, 1, 0]),
+        (lambda a: minidl.clip(a, 0, None), [[-1, 0, np.nan]], [0, 1, 0]),
+        (minidl.clip, [[-1, 0, 1, 2], 0, 1], [[0, 1, 1, 0], 1, 1]),
+        (lambda a: a**0, [[0, 2, np.inf]], [0, 0, 0]),
+        (lambda a: a**1, [[0, -2]], [1, 1]),
+        (lambda a: a**2, [[0, -2]], [0, -4]),
+        (lambda a: a**-1, [[-2]], [-0.25]),
+        (lambda a: a ** np.array([0.0, 1.0, 2.0, 3.0]), [[0, 0, 0, -2]], [0, 1, 0, 12]),
+        (minidl.power, [[0, 0, 0, 2], [0, 1, 2, 0]], [[0, 1, 0, 0], [0, 0, 0, np.log(2)]]),
+        (lambda b: 0**b, [[0, 2]], [0, 0]),
+        (lambda b: 2**b, [[0]], [np.log(2)]),
+        (minidl.prod, [[2, 0, 3]], [0, 6, 0]),
+        (minidl.prod, [[0, 0, 3]], [0, 0, 0]),
+        (minidl.prod, [[2]], [1]),
+        (minidl.norm, [[0, 0]], [0, 0]),
+        (lambda a: minidl.norm(a, axis=1), [[[0, 0], [3, 4]]], [[0, 0], [0.6, 0.8]]),
+        (lambda a: minidl.norm(a, 1), [[-1, 0, 2]], [-1, 0, 1]),
+        (lambda a: minidl.norm(a, np.inf), [[-2, 0, 2]], [-0.5, 0, 0.5]),
+        (minidl.std, [[1, 1, 1]], [0, 0, 0]),
+        (minidl.var, [[1, 1, 1]], [0, 0, 0]),
+        (minidl.logsumexp, [[-np.inf, -np.inf]], [0, 0]),
+        (minidl.logsumexp, [[-np.inf, 0]], [0, 1]),
+        (minidl.logsumexp, [[1e9, -1e9]], [1, 0]),
+        (minidl.sigmoid, [[-1e9, 0, 1e9]], [0, 0.25, 0]),
+        (minidl.softplus, [[-1e9, 0, 1e9]], [0, 0.5, 1]),
+        (minidl.softmax, [[-1e9, 0, 1e9]], [0, 0, 0]),
+        (lambda a: minidl.log_softmax(a)[0], [[-1e9, 1e9]], [1, -1]),
+        (
+            lambda a: minidl.softmax_cross_entropy(a, np.array([0, 0])),
+            [[[-1e9, 1e9], [1e9, -1e9]]],
+            [[-0.5, 0.5], [0, 0]],
+        ),
+        (lambda a: minidl.where(a > 1, a, 0), [[1, 2, np.nan]], [0, 1, 0]),
+        (lambda a: minidl.sort(a)[0], [[1, 1, 2]], [1, 0, 0]),
+        (lambda a: a[[0, 0, 2]], [[5, 6, 7]], [2, 0, 1]),
+        (lambda a: minidl.astype(a, np.float32), [[1, 2]], [1, 1]),
+    ],
+)
+def test_gradient_at_a_corner(f, points, expected):
+    for found, right in zip(_slopes(f, *points), expected if len(points) > 1 else [expected], strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "expected"),
+    [
+        (minidl.relu, [np.nan, -1, 1], [np.nan, 0, 1]),
+        (minidl.leaky_relu, [np.nan, -1, 1], [np.nan, -0.01, 1]),
+        (minidl.sigmoid, [np.nan, -1e9, 1e9], [np.nan, 0, 1]),
+        (minidl.softplus, [-1e9, 1e9], [0, 1e9]),
+        (minidl.softmax, [-1e9, 0, 1e9], [0, 0, 1]),
+        (minidl.log_softmax, [-1e9, 1e9], [-2e9, 0]),
+        (minidl.logsumexp, [-np.inf, -np.inf], -np.inf),
+        (minidl.logsumexp, [np.inf, 1e300], np.inf),
+        (lambda a: minidl.maximum(a, 0), [np.nan, -1], [np.nan, 0]),
+        (minidl.max, [np.nan, 1], np.nan),
+        (lambda a: minidl.clip(a, 0, 1), [np.nan, 3], [np.nan, 1]),
+        (lambda a: a**0, [0.0, np.nan], [1, 1]),
+    ],
+)
+def test_value_at_a_corner(f, point, expected):
+    np.testing.assert_array_equal(f(Tensor(point, dtype=np.float64)).numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "point", [[2.0, 0.0, 3.0, 0.5], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0], [[0.0, 2.0, 3.0], [0.0, 0.0, 2.0]]]
+)
+def test_prod_at_zeros_to_second_order(point):
+    check_grads(lambda a: minidl.prod(a, axis=-1), point)
+
+
+@pytest.mark.parametrize("f", [minidl.square, minidl.softplus, minidl.sigmoid, minidl.tanh, lambda a: a**3, minidl.var])
+def test_smooth_functions_at_zero_to_second_order(f):
+    check_grads(f, [0.0, 0.0])
+
+
+def test_where_a_power_is_smooth_in_its_exponent_its_mixed_derivative_is_right():
+    check_grads(minidl.power, [2.0, 0.5, 3.0], [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("f", "x"), [(minidl.sqrt, 0.0), (lambda a: a**0.5, 0.0), (minidl.log, 0.0), (minidl.arcsin, 1.0)]
+)
+def test_an_infinite_derivative_is_infinite_and_numpy_warns(f, x):
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        assert _slopes(f, x) == [np.inf]
+
+
+def test_an_exponent_of_a_negative_base_has_no_derivative():
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        base, exponent = _slopes(minidl.power, -2.0, 3.0)
+    assert base == 12
+    assert np.isnan(exponent)
+
+
+def test_integers_are_never_recorded():
+    x = Tensor([1.5, 2.5], requires_grad=True)
+    assert not x.astype(np.int64).requires_grad
+    assert not minidl.sum(x, dtype=np.int64).requires_grad
+
+
+def test_split_returns_a_list_of_views():
+    x = Tensor(np.arange(6.0), requires_grad=True)
+    first, second = minidl.split(x, 2)
+    (first * 2 + second).sum().backward()
+    assert x.grad.tolist() == [2, 2, 2, 1, 1, 1]
+    assert np.shares_memory(first.numpy(), x.numpy())
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+A = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("error", "f", "message"),
+    [
+        (ShapeError, lambda x: x + np.ones(4), r"add: .*float64\[2, 3\], float64\[4\]"),
+        (ShapeError, lambda x: x @ x, "matmul: "),
+        (ShapeError, lambda x: x @ 2.0, "matmul: "),
+        (ShapeError, lambda x: x.reshape(4), "reshape: "),
+        (ShapeError, lambda x: minidl.concatenate([x, np.ones((2, 4))]), "concatenate: "),
+        (ShapeError, lambda x: minidl.stack([x, np.ones(3)]), "stack: "),
+        (ShapeError, lambda x: minidl.squeeze(x, 0), "squeeze: "),
+        (ShapeError, lambda x: minidl.split(x, 2, axis=1), "no 2 equal sections"),
+        (ShapeError, lambda x: minidl.tensordot(x, x, 1), "do not match in length"),
+        (ShapeError, lambda x: minidl.diag(x[None]), "vector or a matrix"),
+        (ShapeError, lambda x: minidl.max(x[:0]), "max: "),
+        (ShapeError, lambda x: minidl.sum(x, axis=2), "sum: axis 2 is out of bounds"),
+        (ShapeError, lambda x: minidl.einsum("ij,jk->ik", x), "is for 2 operands, but 1"),
+        (ShapeError, lambda x: minidl.einsum("ijk->i", x), "'ijk' does not fit an operand with 2 axes"),
+        (ShapeError, lambda x: minidl.einsum("ii", x), "'i' stands for lengths 2 and 3"),
+        (ShapeError, lambda x: minidl.einsum("...i->i", x), "the result needs it too"),
+        (ShapeError, lambda x: minidl.einsum("ij->k", x), "einsum: "),
+        (ShapeError, lambda x: minidl.einsum("ij,ij->i", x, np.ones((2, 4))), "einsum: "),
+        (UnsupportedError, lambda x: minidl.einsum(x, [0, 1]), "subscripts as a string"),
+        (UnsupportedError, lambda x: minidl.pad(x, 1, mode="edge"), "mode 'edge'"),
+        (UnsupportedError, lambda x: minidl.norm(x, 2), "ord=2 over 2 axes"),
+        (UnsupportedError, lambda x: minidl.norm(x, 3, axis=0), "ord=3 over 1 axes"),
+        (IndexError, lambda x: x[2], "out of bounds"),
+        (IndexError, lambda x: minidl.take(x, 3, axis=1), "out of bounds"),
+    ],
+)
+def test_a_mistake_is_named(error, f, message):
+    with pytest.raises(error, match=message):
+        f(Tensor(A, requires_grad=True))
