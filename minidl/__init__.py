@@ -1,12 +1,24 @@
 """minidl: reverse-mode autodiff and deep learning that you can read, on NumPy, with CuPy by one switch."""
 
-from . import backend, data, errors, kernels, nn, ops, optim, train
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import backend, errors, nn, ops
 from .backend import seed, use_backend
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .sweep import gradients
 from .tensor import Tensor, no_grad
-from .train import load, save
 from .transforms import check_grads, grad, value_and_grad
+
+try:
+    from .kernels import numpy_nn  # noqa: F401 (puts its kernels on the shelf)
+except ModuleNotFoundError as missing:  # law 1: without the shelf all still works, more slowly
+    if missing.name != "minidl.kernels":
+        raise
+
+if TYPE_CHECKING:
+    from . import data, optim, train
+    from .train import load, save
 
 __version__ = "0.1.0"
 
@@ -20,7 +32,6 @@ __all__ = [
     "errors",
     "grad",
     "gradients",
-    "kernels",
     "load",
     "nn",
     "no_grad",
@@ -34,3 +45,13 @@ __all__ = [
     "value_and_grad",
     *ops.__all__,
 ]
+
+_LATER = {"data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what `import minidl` left for its first use: it shall cost little more than `import numpy`."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'minidl' has no attribute {name!r}")
+    module = importlib.import_module(f".{_LATER[name]}", __name__)
+    return module if name == _LATER[name] else getattr(module, name)

@@ -109,6 +109,7 @@ class Op:
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params or len(args) != self.arity:
             args = self.signature.bind(args, params)
+        arrays = len(self.formulas) if self.arity >= 0 else len(args) - len(self.signature.names)
         values: list[Any] = []
         first, seen, wanted, literal = None, 0, False, False
         for a in args:
@@ -120,10 +121,9 @@ class Op:
                     seen += a._changes[0]
             else:
                 values.append(a)
-                literal = literal or isinstance(a, _LITERALS)
+                literal = literal or (len(values) <= arrays and isinstance(a, _LITERALS))
         if literal:
-            count = len(values) - len(self.signature.names) if self.signature.variadic else len(self.formulas)
-            values = literals(values, count, None if first is None else first.data)
+            values = literals(values, arrays, None if first is None else first.data)
             args = tuple(a if isinstance(a, Node) else value for a, value in zip(args, values, strict=True))
         if first is None:
             return self.evaluate(values)[0]

@@ -22,10 +22,9 @@ class Fusable(Op):
         self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
 
     def __call__(self, *args: Any, **params: Any) -> Any:
+        args = self.signature.bind(args, params)
         first = args[0].data if isinstance(args[0], Node) else args[0]
-        if backend_of(first) in self.kernels:
-            return super().__call__(*args, **params)
-        return self.forward(*args, **params)
+        return super().__call__(*args) if backend_of(first) in self.kernels else self._composed(args)
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """Run the kernel's forward."""
@@ -38,7 +37,7 @@ class Fusable(Op):
         fresh = [unbroadcast(a, a.data.shape, a.data.dtype) if isinstance(a, Node) else a for a in args]
         return gradients(self._composed(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 
-    def _composed(self, args: list[Any]) -> Any:
+    def _composed(self, args: Sequence[Any]) -> Any:
         arrays = self.signature.positional
         return self.forward(*args[:arrays], **dict(zip(self.signature.names[arrays:], args[arrays:], strict=True)))
 

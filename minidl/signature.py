@@ -23,12 +23,16 @@ class Signature:
         self.arity = -1 if self.variadic else len(self.names)
         self.defaults = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
         self.defaults |= function.__kwdefaults__ or {}
+        self.tail = tuple(self.defaults.get(name) for name in self.names)
+        self.required = sum(name not in self.defaults for name in self.names)
 
     def bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
         """All arguments in the order of the signature, defaults filled in.
 
         Raises `TypeError`, as a plain function would, for unknown, missing or doubled arguments.
         """
+        if not (params or self.variadic) and self.required <= len(args) <= len(self.names):
+            return args + self.tail[len(args) :]
         given = {} if self.variadic else dict(zip(self.names, args, strict=False))
         wrong = [name for name in params if name not in self.names or name in given]
         given = self.defaults | params | given
@@ -49,7 +53,7 @@ class Signature:
 
 
 def literals(values: Sequence[Any], count: int, like: Array = None) -> list[Any]:
-    """`values`, with lists among the first `count` made arrays, and these and NumPy scalars kept from widening `like`."""
+    """`values`, the lists among the first `count` made arrays; neither these nor NumPy scalars widen `like`."""
     dtype = like.dtype if like is not None and like.dtype.kind == "f" else None
     changed = list(values)
     for i, value in enumerate(values[:count]):

@@ -10,6 +10,7 @@ from . import autograd, ops, sweep
 from .autograd import Node, recording, wrap
 from .backend import array_module, backend_of, current_backend, to_backend, to_numpy
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
+from .ops.shape import plain
 
 Axis = int | tuple[int, ...] | None
 
@@ -17,13 +18,6 @@ Axis = int | tuple[int, ...] | None
 def no_grad() -> AbstractContextManager[None]:
     """A context manager and a decorator: within it nothing is recorded, in this thread."""
     return recording(False)
-
-
-def plain(value: Any) -> Any:
-    """`value`, with every Tensor in it (also inside tuples and lists) replaced by its array."""
-    if isinstance(value, tuple | list):
-        return type(value)(plain(v) for v in value)
-    return value.data if isinstance(value, Node) else value
 
 
 class Tensor(Node):

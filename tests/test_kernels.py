@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minidl
-from minidl import Tensor, kernels, ops
+from minidl import Tensor, ops
 from minidl.fusable import Fusable
 
 RNG = np.random.default_rng(0)
@@ -59,7 +59,6 @@ def test_first_order_runs_the_kernel_as_one_node():
 def test_every_kernel_has_a_case():
     fused = {name for name, op in vars(ops).items() if isinstance(op, Fusable)}
     assert fused == {name.split()[0] for name in CASES}
-    assert kernels is not None
 
 
 def test_only_what_is_wanted_is_computed():
@@ -73,6 +72,12 @@ def test_only_what_is_wanted_is_computed():
     finally:
         ops.dense.kernels["numpy"] = (ops.dense.kernels["numpy"][0], backward)
     assert calls == [[1]]
+
+
+def test_an_unknown_activation_and_arguments_by_name_are_as_in_the_composition():
+    with pytest.raises(minidl.errors.OptionError, match="unknown activation 'rellu': choose one of relu"):
+        ops.dense(X, W, B, activation="rellu")
+    np.testing.assert_allclose(ops.dense(x=X, weight=W, bias=B), X @ W + B)
 
 
 def test_mixed_precision_promotes_as_the_composition_does():

@@ -312,7 +312,7 @@ NUMPY = SimpleNamespace(
     transfer=lambda a, backend: a,
     getitem=lambda a, index: a[index],
 )
-MINIDL = SimpleNamespace(**{name: getattr(ops, name) for name in ops.__all__}, home="numpy")
+MINIDL = SimpleNamespace(**vars(ops), home="numpy")
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
@@ -445,7 +445,7 @@ def _ops_behind(node):
 
 
 def test_every_public_function_has_its_cases():
-    public = {name: getattr(ops, name) for name in ops.__all__}
+    public = {name: op for name, op in vars(ops).items() if name in ops.__all__ or isinstance(op, Fusable)}
     constant = {name for name, op in public.items() if isinstance(op, Op) and not op.recorded}
     assert constant == set(CONSTANT)
     assert public.keys() - constant == {case.op for case in CASES}
@@ -464,7 +464,7 @@ def test_every_op_with_a_formula_is_recorded_by_some_case():
 
 
 def test_every_public_function_is_documented():
-    for name in ops.__all__:
+    for name in [*ops.__all__, "dense", "softmax_cross_entropy", "batch_norm"]:
         assert len(getattr(ops, name).__doc__) > 10, name
 
 
@@ -560,7 +560,7 @@ def _slopes(f, *points):
         (minidl.softmax, [[-1e9, 0, 1e9]], [0, 0, 0]),
         (lambda a: minidl.log_softmax(a)[0], [[-1e9, 1e9]], [1, -1]),
         (
-            lambda a: minidl.softmax_cross_entropy(a, np.array([0, 0])),
+            lambda a: ops.softmax_cross_entropy(a, np.array([0, 0])),
             [[[-1e9, 1e9], [1e9, -1e9]]],
             [[-0.5, 0.5], [0, 0]],
         ),

@@ -165,8 +165,8 @@ HERE, THERE = np.ones((2, 2)), StrictArray(np.ones((2, 2)))
         lambda a, b: minidl.concatenate([b, a]),
         lambda a, b: minidl.stack([a, b]),
         lambda a, b: minidl.einsum("ij,jk->ik", a, b),
-        lambda a, b: minidl.dense(a, b, None),
-        lambda a, b: minidl.dense(b, a, None),
+        lambda a, b: minidl.ops.dense(a, b, None),
+        lambda a, b: minidl.ops.dense(b, a, None),
     ],
 )
 def test_a_mixture_is_an_error_that_names_both_sides(f, one, other):

@@ -262,6 +262,9 @@ def test_only_a_part_that_has_moved_is_refused():
     params[1].data = params[1].data.astype("float32")
     with pytest.raises(OptionError, match="two dtypes: parameter 0 is float64, parameter 1 float32"):
         optimizer.step()
+    params[0].data = params[0].data.copy()  # taking this one back must not hide the other
+    with pytest.raises(OptionError, match="two dtypes"):
+        optimizer.step()
     params[1].data = StrictArray(params[1].data.astype("float64"))
     with pytest.raises(MixedBackendError, match=r"parameter 0 is a numpy array, parameter 1 a strict array.*model.to"):
         optimizer.step()
@@ -309,6 +312,14 @@ def test_without_a_gradient_neither_parameter_nor_state_moves_but_t_does(kind):
         np.testing.assert_array_equal(optimizer.state[name][12:16], vector[12:16])
         assert not np.array_equal(optimizer.state[name][:12], vector[:12])
     assert optimizer.t == 4
+
+
+def test_t_goes_on_even_if_nothing_has_a_gradient():
+    params = parameters()
+    optimizer = optim.SGD(params)
+    optimizer.step()
+    assert optimizer.t == 1
+    assert_equal(values(params), values(parameters()))
 
 
 def test_a_frozen_parameter_never_moves_and_can_be_thawed():
@@ -411,10 +422,10 @@ def test_a_wrong_number_in_a_group_is_refused_before_anything_moves(name, value,
     assert optimizer.t == 0
 
 
-def test_a_group_that_has_lost_its_lr_is_told_so():
-    optimizer = optim.SGD(parameters())
-    del optimizer.groups[0]["lr"]
-    with pytest.raises(OptionError, match="lost its lr"):
+def test_a_group_that_has_lost_a_number_is_told_so():
+    optimizer = optim.Momentum(parameters(), beta=0.5)
+    del optimizer.groups[0]["lr"], optimizer.groups[0]["beta"]
+    with pytest.raises(OptionError, match="lost its lr, beta"):
         optimizer.step()
 
 

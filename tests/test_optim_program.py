@@ -197,6 +197,7 @@ def test_outputs_that_change_places_or_stay():
         def update(self, theta, g, a, b, c, d, *, lr, t):
             return theta, b, a, theta + a, theta + a
 
+    assert all(operation.result != ("vector", 0) for operation in Plan(equation(Swap())).operations)
     ours = vectors(Swap(), 5, "float64")
     theta, _, a, b, _, _ = [v.copy() for v in ours]
     Blocks(Swap(), ours).step(Swap(), 0.1, 1, ((0, 5),))

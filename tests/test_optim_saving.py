@@ -118,6 +118,10 @@ def test_a_plateaus_memory_is_saved_with_the_optimizer():
     new.load_state_dict(saved)
     assert again == plateau
     assert new.lr == 0.05
+    untouched = schedules.Plateau(0.1)
+    with pytest.raises(StateError, match="t is -1"):
+        optim.SGD(parameters(), lr=untouched).load_state_dict({**saved, "t": -1})
+    assert untouched == schedules.Plateau(0.1)
 
 
 def complete():

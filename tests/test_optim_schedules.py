@@ -94,6 +94,10 @@ def test_a_plateau_lowers_the_rate_when_the_loss_stops_falling():
         plateau.update(loss)
         seen.append(plateau(0))
     assert seen == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2]
+    late = Plateau(1.0, patience=1)
+    for loss in (math.nan, 5.0, 4.0, 3.0):
+        late.update(loss)
+    assert late.best == 3.0
     small_gain = Plateau(1.0, patience=0, threshold=0.1)
     for loss in (10.0, 9.5):
         small_gain.update(loss)
@@ -217,6 +221,7 @@ def test_minidls_schedules_are_judged_by_their_formula(schedule, diverges, squar
         (lambda k: 0.99**k, False, True, "falls faster than any power"),
         (warmup(100, lambda k: 1 / (k + 1)), True, True, "falls like 1/k."),
         (lambda k: 0.1 + 0.05 * math.sin(math.log(k + 1)), None, None, "follows no power of k"),
+        (lambda k: (2 + math.sin(math.log(k + 1))) / (k + 1) ** 0.75, None, None, "follows no power of k"),
         (lambda k: math.sqrt(k), None, None, "follows no power of k"),
         (lambda k: float(k % 2 == 0), None, None, "follows no power of k"),
     ],

@@ -29,6 +29,8 @@ class Dense:
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
+        if activation not in _BACK:
+            return ops.dense.forward(x, weight, bias, activation=activation), None  # which says what is wrong with it
         y: Any = x @ weight
         if bias is not None:
             y = np.add(y, bias, out=y) if y.dtype == np.result_type(y, bias) and y.ndim else y + bias

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import backend_of, generator, to_backend
 from ..errors import OptionError
-from ..tensor import plain
+from ..ops.shape import plain
 from .module import Module
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from .. import ops
 from ..backend import Array, array_module, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
-from ..tensor import plain
+from ..ops.shape import plain
 
 _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
 

@@ -14,7 +14,8 @@ from .shape import along, plain, ravel, reshape
 def getitem(a: Array, index: Any) -> Array:
     """``a[index]``, for any index that NumPy takes; a view for slices and numbers, a copy otherwise.
 
-    An element picked several times gets the sum of the gradients.
+    An element picked several times gets the sum of the gradients. Raises `IndexError` for an index out of
+    bounds; on the GPU, where CuPy would have to wait to see it, one in an array of indices wraps around.
     """
     return a[index]
 

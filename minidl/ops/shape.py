@@ -233,11 +233,12 @@ astype.vjp(lambda g, y, x, dtype: g)
 
 @Op
 def transfer(a: Array, backend: str) -> Array:
-    """`a` on the backend of that name, ``"numpy"`` or ``"cupy"``; its gradient is moved back.
+    """`a` on the backend of that name, ``"numpy"`` or ``"cupy"``, a view if it is there; its gradient is moved back.
 
     Raises `BackendError` if the backend is unknown, not installed, or finds no GPU.
     """
-    return to_backend(a, backend)
+    moved = to_backend(a, backend)
+    return moved if moved is not a else a.view()
 
 
 transfer.vjp(lambda g, y, a, backend: transfer(g, backend_of(plain(a))))

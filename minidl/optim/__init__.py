@@ -2,9 +2,24 @@
 
 from . import rules, schedules
 from .optimizer import Optimizer
+from .translate import translate
 
-__all__ = ["AdaDelta", "AdaGrad", "Adam", "AdamW", "Momentum", "NAdam", "Nesterov", "Optimizer", "RMSProp"]
-__all__ += ["SGD", "RMSPropNesterov", "rules", "schedules"]
+__all__ = [
+    "SGD",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "Optimizer",
+    "RMSProp",
+    "RMSPropNesterov",
+    "rules",
+    "schedules",
+    "translate",
+]
 
 
 # fmt: off

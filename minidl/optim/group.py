@@ -40,8 +40,9 @@ class Group:
         name = self.kind.__name__
         if given.pop("params", None) is not self.parameters:
             raise OptionError(f"{name}: the parameters of a group cannot be exchanged: make a new optimizer")
-        if "lr" not in given:
-            raise OptionError(f"{name}: a group has lost its lr")
+        lost = [n for n in ("lr", *self.kind.hyperparameters) if n not in given]
+        if lost:
+            raise OptionError(f"{name}: a group has lost its {', '.join(lost)}: give a number, do not delete it")
         lr = LR.checked(name, "lr", given.pop("lr"))
         rule = self.kind(**given)
         read = {"lr": lr, **{n: getattr(rule, n) for n in rule.hyperparameters}}

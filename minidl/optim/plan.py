@@ -58,7 +58,7 @@ class Plan:
         where = {x: place for place, x in self._content.items()}
         for i, step in enumerate(self._steps):
             operands = tuple(where[a] if is_array(a) else self._scalar(a) for a in step.args)
-            where[step] = self._destination(i, step, operands, goals.get(step))
+            where[step] = self._destination(i, operands, goals.get(step))
             self._content[where[step]] = step
             self.operations.append(Operation(getattr(np, step.op), operands, where[step]))
         for goal, vector in goals.items():
@@ -66,23 +66,22 @@ class Plan:
                 self.operations.append(Operation(np.positive, (where[goal],), Place("vector", vector)))
         self.scalars = list(self._scalars)  # expressions, and numbers
 
-    def _destination(self, i: int, step: Symbol, operands: Sequence[Place], vector: int | None) -> Place:
+    def _destination(self, i: int, operands: Sequence[Place], vector: int | None) -> Place:
         """Where step `i` writes: its own vector if it has one; else over an operand, or into a free buffer."""
         places = [p for p in operands if p.kind != "scalar"] + [Place("buffer", b) for b in range(self.buffers)]
         if vector is not None:
             places = [Place("vector", vector)] + [p for p in places if p.kind == "buffer"]
         for place in places:
-            if self._free(place, i, step):
+            if self._free(place, i):
                 return place
         self.buffers += 1
         return Place("buffer", self.buffers - 1)
 
-    def _free(self, place: Place, i: int, step: Symbol) -> bool:
-        """Whether step `i` may write to `place`: nobody reads there later, and its own result gives way in time."""
+    def _free(self, place: Place, i: int) -> bool:
+        """Whether step `i` may write to `place`: nothing there is read later, nor is it the gradient, or done with."""
         if self._last.get(self._content.get(place), -1) > i:
             return False
-        ready = self._ready.get(place.number, -1)
-        return place.kind == "buffer" or ready == i or (ready > i and self._last[step] <= ready)
+        return place.kind == "buffer" or self._ready.get(place.number, -1) >= i
 
     def _scalar(self, expression: Any) -> Place:
         return Place("scalar", self._scalars.setdefault(expression, len(self._scalars)))

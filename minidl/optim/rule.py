@@ -147,8 +147,6 @@ def _number(value: Value) -> Value:
 
 
 def _filled(value: Any, like: Value) -> Value:
-    data = like.data if isinstance(like, Node) else like
-    if not hasattr(data, "shape"):
-        return value
-    zeros = array_module(data).zeros(data.shape, data.dtype if data.dtype.kind == "f" else float)
-    return (wrap(zeros) if isinstance(like, Node) else zeros) + value
+    if isinstance(like, Node):
+        return wrap(array_module(like.data).zeros_like(like.data)) + value
+    return array_module(like).zeros_like(like) + value if hasattr(like, "shape") else value

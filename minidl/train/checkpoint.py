@@ -23,7 +23,8 @@ def save(path: str | Path, model: nn.Module, **notes: Any) -> None:
     from safetensors.numpy import save as serialize
 
     path = Path(path)
-    metadata = {"format": FORMAT, "model": json.dumps(_described(model)), "notes": json.dumps(notes)}
+    # one key, for several would come out in an order of the writer's own: the same model gives the same bytes
+    metadata = {"minidl": json.dumps({"format": FORMAT, "model": _described(model), "notes": notes})}
     state = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
     written = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -45,22 +46,22 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
     `StateError`, listing every mismatch, if it does not fit `model`.
     """
     state, metadata = _read(path)
-    built = model if model is not None else _built(json.loads(metadata["model"]), path)
+    built = model if model is not None else _built(metadata["model"], path)
     built.load_state_dict(state)
     return built.eval()
 
 
 def notes(path: str | Path) -> dict[str, Any]:
     """The notes that `save` was given with the model in `path`. Raises `DataError` as `load` does."""
-    return json.loads(_read(path)[1]["notes"])
+    return _read(path)[1]["notes"]
 
 
-def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("minidl", "{}"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error

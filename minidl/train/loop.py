@@ -9,7 +9,7 @@ from ..backend import array_module
 from ..data import Dataset, Loader
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
-from ..tensor import plain
+from ..ops.shape import plain
 from .callbacks import Callback, Run
 from .history import History
 from .progress import Progress

@@ -30,7 +30,7 @@ class EarlyStopping(Callback):
 
     def __init__(self, patience: int, min_delta: float = 0.0, restore_best: bool = True) -> None:
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise OptionError(f"EarlyStopping: patience={patience!r}: patience must be an integer of at least 1 (epochs)")
+            raise OptionError(f"EarlyStopping: patience={patience!r}: patience must be an integer (of epochs) >= 1")
         self.patience = patience
         self.min_delta = _checked("EarlyStopping", "min_delta", min_delta, least=0.0)
         self.restore_best = restore_best
@@ -50,8 +50,8 @@ class EarlyStopping(Callback):
             return
         self.waited += 1
         if self.waited >= self.patience:
-            best = f"its best was {self.best:.4g} in epoch {self.best_epoch}" if self.best_epoch else "it was never finite"
-            run.stop(f"the validation loss has not fallen for {self.waited} epochs; {best}")
+            best = f"{self.best:.4g} in epoch {self.best_epoch}" if self.best_epoch else "none"
+            run.stop(f"the validation loss has not fallen for {self.waited} epochs (best: {best})")
 
     def on_end(self, run: Run) -> None:
         """Put the best epoch's values back, unless they are there still."""
