@@ -99,9 +99,15 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     help="How the learning rate falls over the run: not, to a hundredth, or to 0.",
 )  # fmt: skip
 @click.option("--batch-size", type=BatchSize(), default="128")
-@click.option("--epochs", type=click.IntRange(min=0), default=8)
+@click.option("--epochs", type=click.IntRange(min=0), default=6)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same machine: the same model.")
 @click.option("--validation", type=click.IntRange(min=0), default=5000, help="Samples held out of the training set.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=None,
+    help="For matrix products.  [default: 1, more if they are large]",
+)
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", help="cupy: on the GPU.")
 @click.option(
     "--output", type=click.Path(path_type=Path), default=None, help="Results folder.  [default: runs/DATASET-TIME]"
@@ -135,6 +141,27 @@ def predict(images: tuple[Path, ...], model: Path | None) -> None:
     from .train.run import predict_images
 
     predict_images(images, model)
+
+
+@main.command()
+@click.option("--problem", type=click.Choice(["mnist", "note-a"]), default="mnist",
+              help="A small network on MNIST, or f(x) = 0.1·x1² + 2·x2² from (-5, -2).")  # fmt: skip
+@click.option("--optimizer", "optimizer_name", default="adam", help="A rule's name, in any case.")
+@click.option("--lr", type=float, default=None, help="Learning rate.  [default: the rule's own]")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
+@click.option("--steps", type=click.IntRange(1, 400), default=10, help="Steps to train.")
+@click.option("--at", type=click.IntRange(min=1), default=None, help="The step to explain.  [default: the last]")
+@click.option("--element", default=None, metavar="PARAMETER:INDEX",
+              help="Such as layers.2.weight:3,7 or x:0.  [default: where the first gradient is largest]")  # fmt: skip
+@click.option("--letters", type=click.Choice(["code", "A", "B"]), default="code", help="The code's names, or a note's.")
+@click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
+@click.option("--format", "notation", type=click.Choice(["text", "latex", "mathml"]), default="text")
+@click.option("--seed", type=click.IntRange(min=0), default=0)
+def explain(**options: Any) -> None:
+    """Show one step of an optimizer, number by number, and say why a weight moved by that much."""
+    from .teach.trial import explain_run
+
+    explain_run(**options)
 
 
 if __name__ == "__main__":

@@ -33,12 +33,17 @@ def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) ->
             leaf.grad.data += found[leaf]
             leaf.grad.changed()
         else:  # copied, so that no two leaves share a gradient
-            slot = array_module(leaf.data).empty_like(leaf.data) if leaf._slot is None else leaf._slot
+            slot = leaf._slot if _fits(leaf._slot, leaf.data) else array_module(leaf.data).empty_like(leaf.data)
             slot[...] = found[leaf]
             leaf.grad = wrap(slot)
     if not (retain_graph or create_graph):
         for node in history:
             node._args = node._saved = None
+
+
+def _fits(slot: Any, data: Any) -> bool:
+    """Whether a gradient of `data` can be written into `slot`: not if `data` was replaced by something else since."""
+    return type(slot) is type(data) and slot.shape == data.shape and slot.dtype == data.dtype
 
 
 def gradients(output: Any, inputs: Sequence[Any], grad: Any = None, create_graph: bool = False) -> list[Any]:

@@ -324,6 +324,14 @@ def test_no_grad_in_one_thread_leaves_the_others_recording():
     assert seen == [True]
 
 
+def test_a_parameter_whose_data_was_replaced_gets_its_gradient_in_the_new_ones_form():
+    p = leaf([1.0, 2.0])
+    minidl.optim.SGD([p])
+    p.data = np.ones(3)
+    (p * 2.0).sum().backward()
+    assert (p.grad.shape, p.grad.dtype) == ((3,), np.float64)
+
+
 # memory
 
 

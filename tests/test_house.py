@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = [
-    {"errors", "backend", "signature"},
+    {"errors", "backend", "signature", "threads"},
     {"autograd", "sweep", "fusable"},
     {"ops"},
     {"tensor", "transforms"},

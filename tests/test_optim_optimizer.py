@@ -429,6 +429,16 @@ def test_a_group_that_has_lost_a_number_is_told_so():
         optimizer.step()
 
 
+@pytest.mark.parametrize(
+    "change", [lambda groups: groups.append(dict(groups[0])), lambda groups: groups.__setitem__(0, dict(groups[0]))]
+)
+def test_groups_cannot_be_added_or_exchanged_unnoticed(change):
+    optimizer = optim.SGD(parameters())
+    change(optimizer.groups)
+    with pytest.raises(OptionError, match="groups cannot be added or exchanged"):
+        optimizer.step()
+
+
 def test_lr_is_that_of_the_next_step():
     p = Tensor(np.array([0.0]), requires_grad=True)
     optimizer = optim.SGD([p], lr=schedules.linear(1.0, 0.0, 4))

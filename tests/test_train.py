@@ -83,6 +83,17 @@ def test_batch_sizes_from_sgd_to_gradient_descent(digits):
         assert history[0]["step"] == steps
 
 
+def test_validation_sees_the_iterate_of_a_look_ahead_rule(digits):
+    train, _ = digits
+    minidl.seed(0)
+    model = small_mlp()
+    optimizer = optim.Nesterov(model.parameters(), lr=0.05)
+    history = fit(model, train[:500], optimizer=optimizer, epochs=1, validation=train[500:700], progress=False)
+    ahead = evaluate(model, train[500:700])["loss"]
+    with optimizer.at_iterate():
+        assert evaluate(model, train[500:700])["loss"] == history[0]["validation_loss"] != ahead
+
+
 def test_callbacks_run_in_their_order_and_can_stop(digits):
     seen = []
 
@@ -138,7 +149,7 @@ def test_regression_has_no_accuracy():
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"epochs": -1}, "epochs must be an integer"), ({"epochs": 1, "optimizer": None}, "optimizer must be"),
-     ({"epochs": 1, "batch_size": 0}, "batch_size")],
+     ({"epochs": 1, "batch_size": 0}, "batch_size"), ({"epochs": 1, "batch_size": 10, "threads": 0}, "threads")],
 )  # fmt: skip
 def test_a_bad_argument_is_refused_before_training(digits, options, message):
     model = small_mlp()

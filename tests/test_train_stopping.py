@@ -96,14 +96,9 @@ def test_restoring_can_be_declined_and_a_loss_that_never_was_a_number_restores_n
 def test_the_reason_is_said(capsys):
     model = network()
     script = Scripted([1, 2, 3])
-    fit(
-        model,
-        TRAIN,
-        optimizer=optim.SGD(model.parameters()),
-        epochs=9,
-        validation=NOISE,
-        callbacks=[script, EarlyStopping(2)],
-    )
+    optimizer = optim.SGD(model.parameters())
+    stop = EarlyStopping(patience=2)
+    fit(model, TRAIN, optimizer=optimizer, epochs=9, batch_size="full", validation=NOISE, callbacks=[script, stop])
     assert capsys.readouterr().out.endswith(
         "stopped after 3 steps: the validation loss has not fallen for 2 epochs (best: 1 in epoch 1)\n"
     )
@@ -195,20 +190,14 @@ def test_a_target_is_reached_by_equality_and_never_by_nan():
 
 
 def test_what_the_training_does_not_measure_is_said():
-    regression = lambda y, t: (y * y).mean()
-    data = Dataset(INPUTS, np.zeros(90, int))
-    model = nn.Sequential(nn.Dense(4, 1), nn.Flatten())
-    model.forward = lambda x: model.layers[0](x).ravel()
-    with pytest.raises(OptionError, match="measures no accuracy, only epoch, step, lr, loss"):
-        fit(
-            model,
-            data,
-            optimizer=optim.SGD(model.parameters()),
-            loss=regression,
-            epochs=1,
-            callbacks=[Target("accuracy", 1)],
-            progress=False,
-        )
+    class Unmeasured(Callback):
+        def on_epoch(self, run):
+            del run.history[-1]["validation_accuracy"]
+
+    with pytest.raises(
+        OptionError, match="measures no validation_accuracy, only epoch, step, lr, loss, accuracy, validation_loss"
+    ):
+        trained(Unmeasured(), Target("validation_accuracy", 1.0), epochs=1, validation=NOISE)
 
 
 # mistakes

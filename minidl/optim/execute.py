@@ -10,7 +10,7 @@ from .plan import Plan, Scalars
 from .rule import Rule
 from .symbols import equation
 
-BLOCK = 32768  # elements: a block of each vector and the buffers stay in the cache from one operation to the next
+BLOCK = 49152  # elements: small enough that a block of each vector stays in the cache, large enough to pay for a call
 
 Call = tuple[np.ufunc, list[np.ndarray], np.ndarray]  # ufunc(*operands, out=result)
 

@@ -57,7 +57,7 @@ class Choice:
 
 Share = Annotated[Any, Range(below=1)]  # the share of the old that a running average keeps
 NotNegative = Annotated[Any, Range()]
-Optional = Annotated[Any, Range(optional=True)]
+NotNegativeOrNone = Annotated[Any, Range(optional=True)]
 EpsMode = Literal["outside", "inside"]
 EpsModeHat = Literal["outside", "inside", "hat"]
 

@@ -89,6 +89,8 @@ class Optimizer:
         """
         if self._away:
             raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
+        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
+            raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
         t = self.t + 1
         today = [group.at(t) for group in self._groups]
         self._flat.claim()

@@ -78,7 +78,7 @@ class Plan:
         return Place("buffer", self.buffers - 1)
 
     def _free(self, place: Place, i: int) -> bool:
-        """Whether step `i` may write to `place`: nothing there is read later, nor is it the gradient, or done with."""
+        """Whether step `i` may write to `place`: what is there is not needed any more, and it is not the gradient."""
         if self._last.get(self._content.get(place), -1) > i:
             return False
         return place.kind == "buffer" or self._ready.get(place.number, -1) >= i

@@ -21,7 +21,7 @@ import math
 from typing import Any, Literal
 
 from ..ops import maximum
-from .hyperparameters import EpsMode, EpsModeHat, NotNegative, Optional, Share
+from .hyperparameters import EpsMode, EpsModeHat, NotNegative, NotNegativeOrNone, Share
 from .rule import Rule, Value, root
 from .symbols import scalar_function
 
@@ -292,7 +292,7 @@ class NAdam(Rule):
     beta2: Share = 0.999
     eps: NotNegative = 1e-8
     eps_mode: EpsMode = "outside"
-    momentum_decay: Optional = 0.004
+    momentum_decay: NotNegativeOrNone = 0.004
 
     def mu(self, t: Value) -> Value:
         """The momentum of step `t`."""

@@ -10,9 +10,12 @@ from ..data import Dataset, Loader
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
 from ..ops.shape import plain
+from ..threads import use_blas_threads
 from .callbacks import Callback, Run
 from .history import History
 from .progress import Progress
+
+LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 
 
 def fit(
@@ -26,13 +29,15 @@ def fit(
     validation: Dataset | Loader | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
+    threads: int | None = None,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
 
     `train` and `validation` are data sets, or Loaders for those who want their own batches. `optimizer` holds
     the model's parameters; ``loss(output, labels)`` returns the batch's mean. `batch_size` 1 is SGD, "full" is
-    GD. `progress` prints a line per epoch, and on a terminal a bar. Returns the `History`; afterwards the model
-    is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
+    GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is the number that matrix products
+    use; by default one, unless they are large enough for more to be safe (see threads.py). Returns the `History`;
+    afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
@@ -42,16 +47,34 @@ def fit(
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
+    with use_blas_threads(_suitable_threads(model, loader.batch_size) if threads is None else threads):
+        _train(run, loader, loss, validation, watchers)
+    return run.history
+
+
+def _suitable_threads(model: Module, batch_size: int) -> int | None:
+    """One thread if the model's largest product is small, else as many as the library takes (None)."""
+    largest = max((p.size for p in model.parameters()), default=0)
+    return 1 if 2 * batch_size * largest < LARGE else None
+
+
+def _train(
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], validation: Any, watchers: Sequence[Callback]
+) -> None:
+    """All epochs of `run`."""
+    model = run.model
     on_step = [w.on_step for w in watchers if type(w).on_step is not Callback.on_step]
     for watcher in watchers:
         watcher.on_start(run)
     try:
-        while run.epoch < epochs and run.stopped is None:
+        while run.epoch < run.epochs and run.stopped is None:
             run.epoch += 1
             start = time.perf_counter()
             row = _epoch(run, loader, loss, on_step)
             if validation is not None:
-                row |= {f"validation_{name}": value for name, value in evaluate(model, validation, loss=loss).items()}
+                with run.optimizer.at_iterate():
+                    measured = evaluate(model, validation, loss=loss)
+                row |= {f"validation_{name}": value for name, value in measured.items()}
             run.history.rows.append(row | {"seconds": time.perf_counter() - start})
             for watcher in watchers:
                 watcher.on_epoch(run)
@@ -59,7 +82,6 @@ def fit(
         for watcher in watchers:
             watcher.on_end(run)
         model.eval()
-    return run.history
 
 
 def _epoch(

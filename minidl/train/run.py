@@ -79,7 +79,7 @@ def find_rule(name: str) -> Any:
 
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int, backend: str,
+    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int, threads: int | None, backend: str,
     output: Path | None,
 ) -> None:  # fmt: skip
     """Carry out ``minidl train``: its options, by name."""
@@ -105,7 +105,9 @@ def train_run(
     (folder / "config.json").write_text(json.dumps({**config, "lr": lr, "versions": versions}, indent=2) + "\n")
     print(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
     print(model.summary())
-    history = fit(model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None)
+    history = fit(
+        model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None, threads=threads
+    )
     result = evaluate(model, test)
     save(folder / MODEL, model, dataset=train.name, classes=list(train.classes), shape=list(train.shape), test=result)
     history.save(folder / "history.jsonl")

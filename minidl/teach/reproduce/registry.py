@@ -1,0 +1,142 @@
+"""What a reproduction is: a row of the notes, the function that makes it again, and what came of it."""
+
+import inspect
+import textwrap
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+REPRODUCED, DIFFERS, FAILED, NOT_RUN = "✓", "≈", "✗", "–"
+MEANING = {
+    REPRODUCED: "reproduced: what the note says was observed",
+    DIFFERS: "differs: something else was observed, for the reason given",
+    FAILED: "not reproduced: what the note says was tested, and is not so",
+    NOT_RUN: "not run: what it needs is not here",
+}
+NOTE, REFERENCE, CLOSED_FORM = "note", "reference", "closed form"  # whose number is expected; a reference is no note's
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that can be right or wrong: what minidl found, beside what the note (or a closed form) has."""
+
+    what: str
+    ours: str
+    expected: str
+    ok: bool
+    source: str = NOTE
+
+
+def number(what: str, ours: str, expected: str, source: str = NOTE) -> Check:
+    """A printed number, right to the last digit or wrong."""
+    return Check(what, ours, expected, ours == expected, source)
+
+
+def claim(what: str, ours: str, ok: bool, expected: str = "", source: str = NOTE) -> Check:
+    """A statement that was put to the test; `ours` says what was seen."""
+    return Check(what, ours, expected, bool(ok), source)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A matplotlib figure, and in words what it shows."""
+
+    figure: Any
+    caption: str
+
+
+@dataclass
+class Result:
+    """What came of a row.
+
+    `because` tells why a check that fails is neither the note's fault nor minidl's (another workload, say);
+    `not_run` why nothing could be run.
+    """
+
+    checks: list[Check] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    text: str = ""
+    because: str = ""
+    not_run: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of the four marks of `MEANING`."""
+        if self.not_run:
+            return NOT_RUN
+        if all(check.ok for check in self.checks):
+            return REPRODUCED
+        return DIFFERS if self.because else FAILED
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A note's own words; in `words` and `section` x_t and x^{t-1} mean subscript and superscript."""
+
+    note: str
+    section: str
+    words: str
+
+
+@cache
+def passages() -> dict[str, Passage]:
+    """The passages of passages.toml, by row."""
+    text = Path(__file__).with_name("passages.toml").read_text(encoding="utf-8")
+    return {id: Passage(**{key: value.strip() for key, value in fields.items()}) for id, fields in tomllib.loads(text).items()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One equation, number, figure or claim of a note, and the function that makes it again.
+
+    `shows` are the parts of minidl whose source belongs beside the function's own.
+    """
+
+    id: str
+    title: str
+    function: Callable[..., Result]
+    shows: tuple[Any, ...]
+
+    @property
+    def passage(self) -> Passage:
+        """The note's own words."""
+        return passages()[self.id]
+
+    def run(self, quick: bool) -> Result:
+        """Make it again. `quick` means a smaller budget, for the rows that train networks."""
+        return self.function(quick) if inspect.signature(self.function).parameters else self.function()
+
+    def sources(self) -> dict[str, str]:
+        """The code: the row's own function, without its heading, then what it `shows`; by name."""
+        own = inspect.getsource(self.function)
+        found = {self.function.__name__: own[own.index(f"def {self.function.__name__}(") :]}
+        for shown in self.shows:
+            found[f"{shown.__module__}.{shown.__qualname__}"] = textwrap.dedent(inspect.getsource(shown))
+        return found
+
+
+ROWS: dict[str, Row] = {}
+
+
+def row(id: str, title: str, *shows: Any) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Decorator that enters a function, which returns a `Result`, into `ROWS`; its passage is in passages.toml."""
+
+    def enter(function: Callable[..., Result]) -> Callable[..., Result]:
+        assert id not in ROWS, id
+        ROWS[id] = Row(id, title, function, shows)
+        return function
+
+    return enter

@@ -1,0 +1,156 @@
+"""Many small trainings: what one is, and how a list of them is run on all cores."""
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+
+from ... import data, nn, optim
+from ...backend import seed
+from ...data import Dataset
+from ...optim import schedules
+from ...train import Callback, Run, evaluate, fit
+from ...train.run import mlp
+
+RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
+EVERY = 20  # updates between two looks at the validation data
+digits = cache(data.mnist)  # reading it takes a second: once is enough
+In, Out = TypeVar("In"), TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: which data and network, which rule and numbers, how many updates, from which seed."""
+
+    workload: str
+    rule: str
+    lr: float
+    updates: int
+    seed: int = 0
+    hyper: tuple[tuple[str, float], ...] = ()
+    decay: float | None = None  # the share of lr that is left at the end of a straight fall; None: constant
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What came of a trial: the validation loss and error, each after as many updates as `steps` says."""
+
+    steps: tuple[int, ...]
+    loss: tuple[float, ...]
+    error: tuple[float, ...]
+
+    @property
+    def final(self) -> float:
+        """The last validation loss; infinity if the trial diverged."""
+        return self.loss[-1]
+
+
+class Watch(Callback):
+    """Measures on `validation` every `EVERY` updates; ends the training at its last one, or once it has diverged."""
+
+    def __init__(self, updates: int, validation: Dataset) -> None:
+        self.steps = list(range(EVERY, updates + 1, EVERY))
+        self.validation = validation
+        self.loss: list[float] = []
+        self.error: list[float] = []
+
+    def on_step(self, run: Run) -> None:
+        """After each update."""
+        if run.step in self.steps:
+            measured = evaluate(run.model, self.validation)
+            if measured["loss"] < 1e3:
+                self.loss.append(measured["loss"])
+                self.error.append(1 - measured["accuracy"])
+            else:
+                run.stop("diverged")
+        if run.step == self.steps[-1]:
+            run.stop("done")
+
+    def curve(self) -> Curve:
+        """What was measured; where a diverged run was not, an infinite loss and everything wrong."""
+        lost = len(self.steps) - len(self.loss)
+        return Curve(tuple(self.steps), (*self.loss, *[math.inf] * lost), (*self.error, *[1.0] * lost))
+
+
+def workload(name: str) -> tuple[Dataset, Dataset, Callable[[], nn.Module], int]:
+    """Training data, validation data, a function that makes the network, and the batch size."""
+    train, validation = _datasets(name.partition("/")[0])
+    inputs, classes = train.inputs.shape[1], len(train.classes)
+    networks: dict[str, Callable[[], nn.Module]] = {
+        "linear": lambda: mlp(inputs, [], classes),
+        "mlp": lambda: mlp(inputs, [64], classes),
+        "deep tanh": lambda: mlp(inputs, [32] * 5, classes, activation="tanh"),
+        "words": lambda: mlp(inputs, [16], classes),
+    }
+    return train, validation, networks[name.partition("/")[2]], 64
+
+
+@cache
+def _datasets(name: str) -> tuple[Dataset, Dataset]:
+    """A part of the training set to train on, and another for validation; the test set is left alone."""
+    if name == "imdb":
+        train, _ = data.imdb()
+        order = np.random.default_rng(0).permutation(len(train))
+        train = train[order]
+    else:
+        train, _ = digits() if name == "mnist" else data.cifar10()
+    cut = min(6000, len(train) * 3 // 4)
+    return train[:cut], train[cut : cut + 2000]
+
+
+def run(trial: Trial) -> Curve:
+    """Carry out one trial."""
+    seed(trial.seed)
+    train, validation, network, batch = workload(trial.workload)
+    model = network()
+    falling = schedules.linear(trial.lr, trial.lr * (trial.decay or 0), trial.updates)
+    lr = trial.lr if trial.decay is None else falling
+    optimizer = getattr(optim, trial.rule)(model.parameters(), lr=lr, **dict(trial.hyper))
+    watch = Watch(trial.updates, validation)
+    epochs = -(-trial.updates // (len(train) // batch))
+    with np.errstate(all="ignore"):
+        fit(model, train, optimizer=optimizer, epochs=epochs, batch_size=batch, callbacks=[watch], progress=False)
+    return watch.curve()
+
+
+_done: dict[Trial, Curve] = {}
+
+
+def run_all(trials: Iterable[Trial]) -> dict[Trial, Curve]:
+    """The curves of `trials`, each of which is run once and remembered."""
+    trials = list(trials)
+    fresh = [trial for trial in dict.fromkeys(trials) if trial not in _done]
+    _done.update(zip(fresh, in_processes(run, fresh), strict=True))
+    return {trial: _done[trial] for trial in trials}
+
+
+def in_processes(function: Callable[[In], Out], arguments: list[In]) -> list[Out]:
+    """``[function(a) for a in arguments]`` by one process per core, each with a single thread for its products.
+
+    Networks this small are not worth two threads, and threads that wait for each other slow everything down.
+    """
+    return list(_pool().map(function, arguments, chunksize=1)) if arguments else []
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    threads = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(threads, "1"))  # read by NumPy's libraries as the new processes start
+    try:
+        context = multiprocessing.get_context("spawn")
+        workers = min(os.cpu_count() or 1, 8)
+        pool = ProcessPoolExecutor(workers, mp_context=context)
+        list(pool.map(abs, range(workers)))  # so that they do start now
+        return pool
+    finally:
+        for name, value in threads.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,60 @@
+"""How many threads NumPy's matrix products use.
+
+OpenBLAS, which NumPy's wheels bring, takes every core for every product. For the small products of an MLP
+that pays little, and on a machine that is busy with something else it costs dearly: the threads wait for one
+another by spinning, and a step can take ten times as long. There is no public call to change it at run time,
+so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
+"""
+
+import ctypes
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .errors import OptionError
+
+_NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"
+
+
+@functools.cache
+def _openblas() -> tuple[Any, Any] | None:
+    """The functions that get and set OpenBLAS's number of threads; None if NumPy uses another library."""
+    try:
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return None
+    for name in _NAMES:
+        if hasattr(library, name.format("set")):
+            return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return None
+
+
+def blas_threads() -> int | None:
+    """The number of threads that NumPy's matrix products use now; None if that cannot be told."""
+    found = _openblas()
+    return None if found is None else int(found[0]())
+
+
+@contextmanager
+def use_blas_threads(count: int | None) -> Iterator[None]:
+    """``with use_blas_threads(1):`` uses that many within the block, in the whole process; None changes nothing.
+
+    Results are the same bit for bit only for the same number of threads. Raises `OptionError` unless
+    `count` is an integer of at least 1.
+    """
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise OptionError(f"threads must be an integer of at least 1, got {count!r}")
+    found = _openblas() if count is not None else None
+    if found is None:
+        yield
+        return
+    get, set_ = found
+    before = get()
+    set_(count)
+    try:
+        yield
+    finally:
+        set_(before)
