@@ -82,7 +82,8 @@ class Op:
         self.name, self.signature = forward.__name__, Signature(forward)
         self.forward, self.arity = self.signature.flat(forward), self.signature.arity
         self.formulas: tuple[Callable[..., Any] | None, ...] = ()
-        self.recorded = False  # whether any argument has a gradient formula
+        self.arrays = 0  # how many of the arguments are arrays (of a variadic op: all but the parameters)
+        self.recorded = False  # whether any of them has a gradient formula
 
     def vjp(self, *formulas: Callable[..., Any] | None) -> None:
         """Take a formula ``(g, y, *args) -> gradient`` for each array argument; None where there is none.
@@ -91,6 +92,7 @@ class Op:
         in. What a formula returns is fitted to its argument's shape and dtype by the engine.
         """
         self.formulas, self.recorded = formulas, any(formulas)
+        self.arrays = -len(self.signature.names) if self.signature.variadic else len(formulas)
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """The result for plain arguments, and what `pullback` should find again."""
@@ -109,19 +111,22 @@ class Op:
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params or len(args) != self.arity:
             args = self.signature.bind(args, params)
-        arrays = len(self.formulas) if self.arity >= 0 else len(args) - len(self.signature.names)
+        arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
         values: list[Any] = []
         first, seen, wanted, literal = None, 0, False, False
         for a in args:
             if isinstance(a, Node):
-                first = a if first is None else first
+                if first is None:
+                    first = a
                 values.append(a.data)
-                wanted = wanted or a.requires_grad
+                if a.requires_grad:
+                    wanted = True
                 if a._changes is not None:
                     seen += a._changes[0]
             else:
                 values.append(a)
-                literal = literal or (len(values) <= arrays and isinstance(a, _LITERALS))
+                if isinstance(a, _LITERALS) and len(values) <= arrays:
+                    literal = True
         if literal:
             values = literals(values, arrays, None if first is None else first.data)
             args = tuple(a if isinstance(a, Node) else value for a, value in zip(args, values, strict=True))

@@ -146,10 +146,10 @@ def _seed(output: Node, seed: Any, create: bool) -> Any:
             f"backward from a result of shape {data.shape}: only a single element has a gradient of its own; "
             f"reduce it first (.sum(), .mean()), or pass grad= of that shape"
         )
-    if seed is None:
-        value = array_module(data).ones_like(data)
-    else:
-        value = array_module(data).asarray(seed.data if isinstance(seed, Node) else seed, dtype=data.dtype)
+    given = 1 if seed is None else seed.data if isinstance(seed, Node) else seed
+    value = array_module(data).asarray(given, dtype=data.dtype)
+    if seed is None and data.ndim:
+        value = value.reshape(data.shape)
     if value.shape != data.shape:
         raise ShapeError(f"backward: grad has shape {value.shape}, the result has {data.shape}")
     return (seed if isinstance(seed, Node) else wrap(value)) if create else value
