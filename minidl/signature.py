@@ -71,4 +71,4 @@ def explained(name: str, values: list[Any], error: Exception) -> Exception:
     same_backend(name, *values)
     kind = ShapeError if isinstance(error, ValueError) else DTypeError
     shown = ", ".join(f"{v.dtype}{list(v.shape)}" for v in values if hasattr(v, "shape"))
-    return kind(f"{name}: {error} (given {shown})")
+    return kind(f"{name}: {str(error).strip().removeprefix(f'{name}: ')} (given {shown})")

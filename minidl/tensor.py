@@ -9,7 +9,7 @@ import numpy as np
 from . import autograd, ops, sweep
 from .autograd import Node, recording, wrap
 from .backend import array_module, backend_of, current_backend, to_backend, to_numpy
-from .errors import BackendError, DTypeError, GradientError, UnsupportedError
+from .errors import BackendError, DTypeError, GradientError, ShapeError, UnsupportedError
 from .ops.shape import plain
 
 Axis = int | tuple[int, ...] | None
@@ -26,13 +26,17 @@ class Tensor(Node):
     `data`: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its place; Python
     numbers and lists become float32 on `backend` (by default the one that `use_backend` chose).
     `requires_grad`: whether gradients are wanted for it; ``backward`` then leaves them in ``.grad``,
-    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one.
+    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one, or for
+    what is no number, and `ShapeError` for ragged lists.
     """
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, backend: str | None = None) -> None:
         data = plain(data)
         if not hasattr(data, "dtype"):
-            data = np.asarray(data, dtype)
+            try:
+                data = np.asarray(data, dtype)
+            except ValueError as error:
+                raise ShapeError(f"Tensor: {error}: nested lists must be of equal lengths at each depth") from error
             data = data.astype(np.float32) if dtype is None and data.dtype.kind in "iuf" else data
             backend = backend or current_backend()
         data = to_backend(np.asarray(data) if isinstance(data, np.generic) else data, backend or backend_of(data))

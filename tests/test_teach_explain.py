@@ -91,6 +91,9 @@ def test_the_divisor_and_how_it_grew():
     assert divisor(book.at(5)).value / divisor(book.at(1)).value == pytest.approx(grown, rel=1e-6)
     assert f"it is {grown:.3g} times what it was at step 1." in explain(book.at(5))
     assert "at step 1" not in explain(book.at(1))[40:]
+    assert f"= {grown:.4g}, made the push {grown:.3g} times smaller; it is" in explain(book.at(5))
+    small = divisor(descent("AdaDelta", steps=1)[0].at(1)).value
+    assert f"= {small:.4g}, made the push {1 / small:.3g} times larger" in explain(descent("AdaDelta")[0].at(1))
     assert divisor(descent("Momentum")[0].at(2)) is None
     for case in ("Adam", "NAdam", "RMSProp", "RMSPropNesterov", "AdaDelta"):
         assert divisor(descent(case)[0].at(2)).value > 0
@@ -229,6 +232,8 @@ def test_the_command_on_mnist_in_italian():
     assert printed.startswith("NAdam, t = 2: layers.2.weight[3, 7]\n  v ← β₁·v + (1 - β₁)·g = ")
     assert "Il passo 2 di NAdam ha spostato layers.2.weight[3, 7] di " in printed
     assert "\x1b" not in printed
+    given = ["--optimizer", "sgd", "--steps", "1", "--element", "layers.2.weight:3,7", "--seed"]
+    assert command(*given, "1") == command(*given, "1") != command(*given, "2")
 
 
 def test_the_command_takes_hyperparameters_and_prints_markup():
@@ -249,6 +254,9 @@ def test_the_command_takes_hyperparameters_and_prints_markup():
     )
     assert command(*given, "--format", "mathml").startswith("<math ")
     assert "v ← beta * v - lr * g = 0.5 * " in command(*given, "--steps", "20")
+    words = ["--problem", "note-a", "--optimizer", "nadam", "--set", "momentum_decay=None"]
+    assert "mu_next" not in command(*words)
+    assert "s_max ← maximum(s_max, s)" in command("--problem", "note-a", "--set", "amsgrad=True")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 import minidl
 from minidl import Tensor
-from minidl.errors import BackendError, DTypeError, OptionError
+from minidl.errors import BackendError, DTypeError, OptionError, ShapeError
 
 
 def has_gpu():
@@ -57,6 +57,11 @@ def test_what_is_no_number_is_refused():
         Tensor(np.array(["one"]))
     with pytest.raises(DTypeError, match="complex128"):
         Tensor(np.ones(2, complex))
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(ShapeError, match="equal lengths"):
+        Tensor([[1, 2], [3]])
 
 
 def test_repr_shows_values_dtype_and_whether_it_is_trained():

@@ -121,6 +121,15 @@ def lines(axes: Any, x: Any, values: Mapping[str, Any], colour: str = "viridis",
     axes.set(**labels)
 
 
+def plain_log(axes: Any, ticks: Sequence[float]) -> None:
+    """A logarithmic y axis with these ticks, written as plain numbers; the limits stay those of the data."""
+    axes.set_yscale("log")
+    limits = axes.get_ylim()
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.tick_params(axis="y", which="minor", left=False, labelleft=False)
+    axes.set_ylim(limits)
+
+
 def legend_below(figure: Any, axes: Any, columns: int = 5) -> None:
     """One legend for the whole figure, under it, with what `axes` shows."""
     handles, names = axes.get_legend_handles_labels()

@@ -79,11 +79,11 @@ def find_rule(name: str) -> Any:
 
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int, threads: int | None, backend: str,
-    output: Path | None,
+    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int,
+    threads: int | None, backend: str, output: Path | None,
 ) -> None:  # fmt: skip
     """Carry out ``minidl train``: its options, by name."""
-    config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items()}
+    config = {k.removesuffix("_name"): str(v) if isinstance(v, Path) else v for k, v in locals().items()}
     start = time.perf_counter()
     rule = find_rule(optimizer_name)
     use_backend(backend)

@@ -11,16 +11,18 @@ from typing import TypeVar
 
 import numpy as np
 
-from ... import data, nn, optim
+from ... import nn, optim
 from ...backend import seed
-from ...data import Dataset
+from ...data import Dataset, mnist
+from ...data.cifar10 import cifar10
+from ...data.imdb import imdb
 from ...optim import schedules
 from ...train import Callback, Run, evaluate, fit
 from ...train.run import mlp
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
 EVERY = 20  # updates between two looks at the validation data
-digits = cache(data.mnist)  # reading it takes a second: once is enough
+digits = cache(mnist)  # reading it takes a second: once is enough
 In, Out = TypeVar("In"), TypeVar("Out")
 
 
@@ -80,7 +82,7 @@ class Watch(Callback):
 
 def workload(name: str) -> tuple[Dataset, Dataset, Callable[[], nn.Module], int]:
     """Training data, validation data, a function that makes the network, and the batch size."""
-    train, validation = _datasets(name.partition("/")[0])
+    train, validation = datasets(name.partition("/")[0])
     inputs, classes = train.inputs.shape[1], len(train.classes)
     networks: dict[str, Callable[[], nn.Module]] = {
         "linear": lambda: mlp(inputs, [], classes),
@@ -92,14 +94,16 @@ def workload(name: str) -> tuple[Dataset, Dataset, Callable[[], nn.Module], int]
 
 
 @cache
-def _datasets(name: str) -> tuple[Dataset, Dataset]:
-    """A part of the training set to train on, and another for validation; the test set is left alone."""
+def datasets(name: str) -> tuple[Dataset, Dataset]:
+    """A part of the training set to train on, and another for validation; the test set is left alone.
+
+    Raises `DataError` if the data set is not there.
+    """
     if name == "imdb":
-        train, _ = data.imdb()
-        order = np.random.default_rng(0).permutation(len(train))
-        train = train[order]
+        train, _ = imdb()
+        train = train[np.random.default_rng(0).permutation(len(train))[:8000]]  # in the files all negative ones come first
     else:
-        train, _ = digits() if name == "mnist" else data.cifar10()
+        train, _ = digits() if name == "mnist" else cifar10()
     cut = min(6000, len(train) * 3 // 4)
     return train[:cut], train[cut : cut + 2000]
 
