@@ -40,7 +40,7 @@ def blas_threads() -> int | None:
 
 @contextmanager
 def use_blas_threads(count: int | None) -> Iterator[None]:
-    """``with use_blas_threads(1):`` uses that many within the block, in the whole process; None changes nothing.
+    """Within the block matrix products use `count` threads, in the whole process; None changes nothing.
 
     Results are the same bit for bit only for the same number of threads. Raises `OptionError` unless
     `count` is an integer of at least 1.

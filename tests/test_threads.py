@@ -16,10 +16,16 @@ needs_openblas = pytest.mark.skipif(not OPENBLAS, reason="this NumPy does not us
 @needs_openblas
 def test_the_number_holds_for_the_block_also_if_it_fails():
     before = blas_threads()
-    with pytest.raises(ZeroDivisionError), use_blas_threads(before + 1):
-        assert blas_threads() == before + 1
-        raise ZeroDivisionError
-    assert blas_threads() == before
+    seen = []
+
+    def fails():
+        with use_blas_threads(before + 1):
+            seen.append(blas_threads())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert [*seen, blas_threads()] == [before + 1, before]
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
