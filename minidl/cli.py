@@ -164,5 +164,19 @@ def explain(**options: Any) -> None:
     explain_run(**options)
 
 
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--quick", is_flag=True, help="Small budgets for the rows that train networks: a minute for all.")
+@click.option("--output", type=click.Path(path_type=Path), default="reproduced", help="Folder for figures and report.")
+def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
+    """Make numbers, figures and claims of the lecture notes again: "all", or by NAME; without one, list them."""
+    from .teach import reproduce as notes
+
+    if names:
+        notes.reproduce(names, quick, output)
+    else:
+        print(notes.listing())
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -66,7 +66,7 @@ def descend(rule: Rule, f: Function, start: Any, lr: Any, steps: int = 20) -> np
     """
     gradient = grad(lambda x: f(x).sum())
     theta = np.array(start, dtype=np.float64)
-    state = rule.init(theta)
+    state = list(rule.init(theta))
     path = [theta]
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is a result too
         for t in range(1, steps + 1):

@@ -26,9 +26,9 @@ COLOURS = {
     "AdamW": "#777777",
 }
 _DASHED = {"Nesterov", "RMSPropNesterov", "NAdam"}
-INK, FAINT = "#222222", "#999999"  # for what is no rule's
+INK, FAINT, ACCENT = "#222222", "#999999", "#44AA99"  # for what is no rule's
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, Greek ones too, on every machine
     "font.size": 10,
     "axes.titlesize": 10.5,
@@ -83,7 +83,7 @@ def rule_style(rule: str) -> dict[str, Any]:
 
 def contours(axes: Any, f: Callable[[Any], Any], domain: Any, levels: Any = 14) -> None:
     """Level lines of `f` over `domain`, ((x1 from, to), (x2 from, to))."""
-    x1, x2 = (np.linspace(*side, 161) for side in domain)
+    x1, x2 = (np.linspace(start, stop, 161) for start, stop in domain)
     grid = np.stack(np.meshgrid(x1, x2))
     axes.contour(x1, x2, f(grid), levels, colors="#b9c4cf", linewidths=0.9, linestyles="solid")
     axes.set(xlim=domain[0], ylim=domain[1], xlabel="$x_1$", ylabel="$x_2$")
@@ -97,7 +97,7 @@ def trace(axes: Any, path: np.ndarray, rule: str, label: str | None = None) -> N
     axes.plot(*path[0], marker="o", markersize=9, color=COLOURS[rule], fillstyle="none", linestyle="none")
 
 
-def minimum(axes: Any, *points: Sequence[float]) -> None:
+def minimum(axes: Any, *points: Any) -> None:
     """Mark minima by a cross."""
     for point in points:
         axes.plot(*point, marker="x", markersize=8, markeredgewidth=2, color=INK, linestyle="none", zorder=5)

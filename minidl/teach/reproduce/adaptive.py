@@ -22,7 +22,7 @@ def ea5() -> Result:
     inputs = np.stack([np.ones(steps), rare], axis=1)
     targets = inputs @ [1.0, 3.0] + np.random.default_rng(0).standard_normal(steps)
     falling = schedules.inverse_time(0.2, 20, 1.0)
-    makers = {
+    makers: dict[str, Any] = {
         "SGD": lambda w: optim.SGD(w, lr=falling),
         "AdaGrad": lambda w: optim.AdaGrad(w, lr=0.5, eps=1e-6, eps_mode="inside"),
     }
@@ -49,11 +49,26 @@ def ea5() -> Result:
     axes[0, 1].get_lines()[0].set_label("gradient descent, one α that falls")
     axes[0, 1].legend()
     checks = [
-        claim("the frequent feature's rate falls faster: at the end", f"{frequent[-1]:.3f} against {seldom[-1]:.3f}", 3 * frequent[-1] < seldom[-1]),
-        claim("so the rare feature's weight gets nearer than with one α for all", f"{off['AdaGrad'][-1]:.2f} off", off["AdaGrad"][-1] < off["SGD"][-1], f"less than {off['SGD'][-1]:.2f}"),
+        claim(
+            "the frequent feature's rate falls faster: at the end",
+            f"{frequent[-1]:.3f} against {seldom[-1]:.3f}",
+            3 * frequent[-1] < seldom[-1],
+        ),
+        claim(
+            "so the rare feature's weight gets nearer than with one α for all",
+            f"{off['AdaGrad'][-1]:.2f} off",
+            off["AdaGrad"][-1] < off["SGD"][-1],
+            f"less than {off['SGD'][-1]:.2f}",
+        ),
     ]
-    caption = "Left: the rates of two weights; the rare feature's (which starts at 500) falls only when it is seen. Right: the rare feature's weight."
-    text = "Ours: a linear model on noisy targets, one example at a time; α_k = 0.2/(1 + k/20) against AdaGrad with η = 0.5."
+    caption = (
+        "Left: the rates of two weights; the rare feature's (which starts at 500) falls only when it is seen. Right: "
+        "the rare feature's weight."
+    )
+    text = (
+        "Ours: a linear model on noisy targets, one example at a time; α_k = 0.2/(1 + k/20) against AdaGrad with η = "
+        "0.5."
+    )
     return Result(checks, pictures=[Picture(figure, caption)], text=text)
 
 
@@ -62,7 +77,9 @@ def ea6() -> Result:
     small, smaller = (rules.AdaGrad(eps=eps, eps_mode="inside") for eps in (1e-6, 1e-7))
     rows = [(f"{eta:g}", f"{rule.eps:g}", after_20(rule, eta)) for eta in (0.4, 2.0) for rule in (small, smaller)]
     table = Table(("η", "ε", "after 20 steps"), rows)
-    apart = max(np.abs(descend(small, bowl, START, eta) - descend(smaller, bowl, START, eta)).max() for eta in (0.4, 2.0))
+    apart = max(
+        np.abs(descend(small, bowl, START, eta) - descend(smaller, bowl, START, eta)).max() for eta in (0.4, 2.0)
+    )
     zero = np.zeros(1)
     with np.errstate(invalid="ignore"):
         undefined = rules.AdaGrad(eps=0.0, eps_mode="inside")(zero, zero, zero, lr=0.4, t=1)[0][0]
@@ -70,7 +87,11 @@ def ea6() -> Result:
     checks = [
         claim("the choice does not matter: largest distance of the two paths", f"{apart:.0e}", apart < 1e-5),
         number("and yet the print tells which it was: 1e-6", rows[0][2], "epoch 20, x1: -2.382563, x2: -0.158591"),
-        claim("what ε is for: a gradient that has always been 0 moves nothing", f"{defined:g}; without ε {undefined:g}", defined == 0 and bool(np.isnan(undefined))),
+        claim(
+            "what ε is for: a gradient that has always been 0 moves nothing",
+            f"{defined:g}; without ε {undefined:g}",
+            defined == 0 and bool(np.isnan(undefined)),
+        ),
     ]
     return Result(checks, [table])
 
@@ -105,7 +126,11 @@ def ea9() -> Result:
     ]
     table = Table(("rule", "x1 after the first step", "length"), rows, "η = 0.4, from x1 = -5.")
     checks = [
-        claim("the moments are biased towards 0: after one step v = 0.1·g and s = 0.001·g²", f"{v / g:.3g}·g, {s / g**2:.3g}·g²", bool(np.isclose(v, 0.1 * g) and np.isclose(s, 0.001 * g * g))),
+        claim(
+            "the moments are biased towards 0: after one step v = 0.1·g and s = 0.001·g²",
+            f"{v / g:.3g}·g, {s / g**2:.3g}·g²",
+            bool(np.isclose(v, 0.1 * g) and np.isclose(s, 0.001 * g * g)),
+        ),
         number("corrected, the first step is η exactly: -5 goes to", f"{corrected:.4f}", "-4.6000", CLOSED_FORM),
         number("uncorrected it is η(1 - β1)/√(1 - β2)", f"{(uncorrected - theta) / 0.4:.2f} η", "3.16 η", CLOSED_FORM),
         number("RMSProp's first step is η/√(1 - γ): -5 goes to", f"{unaided:.3f}", "-3.735", REFERENCE),
@@ -123,7 +148,12 @@ def ea11() -> Result:
     w = nn.Parameter(np.zeros(1000))
     kept = sum(vector.size for vector in optim.Adam([w]).state.values())
     checks = [
-        number("GD, momentum, AdaGrad, RMSProp, AdaDelta, Adam", ", ".join(str(len(getattr(rules, name).state)) for name in known), ", ".join(map(str, known.values())), REFERENCE),
+        number(
+            "GD, momentum, AdaGrad, RMSProp, AdaDelta, Adam",
+            ", ".join(str(len(getattr(rules, name).state)) for name in known),
+            ", ".join(map(str, known.values())),
+            REFERENCE,
+        ),
         number("numbers that Adam keeps for 1,000 parameters", f"{kept:,}", "2,000", CLOSED_FORM),
     ]
     return Result(checks, [table], text="The note says it of AdaDelta: one state more than RMSProp.")
@@ -142,7 +172,13 @@ def eb7() -> Result:
     rule = rules.AdaGrad(eps=1e-7, eps_mode="outside")
     result = _as_the_note(rule, 0.4, as_printed.adagrad(slope, np.array(START), 20, 0.4, 1e-7))
     steps = np.abs(np.diff(descend(rule, bowl, START, 0.4), axis=0))
-    result.checks.append(claim("“updated much, so updated less now”: the steps shrink", f"{steps[0].round(3)} ... {steps[-1].round(3)}", bool(np.all(np.diff(steps, axis=0) < 0))))
+    result.checks.append(
+        claim(
+            "“updated much, so updated less now”: the steps shrink",
+            f"{steps[0].round(3)} ... {steps[-1].round(3)}",
+            bool(np.all(np.diff(steps, axis=0) < 0)),
+        )
+    )
     return result
 
 
@@ -152,11 +188,17 @@ def eb8() -> Result:
     result = _as_the_note(rule, 0.4, as_printed.rmsprop(slope, np.array(START), 20, 0.4, 0.9, 1e-6))
     gradients = np.array([10.0] * 10 + [0.1] * 60)
     theta = np.zeros(1)
-    state, step = rule.init(theta), []
+    state, step = list(rule.init(theta)), []
     for t, g in enumerate(gradients, 1):
         after, *state = rule(theta, np.array([g]), *state, lr=0.4, t=t)
         step.append(abs(after[0] - theta[0]) / g)
-    result.checks.append(claim("“the step size grows again”: η/√(s + δ) after gradients of 10, then of 0.1", f"{step[9]:.3f}, then {step[-1]:.3f}", step[-1] > 10 * step[9]))
+    result.checks.append(
+        claim(
+            "“the step size grows again”: η/√(s + δ) after gradients of 10, then of 0.1",
+            f"{step[9]:.3f}, then {step[-1]:.3f}",
+            step[-1] > 10 * step[9],
+        )
+    )
     return result
 
 
@@ -166,7 +208,9 @@ def eb9() -> Result:
     alpha = schedules.constant(0.4)
     result = _as_the_note(rule, alpha, as_printed.rmsprop_nesterov(slope, np.array(START), 20, alpha, 0.5, 0.9, 1e-6))
     falling = schedules.exponential(0.4, 5, 0.5)
-    result.checks += _as_the_note(rule, falling, as_printed.rmsprop_nesterov(slope, np.array(START), 20, falling, 0.5, 0.9, 1e-6)).checks
+    result.checks += _as_the_note(
+        rule, falling, as_printed.rmsprop_nesterov(slope, np.array(START), 20, falling, 0.5, 0.9, 1e-6)
+    ).checks
     result.text = "Second line: the same under a falling α."
     return result
 

@@ -23,7 +23,9 @@ def sgd(gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int]
     return np.array(path)
 
 
-def momentum(gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float) -> np.ndarray:
+def momentum(
+    gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float
+) -> np.ndarray:
     """Note B 1.3."""
     path, v = [theta], np.zeros_like(theta)
     for k in range(steps):
@@ -34,7 +36,9 @@ def momentum(gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[
     return np.array(path)
 
 
-def nesterov(gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float) -> np.ndarray:
+def nesterov(
+    gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float
+) -> np.ndarray:
     """Note B 1.4: there and back."""
     path, v = [theta], np.zeros_like(theta)
     for k in range(steps):
@@ -69,7 +73,13 @@ def rmsprop(gradient: Gradient, theta: np.ndarray, steps: int, alpha: float, rho
 
 
 def rmsprop_nesterov(
-    gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float, rho: float, delta: float
+    gradient: Gradient,
+    theta: np.ndarray,
+    steps: int,
+    alpha: Callable[[int], float],
+    beta: float,
+    rho: float,
+    delta: float,
 ) -> np.ndarray:
     """Note B 1.6."""
     path, r, v = [theta], np.zeros_like(theta), np.zeros_like(theta)

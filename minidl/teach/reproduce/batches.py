@@ -41,12 +41,27 @@ def ea1() -> Result:
     head = ("", "B", "mean over all batches, minus the full gradient", "spread of a batch's gradient")
     tables = [
         Table(head, rows, "128 examples of MNIST; the spread is relative to the length of the full gradient."),
-        Table(("N", "ms for one update on all N"), [(f"{n:,}", f"{1e3 * s:.1f}") for n, s in zip(sizes, seconds, strict=True)], "Measured."),
+        Table(
+            ("N", "ms for one update on all N"),
+            [(f"{n:,}", f"{1e3 * s:.1f}") for n, s in zip(sizes, seconds, strict=True)],
+            "Measured.",
+        ),
     ]
     worst = max(off.values())
     checks = [
-        claim("the batches' gradients average to the full one, for B = 1, 8, 32, N", f"largest difference {worst:.0e}", worst < 1e-12, "0", CLOSED_FORM),
-        claim("the cost of an update on all N grows in proportion to N (measured)", f"N^{slope:.2f}", 0.6 < slope < 1.4, "linear"),
+        claim(
+            "the batches' gradients average to the full one, for B = 1, 8, 32, N",
+            f"largest difference {worst:.0e}",
+            worst < 1e-12,
+            "0",
+            CLOSED_FORM,
+        ),
+        claim(
+            "the cost of an update on all N grows in proportion to N (measured)",
+            f"N^{slope:.2f}",
+            0.6 < slope < 1.4,
+            "linear",
+        ),
     ]
     return Result(checks, tables, text=MEASURED)
 
@@ -83,7 +98,11 @@ def ea2() -> Result:
     axes.tick_params(axis="x", which="minor", bottom=False)
     rows = [(str(b), f"{e:.1f}", f"{e * b:.0f}") for b, e in zip(sizes, each, strict=True)]
     ratio = each[0] / each[sizes.index(128)]
-    checks = [claim("one example alone costs more than one of 128 (measured)", f"{ratio:.0f} times as much", ratio > 2, "more")]
+    checks = [
+        claim(
+            "one example alone costs more than one of 128 (measured)", f"{ratio:.0f} times as much", ratio > 2, "more"
+        )
+    ]
     caption = "A training step of 784-64-10 on one processor core: time per example against the batch size."
     table = Table(("B", "µs per example", "µs per step"), rows, "Measured.")
     return Result(checks, [table], [Picture(figure, caption)], text=MEASURED)

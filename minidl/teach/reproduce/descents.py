@@ -44,9 +44,18 @@ def fa1() -> Result:
     checks = [
         claim("too small: still far from the minimum, 0, after 15 steps", f"x = -4 → -{small:.2f}", small > 2),
         claim("right: close to it after 15 steps", f"|x| = {right:.4f}", right < 0.01),
-        claim("too large: further away after every step", f"|x| = {large:.2f}", bool(np.all(np.diff(np.abs(paths["too large: η = 1.05"])) > 0))),
+        claim(
+            "too large: further away after every step",
+            f"|x| = {large:.2f}",
+            bool(np.all(np.diff(np.abs(paths["too large: η = 1.05"])) > 0)),
+        ),
     ]
-    return Result(checks, pictures=[Picture(figure, "15 steps of gradient descent on x² from -4 (ours: the note gives no function and no η).")])
+    return Result(
+        checks,
+        pictures=[
+            Picture(figure, "15 steps of gradient descent on x² from -4 (ours: the note gives no function and no η).")
+        ],
+    )
 
 
 @row("FA2", "A, B, C: momentum crosses the plateau", rules.Momentum, plateau)
@@ -61,15 +70,26 @@ def fa2() -> Result:
         panel.plot(x, plateau([x]), color=FAINT, linewidth=1.2)
         trace(panel, np.stack([path, plateau([path])], axis=1), rule)
         for name, at in (("A", 0.0), ("B", 5.0), ("C", 10.0)):
-            panel.annotate(name, (at, plateau([np.array(at)])), (0, 14), textcoords="offset points", ha="center", weight="bold")
-        panel.set(title="gradient descent" if rule == "SGD" else "momentum, β = 0.9", xlabel="x", ylabel="f(x)", ylim=(3.4, 12))
+            panel.annotate(
+                name, (at, plateau([np.array(at)])), (0, 14), textcoords="offset points", ha="center", weight="bold"
+            )
+        panel.set(
+            title="gradient descent" if rule == "SGD" else "momentum, β = 0.9",
+            xlabel="x",
+            ylabel="f(x)",
+            ylim=(3.4, 12),
+        )
     stuck, through = paths["SGD"][-1], paths["Momentum"][-1]
     checks = [
         claim("gradient descent has stopped near B (3 < x < 7) after 150 steps", f"x = {stuck:.2f}", 3 < stuck < 7),
         claim("momentum reaches the global minimum C (x = 10)", f"x = {through:.2f}", abs(through - 10) < 0.25),
     ]
     text = "The note gives no formula: this function has its slopes A-B and B-C and a plateau at B, and is ours."
-    return Result(checks, pictures=[Picture(figure, "150 steps from A at η = 0.1; the slope is -1 on A-B and B-C, and -0.02 around B.")], text=text)
+    return Result(
+        checks,
+        pictures=[Picture(figure, "150 steps from A at η = 0.1; the slope is -1 on A-B and B-C, and -0.02 around B.")],
+        text=text,
+    )
 
 
 @row("FA3", "Gradient descent, η = 0.4", rules.SGD, bowl, descend)
@@ -77,7 +97,9 @@ def fa3() -> Result:
     path, picture = traced(rules.SGD(), 0.4, "gradient descent, η = 0.4")
     share = np.abs(path[5] / path[0])
     seen = f"after 5 steps {share[1]:.0%} of x2 is left, {share[0]:.0%} of x1"
-    return Result([claim("faster in the vertical than in the horizontal", seen, share[1] < share[0])], pictures=[picture])
+    return Result(
+        [claim("faster in the vertical than in the horizontal", seen, share[1] < share[0])], pictures=[picture]
+    )
 
 
 @row("FA4", "Gradient descent, η = 0.6", rules.SGD, bowl, descend)
@@ -108,9 +130,17 @@ def fa6() -> Result:
     turns = int((np.diff(np.sign(path[:, 1])) != 0).sum())
     steady = descend(rules.Momentum(beta=0.5), bowl, START, 0.6)
     checks = [
-        claim("more erratic: |x2| added up over 20 steps, and at β = 0.5", f"{np.abs(path[:, 1]).sum():.1f} against {np.abs(steady[:, 1]).sum():.1f}", np.abs(path[:, 1]).sum() > np.abs(steady[:, 1]).sum()),
+        claim(
+            "more erratic: |x2| added up over 20 steps, and at β = 0.5",
+            f"{np.abs(path[:, 1]).sum():.1f} against {np.abs(steady[:, 1]).sum():.1f}",
+            np.abs(path[:, 1]).sum() > np.abs(steady[:, 1]).sum(),
+        ),
         claim("x2 changes its sign", f"{turns} times in 20 steps", turns > 15),
-        claim("and yet it converges: f after 20 steps", f"{bowl(path[-1]):.2f}, from {bowl(path[0]):.2f}", bowl(path[-1]) < 0.1),
+        claim(
+            "and yet it converges: f after 20 steps",
+            f"{bowl(path[-1]):.2f}, from {bowl(path[0]):.2f}",
+            bowl(path[-1]) < 0.1,
+        ),
     ]
     return Result(checks, pictures=[picture])
 
@@ -122,7 +152,11 @@ def fa8() -> Result:
     fast, second = traced(rule, 2.0, "AdaGrad, η = 2")
     steps = np.abs(np.diff(slow[:, 0]))
     checks = [
-        claim("η = 0.4: the steps in x1 shrink, and it does not arrive", f"{steps[0]:.2f} ... {steps[-1]:.3f}; x1 = {slow[-1, 0]:.2f}", bool(np.all(np.diff(steps) < 0)) and slow[-1, 0] < -1),
+        claim(
+            "η = 0.4: the steps in x1 shrink, and it does not arrive",
+            f"{steps[0]:.2f} ... {steps[-1]:.3f}; x1 = {slow[-1, 0]:.2f}",
+            bool(np.all(np.diff(steps) < 0)) and slow[-1, 0] < -1,
+        ),
         claim("η = 2: it arrives", f"f = {bowl(fast[-1]):.1e}", bowl(fast[-1]) < 1e-5),
     ]
     return Result(checks, pictures=[first, second])
@@ -153,13 +187,26 @@ def fa14() -> Result:
     slopes = [float(np.abs(np.diff(path)[-1])) for path in (valley, flat)]
     near = int((np.hypot(*pass_.T) < 0.3).sum())
     checks = [
-        claim("local minimum: it stops near x = 0.96, with f above the global minimum", f"x = {valley[-1]:.3f}", abs(valley[-1] - 0.96) < 0.01 and slopes[0] < 1e-3),
+        claim(
+            "local minimum: it stops near x = 0.96, with f above the global minimum",
+            f"x = {valley[-1]:.3f}",
+            abs(valley[-1] - 0.96) < 0.01 and slopes[0] < 1e-3,
+        ),
         claim("saddle: steps spent within 0.3 of (0, 0), where the gradient is all but 0", f"{near} of 120", near > 30),
-        claim("saddle: it is no minimum, and is left in the end", f"({pass_[-1][0]:.2f}, {pass_[-1][1]:.2f})", pass_[-1][1] > 0.9),
-        claim("vanishing gradient: distance covered in 60 steps", f"{flat[0] - flat[-1]:.3f}", flat[0] - flat[-1] < 0.1),
+        claim(
+            "saddle: it is no minimum, and is left in the end",
+            f"({pass_[-1][0]:.2f}, {pass_[-1][1]:.2f})",
+            pass_[-1][1] > 0.9,
+        ),
+        claim(
+            "vanishing gradient: distance covered in 60 steps", f"{flat[0] - flat[-1]:.3f}", flat[0] - flat[-1] < 0.1
+        ),
     ]
     text = "The three functions are ours: the note shows pictures without formulas."
-    caption = "Gradient descent on (x² - 1)² + 0.3x, on x1²/2 + x2⁴/4 - x2²/2 and on tanh x; squares and crosses mark saddles and minima."
+    caption = (
+        "Gradient descent on (x² - 1)² + 0.3x, on x1²/2 + x2⁴/4 - x2²/2 and on tanh x; squares and crosses mark "
+        "saddles and minima."
+    )
     return Result(checks, pictures=[Picture(figure, caption)], text=text)
 
 

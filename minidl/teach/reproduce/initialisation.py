@@ -15,10 +15,10 @@ from .trials import digits, in_processes
 
 _STARTS = {  # how the weights are drawn: initialiser, colour, dashes
     "zeros": (nn.init.zeros, FAINT, ":"),
-    "normal, σ = 0.01": (partial(nn.init.normal, std=0.01), "#E69F00", "-."),
-    "Glorot": (nn.init.glorot_normal, "#0072B2", "--"),
-    "He": (nn.init.he_normal, "#D55E00", "-"),
-    "normal, σ = 0.2": (partial(nn.init.normal, std=0.2), "#882255", (0, (1, 1))),
+    "normal, σ = 0.01": (partial(nn.init.normal, std=0.01), "#5ec962", "-."),
+    "Glorot": (nn.init.glorot_normal, "#21918c", "--"),
+    "He": (nn.init.he_normal, "#440154", "-"),
+    "normal, σ = 0.2": (partial(nn.init.normal, std=0.2), "#3b528b", (0, (1, 1))),
 }
 
 
@@ -37,7 +37,9 @@ def variances(activation: nn.Module, init: Any, layers: int = 10, width: int = 2
     return found
 
 
-@row("EB12", "Glorot's and He's initialisation, through ten layers", nn.init.glorot_normal, nn.init.he_normal, variances)
+@row(
+    "EB12", "Glorot's and He's initialisation, through ten layers", nn.init.glorot_normal, nn.init.he_normal, variances
+)
 def eb12() -> Result:
     figure, axes = new_figure(2, width=4.6, sharey=True)
     found = {}
@@ -48,22 +50,53 @@ def eb12() -> Result:
             panel.semilogy(shown, color=colour, linestyle=dashes, marker="o", markersize=3, label=start)
         panel.set(title=f"{name}, ten layers of 256", xlabel="layer", xticks=range(0, 11, 2), ylim=(1e-9, 1e6))
     axes[0, 0].set_ylabel("mean square of the outputs")
-    axes[0, 0].annotate("zeros: 0 after the first layer", (0.3, 1e-8), color=INK, fontsize=9)
+    axes[0, 0].annotate("zeros: 0 at once", (0.3, 1e-8), color=INK, fontsize=9)
     legend_below(figure, axes[0, 1])
     rows = [(name, start, *(f"{values[i]:.2e}" for i in (1, 5, 10))) for (name, start), values in found.items()]
-    weight = nn.init.glorot_normal((400, 600), np.random.default_rng(0)), nn.init.he_normal((400, 600), np.random.default_rng(0))
+    weight = (
+        nn.init.glorot_normal((400, 600), np.random.default_rng(0)),
+        nn.init.he_normal((400, 600), np.random.default_rng(0)),
+    )
     cut = nn.init.he_normal((400, 600), np.random.default_rng(0), truncated=True)
     checks = [
         number("Glorot, (400, 600): σ² = 2/(n_in + n_out)", f"{weight[0].var():.4f}", "0.0020"),
         number("He, (400, 600): σ² = 2/n_in", f"{weight[1].var():.4f}", "0.0050"),
-        claim("He with ReLU keeps it: layer 10 against the input", f"{found['ReLU', 'He'][10] / found['ReLU', 'He'][0]:.2f}", 0.3 < found["ReLU", "He"][10] < 3, "about 1", CLOSED_FORM),
-        claim("Glorot with tanh: layer 10 (tanh shrinks a little, it does not vanish)", f"{found['tanh', 'Glorot'][10]:.3f}", 0.02 < found["tanh", "Glorot"][10] < 1),
-        claim("Glorot with ReLU loses half per layer", f"{found['ReLU', 'Glorot'][10]:.1e}", 2**-12 < found["ReLU", "Glorot"][10] < 2**-8, "2^-10 = 9.8e-04", CLOSED_FORM),
-        claim("σ = 0.01: it vanishes; σ = 0.2 with ReLU: it explodes", f"{found['ReLU', 'normal, σ = 0.01'][10]:.0e}; {found['ReLU', 'normal, σ = 0.2'][10]:.0e}", found["ReLU", "normal, σ = 0.01"][10] < 1e-12 and found["ReLU", "normal, σ = 0.2"][10] > 1e3),
-        claim("Keras' HeNormal is cut off at 2σ and rescaled to the same σ: minidl's truncated=True", f"largest {np.abs(cut).max() / np.sqrt(2 / 400):.2f}σ, σ² = {cut.var():.4f}", np.abs(cut).max() < 2.3 * np.sqrt(2 / 400) and abs(cut.var() - 0.005) < 1e-4),
+        claim(
+            "He with ReLU keeps it: layer 10 against the input",
+            f"{found['ReLU', 'He'][10] / found['ReLU', 'He'][0]:.2f}",
+            0.3 < found["ReLU", "He"][10] < 3,
+            "about 1",
+            CLOSED_FORM,
+        ),
+        claim(
+            "Glorot with tanh: layer 10 (tanh shrinks a little, it does not vanish)",
+            f"{found['tanh', 'Glorot'][10]:.3f}",
+            0.02 < found["tanh", "Glorot"][10] < 1,
+        ),
+        claim(
+            "Glorot with ReLU loses half per layer",
+            f"{found['ReLU', 'Glorot'][10]:.1e}",
+            2**-12 < found["ReLU", "Glorot"][10] < 2**-8,
+            "2^-10 = 9.8e-04",
+            CLOSED_FORM,
+        ),
+        claim(
+            "σ = 0.01: it vanishes; σ = 0.2 with ReLU: it explodes",
+            f"{found['ReLU', 'normal, σ = 0.01'][10]:.0e}; {found['ReLU', 'normal, σ = 0.2'][10]:.0e}",
+            found["ReLU", "normal, σ = 0.01"][10] < 1e-12 and found["ReLU", "normal, σ = 0.2"][10] > 1e3,
+        ),
+        claim(
+            "Keras' HeNormal is cut off at 2σ and rescaled to the same σ: minidl's truncated=True",
+            f"largest {np.abs(cut).max() / np.sqrt(2 / 400):.2f}σ, σ² = {cut.var():.4f}",
+            np.abs(cut).max() < 2.3 * np.sqrt(2 / 400) and abs(cut.var() - 0.005) < 1e-4,
+        ),
     ]
-    table = Table(("activation", "weights", "layer 1", "layer 5", "layer 10"), rows, "Mean square of a layer's outputs.")
-    return Result(checks, [table], [Picture(figure, "The mean square of what each layer passes on, for 1,000 random inputs.")])
+    table = Table(
+        ("activation", "weights", "layer 1", "layer 5", "layer 10"), rows, "Mean square of a layer's outputs."
+    )
+    return Result(
+        checks, [table], [Picture(figure, "The mean square of what each layer passes on, for 1,000 random inputs.")]
+    )
 
 
 def trained_from(start: float) -> dict[str, np.ndarray]:
@@ -90,9 +123,25 @@ def eb13() -> Result:
     units = alike["layers.0.weight"]
     apart, change = np.ptp(units, axis=1).max(), np.abs(units - 0.01).max()
     checks = [
-        claim("all weights 0: after 100 updates the only parameter that is not 0", ", ".join(moved), moved == ["layers.4.bias"], "the output's bias", CLOSED_FORM),
+        claim(
+            "all weights 0: after 100 updates the only parameter that is not 0",
+            ", ".join(moved),
+            moved == ["layers.4.bias"],
+            "the output's bias",
+            CLOSED_FORM,
+        ),
         claim("all weights 0.01: they do learn", f"moved by up to {change:.3f}", bool(change > 1e-3)),
-        claim("but the 16 hidden units stay one and the same", f"largest difference {apart:.0e}", bool(apart < 1e-9), "0, but for rounding", CLOSED_FORM),
+        claim(
+            "but the 16 hidden units stay one and the same",
+            f"largest difference {apart:.0e}",
+            bool(apart < 1e-9),
+            "0, but for rounding",
+            CLOSED_FORM,
+        ),
     ]
-    table = Table(("parameter", "from 0: largest |value|", "from 0.01: largest |value|"), rows, "784-16-16-10 on MNIST after 100 updates.")
+    table = Table(
+        ("parameter", "from 0: largest |value|", "from 0.01: largest |value|"),
+        rows,
+        "784-16-16-10 on MNIST after 100 updates.",
+    )
     return Result(checks, [table])

@@ -16,7 +16,7 @@ def memory(rule: Rule, steps: int) -> np.ndarray:
     They are read off a run with a coordinate for each step, whose gradient is 1 at that step and else 0.
     """
     theta = np.zeros(steps)
-    state = rule.init(theta)
+    state = list(rule.init(theta))
     for t in range(1, steps + 1):
         theta, *state = rule(theta, np.eye(steps)[t - 1], *state, lr=1.0, t=t)
     return state[0][::-1]
@@ -39,7 +39,9 @@ def ea3() -> Result:
     checks = [
         number("β = 0.1, n = 3: weights of g_3, g_2, g_1", percent(weak), "100%, 10%, 1%"),
         number("β = 0.9, n = 3: weights of g_3, g_2, g_1", percent(strong), "100%, 90%, 81%"),
-        claim("the recursion is the sum, over 40 random gradients", f"{v:.12f}", abs(v - total) < 1e-12, f"{total:.12f}"),
+        claim(
+            "the recursion is the sum, over 40 random gradients", f"{v:.12f}", abs(v - total) < 1e-12, f"{total:.12f}"
+        ),
     ]
     return Result(checks)
 
@@ -79,12 +81,21 @@ def fa7() -> Result:
     betas = (0.95, 0.9, 0.6, 0.0)
     found = {f"β = {beta:g}": memory(rules.Momentum(beta=beta), 40) for beta in betas}
     figure, ((axes,),) = new_figure(width=6)
-    lines(axes, np.arange(40), found, xlabel="τ: steps ago", ylabel=r"weight $\beta^\tau$ of that gradient in v", ylim=(-0.02, 1.04))
+    lines(
+        axes,
+        np.arange(40),
+        found,
+        xlabel="τ: steps ago",
+        ylabel=r"weight $\beta^\tau$ of that gradient in v",
+        ylim=(-0.02, 1.04),
+    )
     axes.legend()
     off = max(np.abs(found[f"β = {beta:g}"] - np.float64(beta) ** np.arange(40)).max() for beta in betas)
     checks = [claim("distance of the weights in v from β^τ", f"{off:.1e}", off < 1e-12, "0")]
     text = "The note names no β for this picture; those of the book Dive into Deep Learning are drawn."
-    return Result(checks, pictures=[Picture(figure, "The weights of the last 40 gradients in v, for four β.")], text=text)
+    return Result(
+        checks, pictures=[Picture(figure, "The weights of the last 40 gradients in v, for four β.")], text=text
+    )
 
 
 @row("FA9", "How fast RMSProp forgets: (1 - γ)·γ^τ", rules.RMSProp, memory)
@@ -92,7 +103,14 @@ def fa9() -> Result:
     gammas = (0.95, 0.9, 0.8, 0.7)
     found = {f"γ = {gamma:g}": memory(rules.RMSProp(rho=gamma), 40) for gamma in gammas}
     figure, ((axes,),) = new_figure(width=6)
-    lines(axes, np.arange(40), found, xlabel="τ: steps ago", ylabel=r"weight $(1 - \gamma)\,\gamma^\tau$ of that $g^2$ in s", ylim=(-0.005, None))
+    lines(
+        axes,
+        np.arange(40),
+        found,
+        xlabel="τ: steps ago",
+        ylabel=r"weight $(1 - \gamma)\,\gamma^\tau$ of that $g^2$ in s",
+        ylim=(-0.005, None),
+    )
     axes.legend()
     mass = ", ".join(f"{weights.sum():.4f}" for weights in found.values())
     checks = [number("weight inside the 40 steps", mass, "0.8715, 0.9852, 0.9999, 1.0000", REFERENCE)]

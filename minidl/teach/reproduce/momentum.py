@@ -43,9 +43,24 @@ def eb1() -> Result:
     closed = np.array([x * np.prod([1 - a * h for a in rates]) for x, h in zip(START, CURVATURES, strict=True)])
     printed = as_printed.sgd(slope, np.array(START), 20, alpha)
     checks = [
-        claim("the rule equals the note's algorithm at each of 20 steps", _apart(path, printed), _equal(path, printed), "0"),
-        claim("closed form Π(1 - α_k·λ)·x0", f"{closed}", bool(np.allclose(path[-1], closed, atol=1e-12)), f"{path[-1]}", CLOSED_FORM),
-        claim("α_k falls with the epoch, k = updates // updates per epoch", f"{sorted(set(rates), reverse=True)}", rates == sorted(rates, reverse=True)),
+        claim(
+            "the rule equals the note's algorithm at each of 20 steps",
+            _apart(path, printed),
+            _equal(path, printed),
+            "0",
+        ),
+        claim(
+            "closed form Π(1 - α_k·λ)·x0",
+            f"{closed}",
+            bool(np.allclose(path[-1], closed, atol=1e-12)),
+            f"{path[-1]}",
+            CLOSED_FORM,
+        ),
+        claim(
+            "α_k falls with the epoch, k = updates // updates per epoch",
+            f"{sorted(set(rates), reverse=True)}",
+            rates == sorted(rates, reverse=True),
+        ),
     ]
     return Result(checks, text="Four epochs of five updates each; α halves after each epoch.")
 
@@ -66,8 +81,12 @@ def eb5() -> Result:
     table = Table(("rule", "best α", "steps until f < 1e-6 for good"), rows, "Each with the best of 60 learning rates.")
     checks = [
         claim("the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0"),
-        claim("“converges in fewer steps”: the best of three β against gradient descent", f"{min(fewest.values())} steps",
-              min(fewest.values()) < plain, f"fewer than {plain}"),
+        claim(
+            "“converges in fewer steps”: the best of three β against gradient descent",
+            f"{min(fewest.values())} steps",
+            min(fewest.values()) < plain,
+            f"fewer than {plain}",
+        ),
     ]
     text = "Faster with a β that suits the function; β = 0.99 swings for hundreds of steps on this one."
     return Result(checks, [table], text=text)
@@ -85,7 +104,12 @@ def eb6() -> Result:
     )
     checks = [
         claim("the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0"),
-        claim("“seems to do better”: steps until f < 1e-6, β = 0.9, α = 0.1", f"{ahead:.0f} steps", ahead < plain, f"fewer than momentum's {plain:.0f}"),
+        claim(
+            "“seems to do better”: steps until f < 1e-6, β = 0.9, α = 0.1",
+            f"{ahead:.0f} steps",
+            ahead < plain,
+            f"fewer than momentum's {plain:.0f}",
+        ),
     ]
     text = (
         "minidl's parameters hold the interim point θ̃ all the time, so that the gradient needs no detour; "
@@ -106,17 +130,39 @@ def fb0() -> Result:
     paths = {rule: _batch_path(make, inputs, targets) for rule, (make, _) in runs.items()}
     figure, axes = new_figure(2, width=4.6, sharey=True)
     for panel, (rule, path) in zip(axes[0], paths.items(), strict=True):
-        contours(panel, lambda w: ((inputs @ w.reshape(2, -1) - targets[:, None]) ** 2).mean(axis=0).reshape(w.shape[1:]),
-                 ((-3.4, 0.9), (-1.5, 1.7)), levels=16)
+        contours(
+            panel,
+            lambda w: ((inputs @ w.reshape(2, -1) - targets[:, None]) ** 2).mean(axis=0).reshape(w.shape[1:]),
+            ((-3.4, 0.9), (-1.5, 1.7)),
+            levels=16,
+        )
         trace(panel, path, rule)
         minimum(panel, np.linalg.lstsq(inputs, targets, rcond=None)[0])
         panel.set(title=runs[rule][1], xlabel="$w_1$", ylabel="$w_2$")
     turns = {rule: _turning(path) for rule, path in paths.items()}
     checks = [
-        claim("the road winds: mean turn from one step to the next", f"{turns['SGD']:.0f}°", turns["SGD"] > 45, "not straight"),
-        claim("momentum goes “to a middle point”: its mean turn", f"{turns['Momentum']:.0f}°", turns["Momentum"] < turns["SGD"], "less"),
+        claim(
+            "the road winds: mean turn from one step to the next",
+            f"{turns['SGD']:.0f}°",
+            turns["SGD"] > 45,
+            "not straight",
+        ),
+        claim(
+            "momentum goes “to a middle point”: its mean turn",
+            f"{turns['Momentum']:.0f}°",
+            turns["Momentum"] < turns["SGD"],
+            "less",
+        ),
     ]
-    return Result(checks, pictures=[Picture(figure, "50 updates of a linear model with two weights, on the contours of the loss over all 200 examples.")])
+    return Result(
+        checks,
+        pictures=[
+            Picture(
+                figure,
+                "50 updates of a linear model with two weights, on the contours of the loss over all 200 examples.",
+            )
+        ],
+    )
 
 
 def _batch_path(make: Any, inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -170,10 +216,24 @@ def fb1() -> Result:
         panel.legend(loc="lower right")
         panel.set(title=title)
     checks = [
-        claim("momentum: actual step = βv - αg(θ)", f"{end - theta}", bool(np.allclose(end, interim - alpha * slope(theta))), f"{interim - alpha * slope(theta) - theta}", CLOSED_FORM),
-        claim("Nesterov: actual step = βv - αg(θ + βv)", f"{end_ahead - theta}", bool(np.allclose(end_ahead, interim - alpha * slope(interim))), f"{interim - alpha * slope(interim) - theta}", CLOSED_FORM),
+        claim(
+            "momentum: actual step = βv - αg(θ)",
+            f"{end - theta}",
+            bool(np.allclose(end, interim - alpha * slope(theta))),
+            f"{interim - alpha * slope(theta) - theta}",
+            CLOSED_FORM,
+        ),
+        claim(
+            "Nesterov: actual step = βv - αg(θ + βv)",
+            f"{end_ahead - theta}",
+            bool(np.allclose(end_ahead, interim - alpha * slope(interim))),
+            f"{interim - alpha * slope(interim) - theta}",
+            CLOSED_FORM,
+        ),
     ]
-    return Result(checks, pictures=[Picture(figure, "One step on note A's f, from the same θ and v: β = 0.9, α = 0.22.")])
+    return Result(
+        checks, pictures=[Picture(figure, "One step on note A's f, from the same θ and v: β = 0.9, α = 0.22.")]
+    )
 
 
 def _apart(path: np.ndarray, other: np.ndarray) -> str:

@@ -109,6 +109,9 @@ def a9() -> Result:
         ("Nesterov, η = 0.3, β = 0.5", rules.Nesterov(beta=0.5), 0.3, "-0.369635", "-0.000001"),
         ("Nesterov, η = 0.6, β = 0.5: diverges", rules.Nesterov(beta=0.5), 0.6, "-0.003525", "-47633275.739951"),
     ]
-    checks = [number(what, after_20(rule, lr), f"epoch 20, x1: {x1}, x2: {x2}", REFERENCE) for what, rule, lr, x1, x2 in family]
+    checks = [
+        number(what, after_20(rule, lr), f"epoch 20, x1: {x1}, x2: {x2}", REFERENCE)
+        for what, rule, lr, x1, x2 in family
+    ]
     table = Table(("run", "the rule with all its hyperparameters"), [(what, repr(rule)) for what, rule, *_ in family])
     return Result(checks, [table], text="The notes discuss these rules and run none of them on this function.")

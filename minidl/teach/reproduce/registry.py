@@ -3,7 +3,7 @@
 import inspect
 import textwrap
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,18 @@ REPRODUCED, DIFFERS, FAILED, NOT_RUN = "✓", "≈", "✗", "–"
 MEANING = {
     REPRODUCED: "reproduced: what the note says was observed",
     DIFFERS: "differs: something else was observed, for the reason given",
-    FAILED: "not reproduced: what the note says was tested, and is not so",
+    FAILED: "not reproduced: what the note says was tested here, and was not observed",
     NOT_RUN: "not run: what it needs is not here",
+}
+GROUPS = {  # by the letters that a row's name begins with
+    "A": "Numbers of note A",
+    "FA": "Figures of note A",
+    "EA": "Equations and statements of note A",
+    "EB": "Equations, numbers and statements of note B",
+    "FB": "Figures of note B",
+    "S": "Stability: why the runs go as they go",
+    "ER": "Errors and slips in the notes, as printed and as meant",
+    "D": "Where the two notes disagree",
 }
 NOTE, REFERENCE, CLOSED_FORM = "note", "reference", "closed form"  # whose number is expected; a reference is no note's
 
@@ -45,7 +55,7 @@ class Table:
     """Rows of text under a head."""
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     caption: str = ""
 
 
@@ -77,7 +87,7 @@ class Result:
         """One of the four marks of `MEANING`."""
         if self.not_run:
             return NOT_RUN
-        if all(check.ok for check in self.checks):
+        if self.checks and all(check.ok for check in self.checks):
             return REPRODUCED
         return DIFFERS if self.because else FAILED
 
@@ -95,7 +105,10 @@ class Passage:
 def passages() -> dict[str, Passage]:
     """The passages of passages.toml, by row."""
     text = Path(__file__).with_name("passages.toml").read_text(encoding="utf-8")
-    return {id: Passage(**{key: value.strip() for key, value in fields.items()}) for id, fields in tomllib.loads(text).items()}
+    return {
+        id: Passage(**{key: value.strip() for key, value in fields.items()})
+        for id, fields in tomllib.loads(text).items()
+    }
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,11 @@ class Row:
     shows: tuple[Any, ...]
 
     @property
+    def group(self) -> str:
+        """The letters of its name: a key of `GROUPS`."""
+        return self.id.rstrip("0123456789")
+
+    @property
     def passage(self) -> Passage:
         """The note's own words."""
         return passages()[self.id]
@@ -121,8 +139,8 @@ class Row:
 
     def sources(self) -> dict[str, str]:
         """The code: the row's own function, without its heading, then what it `shows`; by name."""
-        own = inspect.getsource(self.function)
-        found = {self.function.__name__: own[own.index(f"def {self.function.__name__}(") :]}
+        _, _, own = inspect.getsource(self.function).partition("\ndef ")
+        found = {self.function.__name__: f"def {own}"}
         for shown in self.shows:
             found[f"{shown.__module__}.{shown.__qualname__}"] = textwrap.dedent(inspect.getsource(shown))
         return found
@@ -135,7 +153,6 @@ def row(id: str, title: str, *shows: Any) -> Callable[[Callable[..., Result]], C
     """Decorator that enters a function, which returns a `Result`, into `ROWS`; its passage is in passages.toml."""
 
     def enter(function: Callable[..., Result]) -> Callable[..., Result]:
-        assert id not in ROWS, id
         ROWS[id] = Row(id, title, function, shows)
         return function
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -17,13 +17,15 @@ from ...data import Dataset, mnist
 from ...data.cifar10 import cifar10
 from ...data.imdb import imdb
 from ...optim import schedules
+from ...threads import use_blas_threads
 from ...train import Callback, Run, evaluate, fit
 from ...train.run import mlp
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
 EVERY = 20  # updates between two looks at the validation data
 digits = cache(mnist)  # reading it takes a second: once is enough
-In, Out = TypeVar("In"), TypeVar("Out")
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,9 @@ def datasets(name: str) -> tuple[Dataset, Dataset]:
     """
     if name == "imdb":
         train, _ = imdb()
-        train = train[np.random.default_rng(0).permutation(len(train))[:8000]]  # in the files all negative ones come first
+        train = train[
+            np.random.default_rng(0).permutation(len(train))[:8000]
+        ]  # in the files all negative ones come first
     else:
         train, _ = digits() if name == "mnist" else cifar10()
     cut = min(6000, len(train) * 3 // 4)
@@ -139,22 +143,14 @@ def in_processes(function: Callable[[In], Out], arguments: list[In]) -> list[Out
 
     Networks this small are not worth two threads, and threads that wait for each other slow everything down.
     """
-    return list(_pool().map(function, arguments, chunksize=1)) if arguments else []
+    return list(_pool().map(partial(_with_one_thread, function), arguments))
+
+
+def _with_one_thread(function: Callable[[In], Out], argument: In) -> Out:
+    with use_blas_threads(1):
+        return function(argument)
 
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    threads = {name: os.environ.get(name) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(threads, "1"))  # read by NumPy's libraries as the new processes start
-    try:
-        context = multiprocessing.get_context("spawn")
-        workers = min(os.cpu_count() or 1, 8)
-        pool = ProcessPoolExecutor(workers, mp_context=context)
-        list(pool.map(abs, range(workers)))  # so that they do start now
-        return pool
-    finally:
-        for name, value in threads.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    return ProcessPoolExecutor(min(os.cpu_count() or 1, 8), mp_context=multiprocessing.get_context("spawn"))
