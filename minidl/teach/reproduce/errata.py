@@ -231,14 +231,14 @@ def er9() -> Result:
     return Result(checks, text="Should be Δw. No number changes; minidl calls this state d.")
 
 
-@row("ER10", "The second condition: Σ α_2k for Σ α_k²", robbins_monro, schedules.inverse_time)
+@row("ER10", "The second condition: Σ α_{2k} for Σ α_k²", robbins_monro, schedules.inverse_time)
 def er10() -> Result:
     alpha = schedules.inverse_time(1.0, 1, 1.0)  # α_k = 1/k, for k from 1: alpha(k - 1)
     counts = (10, 1000, 100_000)
     printed = [sum(alpha(2 * k - 1) for k in range(1, n + 1)) for n in counts]
     meant = [sum(alpha(k - 1) ** 2 for k in range(1, n + 1)) for n in counts]
     rows = [(f"{n:,}", f"{a:.4f}", f"{b:.6f}") for n, a, b in zip(counts, printed, meant, strict=True)]
-    table = Table(("terms", "Σ α_2k, as printed", "Σ α_k², as meant"), rows, "α_k = 1/k, which the theorem allows.")
+    table = Table(("terms", "Σ α_{2k}, as printed", "Σ α_k², as meant"), rows, "α_k = 1/k, which the theorem allows.")
     per_decade = (printed[2] - printed[1]) / 2
     checks = [
         claim(

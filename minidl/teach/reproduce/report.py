@@ -23,17 +23,19 @@ _COLOURS = {REPRODUCED: "#0072B2", DIFFERS: "#8C510A", FAILED: "#D55E00", NOT_RU
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62em; margin: 2em auto; padding: 0 1em; }
 h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5em; border-bottom: 2px solid #ddd; }
-section { border: 1px solid #ddd; border-radius: 8px; padding: 0 1.2em 1em; margin: 1.2em 0; break-inside: avoid; }
+section { border: 1px solid #ddd; border-radius: 8px; padding: 0 1.2em 1em; margin: 1.2em 0; }
 blockquote { margin: .5em 0; padding: .2em 1em; border-left: 4px solid #bbb; background: #f7f7f7; }
 cite { display: block; color: #666; font-size: .9em; }
 table { border-collapse: collapse; margin: .8em 0; font-size: .92em; }
 caption { text-align: left; color: #555; padding-bottom: .3em; }
 th, td { text-align: left; vertical-align: top; padding: .25em .8em .25em 0; border-bottom: 1px solid #eee; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-figure { margin: 1em 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .92em; }
-pre { overflow-x: auto; background: #f7f7f7; padding: .8em; font-size: .82em; }
+figure { margin: 1em 0; break-inside: avoid; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .92em; }
+pre { white-space: pre-wrap; background: #f7f7f7; padding: .8em; font-size: .82em; }
 summary { cursor: pointer; color: #0072B2; }
-.mark { font-weight: bold; } nav ul { list-style: none; padding: 0; columns: 2; } nav a { color: inherit; }
+sub, sup { line-height: 0; font-size: .75em; } .mark { font-weight: bold; }
+nav ul { list-style: none; padding: 0; columns: 2; } nav li { break-inside: avoid; } nav a { color: inherit; }
+nav a:not(:hover) { text-decoration: none; }
 """
 
 
@@ -55,7 +57,7 @@ def report(made: Sequence[Made], quick: bool) -> str:
 
 
 def _entry(one: Made) -> str:
-    return f'<li><a href="#{one.row.id}">{_mark(one.result.verdict)} {one.row.id} {_marked(one.row.title)}</a></li>'
+    return f'<li><a href="#{one.row.id}">{_mark(one.result.verdict)} <b>{one.row.id}</b> {_marked(one.row.title)}</a></li>'
 
 
 def _section(one: Made) -> str:
@@ -64,7 +66,7 @@ def _section(one: Made) -> str:
     reason = result.not_run or (result.because if result.verdict == DIFFERS else "")
     parts = [
         f'<section id="{row.id}"><h3>{_mark(result.verdict)} {row.id} {_marked(row.title)}</h3>',
-        _quoted(row.passage),
+        "",
         _checks(result.checks) if result.checks else "",
         f"<p>{_marked(result.text)}</p>" if result.text else "",
         *map(_table, result.tables),
