@@ -30,7 +30,8 @@ table { border-collapse: collapse; margin: .8em 0; font-size: .92em; }
 caption { text-align: left; color: #555; padding-bottom: .3em; }
 th, td { text-align: left; vertical-align: top; padding: .25em .8em .25em 0; border-bottom: 1px solid #eee; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-figure { margin: 1em 0; break-inside: avoid; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: .92em; }
+figure { margin: 1em 0; break-inside: avoid; } figure svg { max-width: 100%; height: auto; }
+figcaption { color: #555; font-size: .92em; }
 pre { white-space: pre-wrap; background: #f7f7f7; padding: .8em; font-size: .82em; }
 summary { cursor: pointer; color: #0072B2; }
 sub, sup { line-height: 0; font-size: .75em; } .mark { font-weight: bold; }
@@ -57,7 +58,8 @@ def report(made: Sequence[Made], quick: bool) -> str:
 
 
 def _entry(one: Made) -> str:
-    return f'<li><a href="#{one.row.id}">{_mark(one.result.verdict)} <b>{one.row.id}</b> {_marked(one.row.title)}</a></li>'
+    title = f"<b>{one.row.id}</b> {_marked(one.row.title)}"
+    return f'<li><a href="#{one.row.id}">{_mark(one.result.verdict)} {title}</a></li>'
 
 
 def _section(one: Made) -> str:
@@ -66,7 +68,7 @@ def _section(one: Made) -> str:
     reason = result.not_run or (result.because if result.verdict == DIFFERS else "")
     parts = [
         f'<section id="{row.id}"><h3>{_mark(result.verdict)} {row.id} {_marked(row.title)}</h3>',
-        "",
+        _quoted(row.passage),
         _checks(result.checks) if result.checks else "",
         f"<p>{_marked(result.text)}</p>" if result.text else "",
         *map(_table, result.tables),
