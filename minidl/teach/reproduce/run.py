@@ -88,6 +88,7 @@ def make(row: Row, quick: bool, output: Path) -> Made:
         for i, picture in enumerate(result.pictures, 1):
             path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")
             picture.figure.savefig(f"{path}.svg", metadata={"Date": None})
+            picture.figure.set_layout_engine("none")  # what was laid out stays, and need not be laid out again
             picture.figure.savefig(f"{path}.png")
             figures.append(path)
     return Made(row, result, figures, sources, time.perf_counter() - start)
