@@ -51,9 +51,9 @@ def eb1() -> Result:
         ),
         claim(
             "closed form Π(1 - α_k·λ)·x0",
-            f"{closed}",
-            bool(np.allclose(path[-1], closed, atol=1e-12)),
             f"{path[-1]}",
+            bool(np.allclose(path[-1], closed, rtol=0, atol=1e-12)),
+            f"{closed}",
             CLOSED_FORM,
         ),
         claim(
