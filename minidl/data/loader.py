@@ -65,17 +65,25 @@ class Loader:
         return math.floor(count) if self.drop_last else math.ceil(count)
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        return self.batches(self.order())
+
+    def order(self) -> np.ndarray | None:
+        """The samples' numbers in the order of the epoch that begins now, drawn anew; None for the data set's own."""
+        return generator("shuffle").permutation(len(self.dataset)) if self.shuffle else None
+
+    def batches(
+        self, order: np.ndarray | None, first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[Array, Array]]:
+        """The batches numbered from `first` up to `last` (None: to the end) of an epoch in this `order`."""
         backend = self.backend or current_backend()
         inputs, labels = self.dataset.inputs, self.dataset.labels
         pixels = inputs.dtype == np.uint8
-        if self.shuffle:
-            order = generator("shuffle").permutation(len(labels))
-            # take() copies all of a strided array (dataset[::2], say), so that is done once, not for every batch.
-            inputs, labels = np.ascontiguousarray(inputs), np.ascontiguousarray(labels)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            if self.shuffle:
-                x, y = inputs.take(order[batch], axis=0), labels.take(order[batch])
+        whole = inputs.flags.c_contiguous  # take() is faster, but would copy all of a strided array for every batch
+        for number in range(first, len(self) if last is None else last):
+            batch = slice(number * self.batch_size, (number + 1) * self.batch_size)
+            if order is not None:
+                rows = order[batch]
+                x, y = inputs.take(rows, axis=0) if whole else inputs[rows], labels[rows]
             else:
                 x, y = inputs[batch], labels[batch].copy()
                 x = x if pixels else x.copy()

@@ -5,13 +5,15 @@ from typing import Any
 
 from ..nn import Module
 from .history import History
+from .tally import Tally
 
 
 @dataclass
 class Run:
     """What a callback sees of a running `fit`.
 
-    `epoch` counts from 1, `step` is the number of updates made; `steps` is how many there are in an epoch.
+    `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
+    made in all, `steps` how many there are in an epoch.
     """
 
     model: Module
@@ -20,8 +22,12 @@ class Run:
     steps: int
     validation: Any = None  # what `fit` was given to validate on
     epoch: int = 0
+    batch: int = 0
     step: int = 0
-    loss: Any = None  # the Tensor of the last step's loss: reading it off a GPU waits for the GPU
+    order: Any = None  # in which this epoch takes the samples, see `Loader.order`
+    tally: Tally = field(default_factory=Tally)  # of this epoch
+    lr: float = 0.0  # of the last step
+    loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
     stopped: str | None = None
 
@@ -37,7 +43,14 @@ class Callback:
         """Before the first step."""
 
     def on_step(self, run: Run) -> None:
-        """After each update; gradients are still there."""
+        """After each update; gradients are still there. Training then takes its steps one by one."""
+
+    def on_pause(self, run: Run) -> None:
+        """Between two updates, several times a second, and after `interval` updates at the latest."""
+
+    def interval(self, run: Run) -> int | None:
+        """How many updates may be made before the next `on_pause`; None: as many as a fraction of a second takes."""
+        return None
 
     def on_epoch(self, run: Run) -> None:
         """After each epoch; its row is ``run.history[-1]``."""

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..autograd import recording
-from ..backend import array_module
 from ..data import Dataset, Loader
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
-from ..ops.shape import plain
 from ..threads import use_blas_threads
 from .callbacks import Callback, Run
+from .eager import Eager
 from .history import History
 from .progress import Progress
+from .tally import Tally
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 
@@ -59,21 +59,19 @@ def _suitable_threads(model: Module, batch_size: int) -> int | None:
 
 
 def _train(
-    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], validation: Any, watchers: Sequence[Callback]
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], validation: Any, watchers: list[Callback]
 ) -> None:
     """All epochs of `run`."""
-    model = run.model
-    on_step = [w.on_step for w in watchers if type(w).on_step is not Callback.on_step]
     for watcher in watchers:
         watcher.on_start(run)
+    engine = Eager(run, loader, loss, watchers)
     try:
         while run.epoch < run.epochs and run.stopped is None:
-            run.epoch += 1
             start = time.perf_counter()
-            row = _epoch(run, loader, loss, on_step)
+            row = _epoch(run, loader, engine, watchers)
             if validation is not None:
                 with run.optimizer.at_iterate():
-                    measured = evaluate(model, validation, loss=loss)
+                    measured = evaluate(run.model, validation, loss=loss)
                 row |= {f"validation_{name}": value for name, value in measured.items()}
             run.history.rows.append(row | {"seconds": time.perf_counter() - start})
             for watcher in watchers:
@@ -81,30 +79,20 @@ def _train(
     finally:
         for watcher in watchers:
             watcher.on_end(run)
-        model.eval()
+        run.model.eval()
 
 
-def _epoch(
-    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], on_step: Sequence[Callable[[Run], None]]
-) -> dict[str, Any]:
+def _epoch(run: Run, loader: Loader, engine: Eager, watchers: list[Callback]) -> dict[str, Any]:
     """One pass over the data, an update per batch; returns the epoch's row but for its seconds."""
     run.model.train()
-    tally = _Tally()
-    lr = run.optimizer.lr
-    for x, y in loader:
-        lr = run.optimizer.lr
-        run.optimizer.zero_grad()
-        output = run.model(x)
-        run.loss = loss(output, y)
-        run.loss.backward()
-        run.optimizer.step()
-        run.step += 1
-        tally.add(run.loss, output, y)
-        for notify in on_step:
-            notify(run)
-        if run.stopped is not None:
-            break
-    return {"epoch": run.epoch, "step": run.step, "lr": lr, **tally.means()}
+    run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
+    intervals = [w.interval for w in watchers if type(w).interval is not Callback.interval]
+    pausing = [w.on_pause for w in watchers if type(w).on_pause is not Callback.on_pause]
+    while run.batch < run.steps and run.stopped is None:
+        engine.advance(min([run.steps, *[run.batch + steps for wait in intervals if (steps := wait(run)) is not None]]))
+        for look in pausing:
+            look(run)
+    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
 
 
 def evaluate(
@@ -123,7 +111,7 @@ def evaluate(
     )
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
-    tally = _Tally()
+    tally = Tally()
     try:
         with recording(False):
             for x, y in loader:
@@ -133,27 +121,6 @@ def evaluate(
         for module, mode in modes:
             module.training = mode
     return tally.means()
-
-
-class _Tally:
-    """Sums over samples that stay on the device until they are asked for."""
-
-    def __init__(self) -> None:
-        self.samples: int = 0
-        self.loss: Any = 0.0
-        self.right: Any = None
-
-    def add(self, loss: Any, output: Any, labels: Any) -> None:
-        output, labels = plain(output), plain(labels)
-        self.loss = self.loss + plain(loss) * len(labels)
-        self.samples += len(labels)
-        if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
-            hits = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
-            self.right = hits if self.right is None else self.right + hits
-
-    def means(self) -> dict[str, float]:
-        means = {"loss": float(self.loss) / max(self.samples, 1)}
-        return means if self.right is None else means | {"accuracy": float(self.right) / self.samples}
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:

@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any
 
+from ..ops.shape import plain
 from .callbacks import Callback, Run
 from .history import sentence
 
@@ -41,7 +42,7 @@ class Progress(Callback):
             self.task = self.bar.add_task("", total=run.epochs * run.steps, **fields)
             self.bar.start()
 
-    def on_step(self, run: Run) -> None:
+    def on_pause(self, run: Run) -> None:
         """Repaint the bar, a few times a second."""
         now = time.perf_counter()
         if self.bar is None or now - self.painted < REPAINT:
@@ -49,7 +50,7 @@ class Progress(Callback):
         self.painted = now
         speed = self.bar.tasks[0].speed
         rate = f"{speed:,.0f} steps/s" if speed else ""
-        shown = {"epoch": run.epoch, "rate": rate, "loss": f"{run.loss.item():.4f}"}
+        shown = {"epoch": run.epoch, "rate": rate, "loss": f"{float(plain(run.loss)):.4f}"}
         self.bar.update(self.task, completed=run.step, refresh=True, **shown)
 
     def on_epoch(self, run: Run) -> None:

@@ -1,0 +1,35 @@
+"""What an epoch adds up to: the mean loss, and the share of samples classified right."""
+
+from typing import Any
+
+from ..backend import array_module
+from ..ops.shape import plain
+
+
+class Tally:
+    """Sums over samples that stay on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self.samples: int = 0
+        self.loss: Any = 0.0
+        self.right: Any = None
+
+    def add(self, loss: Any, output: Any, labels: Any) -> None:
+        """Count one batch: its mean loss, and the model's output, compared with the labels if they are classes."""
+        output, labels = plain(output), plain(labels)
+        hits = None
+        if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
+            hits = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
+        self.count(plain(loss), hits, len(labels))
+
+    def count(self, loss: Any, right: Any, samples: int) -> None:
+        """Count one batch of so many `samples`: its mean loss, and how many were `right` (None: not measured)."""
+        self.loss = self.loss + loss.astype("float64") * samples
+        self.samples += samples
+        if right is not None:
+            self.right = right if self.right is None else self.right + right
+
+    def means(self) -> dict[str, float]:
+        """The mean loss over the samples and, where it was measured, the accuracy: a share, 0 to 1."""
+        means = {"loss": float(self.loss) / max(self.samples, 1)}
+        return means if self.right is None else means | {"accuracy": float(self.right) / self.samples}
