@@ -1,86 +1,92 @@
-"""python -m benchmarks [W1 W2 W3 W4] [--rounds N] [--output FILE]
+"""python -m benchmarks [SECTION | WORKLOAD ...]: minidl beside other frameworks.
 
-Runs minidl and PyTorch in turn, each in a process of its own, round by round, and prints the median microseconds a
-step with the ratio to minidl of the same round. PyTorch lives in an environment of its own: ``bash
-benchmarks/peers.sh`` makes it, in .peers/.
+Everyone runs in a process of its own, in turn, round by round. The other frameworks live in environments of their
+own, which ``bash benchmarks/peers.sh`` makes; those that are not there are left out, and named.
 """
 
 import json
-import platform
-import statistics
-import subprocess
-import sys
-import tempfile
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
 
 import click
-import numpy as np
 
-import minidl
 from minidl.data import mnist
 
-from .workloads import WORKLOADS
+from . import machine, picture
+from .contenders import CONTENDERS
+from .report import tables
+from .runner import ROOT, Bench, share_samples
+from .workloads import WORKLOADS, Samples
 
-ROOT = Path(__file__).parent.parent
-PEERS = ROOT / ".peers" / "bin" / "python"
-CONTENDERS = ["minidl", "torch", "torch-foreach", "torch-fused"]
-THREADS = [1, 2]
-AGREE = 1e-3  # largest relative difference of the first losses: BatchNorm in float32 leaves a few 1e-4
-
-
-def run(contender: str, workload: str, data: Path, threads: int) -> dict:
-    """One process of one contender; its printed result."""
-    python = sys.executable if contender == "minidl" else str(PEERS)
-    command = [python, str(Path(__file__).with_name("worker.py")), contender, workload, str(data), str(threads)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise click.ClickException(f"{contender} on {workload} failed:\n{result.stderr}")
-    return json.loads(result.stdout.splitlines()[-1])
+SECTIONS = ("steps", "growth", "ops", "startup", "job", "memory", "long")
 
 
-@click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(WORKLOADS)))
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--output", type=click.Path(path_type=Path), help="Write all measurements there, as JSON.")
-def main(names: tuple[str, ...], rounds: int, output: Path | None) -> None:
-    """Time whole training steps, side by side."""
-    contenders = [c for c in CONTENDERS if c == "minidl" or PEERS.exists()]
-    if len(contenders) == 1:
-        click.echo("PyTorch is not there to compare with: bash benchmarks/peers.sh")
-    train, _ = mnist()
-    versions = {"minidl": minidl.__version__, "numpy": np.__version__, "python": platform.python_version()}
-    report = {"versions": versions, "machine": platform.machine(), "rounds": rounds, "results": {}}
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "mnist.npz"
-        np.savez(data, images=train.inputs, labels=train.labels)
-        for name in names or WORKLOADS:
-            timings: dict[str, list[float]] = {}
-            losses: dict[str, list[float]] = {}
-            for _ in range(rounds):
-                for contender in contenders:
-                    for threads in THREADS:
-                        result = run(contender, name, data, threads)
-                        label = f"{contender}, {threads} thread{'s' * (threads > 1)}"
-                        timings.setdefault(label, []).append(result["us"])
-                        losses[contender] = result["losses"]
-            show(name, timings, losses)
-            report["results"][name] = {"timings": timings, "losses": losses}
-    if output is not None:
-        output.write_text(json.dumps(report, indent=1) + "\n")
+def known(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
+    """The names of the contenders in a comma-separated list: their names, or a file's of contenders/ for all of its."""
+    chosen = []
+    for name in filter(None, value.split(",")):
+        found = [c.name for c in CONTENDERS if c.name == name] or [c.name for c in CONTENDERS if c.module == name]
+        if not found:
+            raise click.BadParameter(f"{name!r}: choose from {', '.join(c.name for c in CONTENDERS)}")
+        chosen += found
+    return chosen
 
 
-def show(name: str, timings: dict[str, list[float]], losses: dict[str, list[float]]) -> None:
-    """The table of one workload: medians, spread, and the ratio to minidl's best, paired by round."""
-    click.echo(f"\n{name}: {WORKLOADS[name].describe()}")
-    best = min((k for k in timings if k.startswith("minidl")), key=lambda k: statistics.median(timings[k]))
-    for contender, us in sorted(timings.items(), key=lambda item: statistics.median(item[1])):
-        ratios = [a / b for a, b in zip(us, timings[best], strict=True)]
-        ratio = f"{statistics.median(ratios):5.2f}x  ({min(ratios):.2f} to {max(ratios):.2f})"
-        click.echo(f"  {contender:<26} {statistics.median(us):9,.0f} us a step   {ratio}")
-    for contender, values in losses.items():
-        apart = np.max(np.abs(np.subtract(values, losses["minidl"])) / np.abs(losses["minidl"]))
-        if apart > AGREE:
-            click.echo(f"  NOT THE SAME TRAINING: {contender}'s first losses are up to {apart:.1e} off minidl's")
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1, type=click.Choice([*SECTIONS, *WORKLOADS, "all"]))
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--output", default="benchmark", show_default=True, type=click.Path(path_type=Path), help="A folder.")
+@click.option("--only", default="", callback=known, help="Contenders, with commas between them.")
+@click.option(
+    "--peers",
+    default=ROOT / ".peers",
+    envvar="MINIDL_PEERS",
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    help="What peers.sh made, or an environment with all the frameworks.",
+)
+@click.option("--smoke", is_flag=True, help="Tiny sizes, one round: that it runs, not how fast.")
+def main(
+    names: tuple[str, ...], rounds: int, output: Path, only: list[str], peers: Path, smoke: bool
+) -> None:  # fmt: skip
+    workloads = tuple(name for name in names if name in WORKLOADS)
+    asked = {"steps" if name in WORKLOADS else name for name in names or ["all"]}
+    chosen = [section for section in SECTIONS if asked & {section, "all"}]
+    train, test = (Samples(d.inputs, d.labels) for d in mnist())
+    if smoke:
+        train, test = (Samples(*(part[:2000] for part in samples)) for samples in (train, test))
+    with TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), 1 if smoke else rounds, smoke, peers, only)
+        share_samples(bench.folder, train, test)
+        bench.muster()
+        if not bench.contenders:
+            raise click.ClickException(f"nobody to run: {bench.missing}")
+        for name, why in bench.missing.items():
+            click.echo(f"left out: {name}: {why}")
+        result: dict[str, Any] = {
+            "machine": machine.describe(), "versions": bench.versions, "missing": bench.missing,
+            "rounds": bench.rounds, "smoke": smoke, "sections": {},
+        }  # fmt: skip
+        for section in chosen:
+            start = perf_counter()
+            collect = import_module(f"benchmarks.sections.{section}").collect
+            result["sections"][section] = collect(bench, workloads) if section == "steps" else collect(bench)
+            write(result, output)
+            click.echo(f"{section}: {perf_counter() - start:.0f} s")
+    click.echo("\n" + "\n".join(tables(result).values()))
+    click.echo(f"{output}/: results.json, tables.md{', picture.png' if (output / 'picture.png').exists() else ''}")
+
+
+def write(result: dict[str, Any], output: Path) -> None:
+    """The result so far: raw, as tables, and as a picture."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "results.json").write_text(json.dumps(result, indent=1) + "\n")
+    made = tables(result)
+    (output / "tables.md").write_text("\n".join(f"<!-- benchmark: {n} -->\n{made[n]}<!-- end -->\n" for n in made))
+    picture.draw(result, output / "picture.png")
 
 
 if __name__ == "__main__":

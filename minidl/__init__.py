@@ -5,19 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 from . import backend, errors, nn, ops
 from .backend import seed, use_backend
+from .debug import debug
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .sweep import gradients
 from .tensor import Tensor, no_grad
 from .transforms import check_grads, grad, value_and_grad
 
 try:
-    from .kernels import numpy_nn  # noqa: F401 (puts its kernels on the shelf)
+    from .kernels import cupy_nn, numpy_nn  # noqa: F401 (puts their kernels on the shelf)
 except ModuleNotFoundError as missing:  # law 1: without the shelf all still works, more slowly
     if missing.name != "minidl.kernels":
         raise
 
 if TYPE_CHECKING:
     from . import data, optim, train
+    from .compile import compile
     from .train import load, save
 
 __version__ = "0.1.0"
@@ -28,7 +30,9 @@ __all__ = [
     "Tensor",
     "backend",
     "check_grads",
+    "compile",
     "data",
+    "debug",
     "errors",
     "grad",
     "gradients",
@@ -46,7 +50,7 @@ __all__ = [
     *ops.__all__,
 ]
 
-_LATER = {"data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
+_LATER = {"compile": "compile", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,9 +17,9 @@ import numpy as np
 from .backend import Array, array_module
 from .signature import Signature, explained, literals
 
-_births = itertools.count(1)  # a node is born after its arguments: birth order is a topological order
+_clock = itertools.count(-1, -1)  # downwards: what is newer has the lesser number, and comes first off a heap
 _LITERALS = (np.generic, list, tuple)
-_new, _scalar = object.__new__, np.generic
+_USUAL = {np.ndarray, float, int, type(None)}  # looked up first: isinstance is slow to say no
 
 
 class _Mode(threading.local):
@@ -42,30 +42,31 @@ def recording(on: bool) -> Iterator[None]:
 class Node:
     """An array and how it was made; `minidl.Tensor` is a Node with operators and methods."""
 
-    data: Array
-    grad: Any = None
-    requires_grad: bool = False
-    _op: "Op | None" = None  # what made it; None for a leaf
-    _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
-    _saved: Any = None  # what a kernel's forward left for its backward
-    _born: int = 0  # leaves count as older than everything else
-    _seen: int = 0  # the arguments' change counts, added up, when the op ran
-    _changes: list[int] | None = None  # how often `data` was changed in place; shared with its views
-    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
+    def __init__(self, data: Array) -> None:
+        self.data = data
+        self.grad: Any = None
+        self.requires_grad = False
+        self._changes: list[int] | None = None  # when `data` was last changed in place; shared with its views
+        self._slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
+        self._op: Op | None = None  # what made it; None for a leaf
+        self._args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
+        self._saved: Any = None  # what a kernel's forward left for its backward
+        self._born = 0  # after its arguments: birth order is a topological order. Leaves count as oldest
 
     def changed(self) -> None:
-        """Count an in-place change of `data`: a graph that saved it will then refuse to use it."""
+        """Note an in-place change of `data`: an older graph that saved it will then refuse to use it."""
         self._changes = self._changes or [0]
-        self._changes[0] += 1
+        self._changes[0] = next(_clock)
 
 
 kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
+_new, _fill = object.__new__, Node.__init__
 
 
 def wrap(data: Array) -> Any:
     """A Tensor around `data`, with none of the constructor's conversions."""
     node: Any = _new(kind)
-    node.data = np.asarray(data) if isinstance(data, _scalar) else data
+    _fill(node, np.asarray(data) if type(data) not in _USUAL and isinstance(data, np.generic) else data)
     return node
 
 
@@ -78,7 +79,7 @@ class Op:
     """
 
     def __init__(self, forward: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, forward)
+        functools.update_wrapper(self, forward, updated=())  # to touch its __dict__ would slow it down
         self.name, self.signature = forward.__name__, Signature(forward)
         self.forward, self.arity = self.signature.flat(forward), self.signature.arity
         self.formulas: tuple[Callable[..., Any] | None, ...] = ()
@@ -91,7 +92,8 @@ class Op:
         `g` is the gradient of the result `y`; args are all of the forward's arguments, defaults filled
         in. What a formula returns is fitted to its argument's shape and dtype by the engine.
         """
-        self.formulas, self.recorded = formulas, any(formulas)
+        self.formulas = formulas + (None,) * (self.arity - len(formulas))
+        self.recorded = any(formulas)
         self.arrays = -len(self.signature.names) if self.signature.variadic else len(formulas)
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
@@ -102,18 +104,17 @@ class Op:
         """The gradients of the arguments numbered in `wanted` (None: it has none), from that of the result `y`."""
         if self.signature.variadic:
             return [self.formulas[0](i, g, y, *args) for i in wanted]  # type: ignore[misc]
-        found = []
+        formulas, found, given = self.formulas, [], (g, y, *args)
         for i in wanted:
-            formula = self.formulas[i] if i < len(self.formulas) else None
-            found.append(formula and formula(g, y, *args))
+            formula = formulas[i]
+            found.append(formula and formula(*given))
         return found
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params or len(args) != self.arity:
             args = self.signature.bind(args, params)
-        arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
         values: list[Any] = []
-        first, seen, wanted, literal = None, 0, False, False
+        first, wanted, literal = None, False, 0  # literal: the first one's place, counted from 1
         for a in args:
             if isinstance(a, Node):
                 if first is None:
@@ -121,15 +122,15 @@ class Op:
                 values.append(a.data)
                 if a.requires_grad:
                     wanted = True
-                if a._changes is not None:
-                    seen += a._changes[0]
             else:
                 values.append(a)
-                if isinstance(a, _LITERALS) and len(values) <= arrays:
-                    literal = True
+                if type(a) not in _USUAL and isinstance(a, _LITERALS):
+                    literal = literal or len(values)
         if literal:
-            values = literals(values, arrays, None if first is None else first.data)
-            args = tuple(a if isinstance(a, Node) else value for a, value in zip(args, values, strict=True))
+            arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
+            if literal <= arrays:
+                values = literals(values, arrays, None if first is None else first.data)
+                args = tuple(a if isinstance(a, Node) else value for a, value in zip(args, values, strict=True))
         if first is None:
             return self.evaluate(values)[0]
         try:
@@ -140,8 +141,8 @@ class Op:
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
             first._changes = result._changes = first._changes or [0]
         if wanted and self.recorded and _mode.recording and data.dtype.kind == "f":
-            result.requires_grad, result._op, result._args, result._saved = True, self, args, saved
-            result._seen, result._born = seen, next(_births)
+            result.requires_grad, result._op, result._args = True, self, args
+            result._saved, result._born = saved, next(_clock)
         return result
 
 

@@ -8,12 +8,13 @@ the CPU, by NumPy, so one seed gives one model on both backends.
 import os
 import sys
 import zlib
+from collections.abc import Iterable
 from types import ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
 
-from .errors import BackendError, MixedBackendError, OptionError
+from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
 
@@ -128,6 +129,35 @@ def same_backend(where: str, *arrays: Any) -> None:
             )
 
 
+def out_of_memory(where: str, values: Iterable[Any], error: MemoryError) -> DeviceMemoryError:
+    """The error to raise for `error`, which the op or the step `where` met on the arrays among `values`."""
+    arrays = [v for v in values if hasattr(v, "shape")]
+    device = "the GPU" if any(backend_of(a) != "numpy" for a in arrays) else "the CPU"
+    given = ", ".join(f"{a.dtype}{list(a.shape)}" for a in arrays)
+    batch = f", a batch of {arrays[0].shape[0]}" if arrays and len(arrays[0].shape) > 1 else ""
+    return DeviceMemoryError(
+        f"{where}: {device} has no memory left for it (given {given}{batch}): use a smaller batch_size or model, or "
+        f"drop what holds arrays and is not needed (results with a graph behind them above all), then go on ({error})"
+    )
+
+
+def tf32(on: bool) -> None:
+    """Let matrix products of float32 on the GPU round their factors to TF32, or (as at the start) not.
+
+    TF32 keeps 10 of float32's 23 bits of mantissa: an error of about 1e-3 of each factor, for products several
+    times as fast, on GPUs from Ampere on (on older ones it changes nothing, and CuPy warns). For the whole
+    process; the environment variable ``CUPY_TF32=1`` starts with it on. Raises `BackendError` as `use_backend` does.
+    """
+    types = module_of("cupy")._core._routines_linalg  # CuPy has the variable documented, but no function for it
+    types.set_compute_type(np.dtype("float32"), types.COMPUTE_TYPE_TF32 if on else types.COMPUTE_TYPE_DEFAULT)
+
+
+def uses_tf32() -> bool:
+    """Whether matrix products of float32 on the GPU round to TF32 now. Raises `BackendError` as `use_backend` does."""
+    types = module_of("cupy")._core._routines_linalg
+    return bool(types.get_compute_type(np.dtype("float32")) == types.COMPUTE_TYPE_TF32)
+
+
 def seed(n: int) -> None:
     """Start all of minidl's random streams anew from `n`, a non-negative integer.
 
@@ -151,6 +181,27 @@ def generator(purpose: str) -> "np.random.Generator":
         key = zlib.crc32(purpose.encode())
         _streams[purpose] = np.random.default_rng(None if _seed is None else [_seed, key])
     return _streams[purpose]
+
+
+def rng_state() -> dict[str, Any]:
+    """Where all of minidl's random streams stand, as JSON values: `restore_rng` puts them back there."""
+    return {"seed": _seed, "streams": {name: stream.bit_generator.state for name, stream in _streams.items()}}
+
+
+def restore_rng(state: dict[str, Any]) -> None:
+    """Go on drawing from where `rng_state` was called. Raises `StateError`, all streams then being as before."""
+    global _seed
+    streams = {}
+    try:
+        start = None if state["seed"] is None else int(state["seed"])
+        for name, at in state["streams"].items():
+            streams[name] = np.random.default_rng(0)
+            streams[name].bit_generator.state = at
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise StateError(f"this is not a state of minidl's random streams ({error})") from error
+    _seed = start
+    _streams.clear()
+    _streams.update(streams)
 
 
 if "MINIDL_BACKEND" in os.environ:

@@ -1,6 +1,8 @@
 """The command ``minidl``: train, evaluate, predict."""
 
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,20 +10,45 @@ from typing import Any
 import click
 
 from . import __version__
-from .errors import MinidlError
+from .errors import MinidlError, OptionError
 
 
 class Group(click.Group):
-    """A click group that shows minidl's own errors in one line, without a traceback (--debug shows it)."""
+    """A click group that shows errors and warnings in one line, without a traceback (--debug shows it)."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; exit with 1 and one line where minidl refuses."""
+        """Run the command; exit with 1 and one line where minidl or the system refuses, with 130 after Ctrl-C."""
+        debug = context.params.get("debug")
+        if not debug:
+            warnings.showwarning = _show_warning
         try:
             return super().invoke(context)
+        except KeyboardInterrupt:
+            context.exit(130)
+        except BrokenPipeError:  # whoever read what is printed has gone, as head and less do
+            _forget_output()
+            context.exit(141)
         except MinidlError as error:
-            if context.params.get("debug"):
+            if debug:
                 raise
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if debug:
+                raise
+            _forget_output()
+            raise click.ClickException(f"{error.filename or 'standard output'}: {error.strerror}") from error
+
+
+def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+def _forget_output() -> None:
+    """Let what could not be printed go nowhere, or Python would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -112,11 +139,32 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--output", type=click.Path(path_type=Path), default=None, help="Results folder.  [default: runs/DATASET-TIME]"
 )
-def train(**options: Any) -> None:
+@click.option(
+    "--checkpoint-every",
+    default="10 s",
+    metavar="N steps|epochs|s",
+    help="How often the run is saved; in any case at its end, and when a signal stops it.",
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", default=None,
+    help="Go on with the run in this folder, which was interrupted; no other option is needed, or allowed.",
+)  # fmt: skip
+@click.pass_context
+def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a multilayer perceptron, and leave model, history and curve in a folder."""
-    from .train.run import train_run
+    from .train.run import resume_run, train_run
 
-    train_run(**options)
+    if resume is None:
+        train_run(**options)
+        return
+    given = [p.opts[0] for p in context.command.params if _was_given(context, p) and p.name != "resume"]
+    if given:
+        raise OptionError(f"--resume takes every option from {resume / 'config.json'}: leave out {', '.join(given)}")
+    resume_run(resume)
+
+
+def _was_given(context: click.Context, parameter: click.Parameter) -> bool:
+    return context.get_parameter_source(str(parameter.name)) is not click.core.ParameterSource.DEFAULT
 
 
 @main.command()

@@ -5,6 +5,8 @@ place, so ``except ValueError`` keeps working. A message says what was wrong, wh
 how to mend it.
 """
 
+from typing import Any
+
 
 class MinidlError(Exception):
     """Base of them all: ``except minidl.errors.MinidlError`` catches whatever minidl raises."""
@@ -30,8 +32,18 @@ class MixedBackendError(BackendError, TypeError):
     """Arrays of two backends met in one operation; nothing is moved silently."""
 
 
+class DeviceMemoryError(MinidlError, MemoryError):
+    """An operation wanted more memory than there is left, on the GPU or on the CPU."""
+
+
 class UnsupportedError(MinidlError, TypeError):
     """A NumPy function or option that minidl does not implement for Tensors."""
+
+
+class NonFiniteError(MinidlError, FloatingPointError):
+    """A number that is infinite or NaN came up: while `minidl.debug` was watching, or in `fit`."""
+
+    history: Any = None  # of `fit`: the epochs before
 
 
 class LabelError(MinidlError, ValueError):
@@ -50,5 +62,13 @@ class DataError(MinidlError, ValueError):
     """A data file that is missing, malformed, or not the one it claims to be."""
 
 
+class WriteError(MinidlError, OSError):
+    """A file or folder that cannot be written: the disk is full, the folder read-only or in use."""
+
+
 class MissingExtraError(MinidlError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class GuardWarning(UserWarning):
+    """A likely mistake that raises nothing by itself; the message begins with its code, see docs/guards.md."""

@@ -5,13 +5,16 @@ formula is handed the gradient that arrived: as arrays (fast), or as Tensors (``
 whereupon the same formulas record a graph of their own, to be differentiated again.
 """
 
-import operator
 from collections.abc import Sequence
+from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Any
 
-from .autograd import Node, recording, unbroadcast, wrap
+from .autograd import Node, _mode, unbroadcast, wrap
 from .backend import array_module
 from .errors import DTypeError, GradientError, ShapeError
+
+_FREED = "this graph was freed by an earlier backward(): give that one retain_graph=True"
 
 
 def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> None:
@@ -21,20 +24,19 @@ def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) ->
             "backward() on a result that nothing recorded: no Tensor it was made from has requires_grad=True, "
             "or it was made under no_grad(), or through integers"
         )
-    history, found = _sweep(output, grad, None, create_graph)
-    leaves = [node for node in history if node._op is None and node in found]
-    for leaf in leaves:
+    found, history = _sweep(output, grad, None, create_graph)
+    for leaf in found:
         if leaf.data.dtype.kind != "f":
             raise DTypeError(f"a Tensor of dtype {leaf.data.dtype} cannot take a gradient: only floating ones can")
-    for leaf in leaves:
+    for leaf, g in found.items():
         if create_graph:
-            leaf.grad = found[leaf] if leaf.grad is None else leaf.grad + found[leaf]
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
         elif leaf.grad is not None:
-            leaf.grad.data += found[leaf]
+            leaf.grad.data += g
             leaf.grad.changed()
         else:  # copied, so that no two leaves share a gradient
             slot = leaf._slot if _fits(leaf._slot, leaf.data) else array_module(leaf.data).empty_like(leaf.data)
-            slot[...] = found[leaf]
+            slot[...] = g
             leaf.grad = wrap(slot)
     if not (retain_graph or create_graph):
         for node in history:
@@ -58,81 +60,78 @@ def gradients(output: Any, inputs: Sequence[Any], grad: Any = None, create_graph
     for i, x in enumerate(inputs):
         if not (isinstance(x, Node) and x.requires_grad):
             raise GradientError(f"gradients: input {i} is not a Tensor with requires_grad=True")
-    found = _sweep(output, grad, inputs, create_graph)[1] if output.requires_grad else {}
+    found = _sweep(output, grad, inputs, create_graph)[0] if output.requires_grad else {}
     zeros = [array_module(x.data).zeros_like(x.data) for x in inputs]
     if create_graph:
         return [found[x] if x in found else wrap(zero) for x, zero in zip(inputs, zeros, strict=True)]
     return [wrap(zero + found[x] if x in found else zero) for x, zero in zip(inputs, zeros, strict=True)]
 
 
-def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool) -> tuple[list[Node], dict[Node, Any]]:
-    """The history of `output`, and the gradients of its leaves (of `inputs`, where those are given)."""
+def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool) -> tuple[dict[Node, Any], list[Node]]:
+    """The gradients of the leaves of `output` (of `inputs`, where those are given), and the nodes on the way there."""
     kept = set(inputs or ())
-    history = _history(output, min([x._born for x in kept]) if kept else 0)
-    useful = _leading_to(kept, history) if inputs is not None else None
-    found: dict[Node, Any] = {output: _seed(output, seed, create)}
-    owned: set[Node] = set()  # a first contribution is borrowed and never written into; a sum is ours
-    with recording(create):
-        for node in history:
+    useful = None if inputs is None else _leading_to(kept, output)
+    found: dict[Node, Any] = {output: _seed(output, seed, create)}  # the gradients that have arrived so far
+    history: list[Node] = []
+    waiting = [] if output._op is None else [(output._born, output)]  # a heap: the newest, the least number, on top
+    before, _mode.recording = _mode.recording, create
+    try:
+        while waiting:
+            node = heappop(waiting)[1]
             op, args = node._op, node._args
-            if op is None or args is None or node not in found or (useful is not None and node not in useful):
-                continue
+            if op is None or args is None:
+                raise GradientError(_FREED)
+            history.append(node)
             g = found[node] if node in kept else found.pop(node)
-            wanted, values = [], []
-            for i, a in enumerate(args):
+            values: list[Any] = []
+            wanted: list[int] = []
+            for a in args:
                 if isinstance(a, Node):
-                    values.append(a if create else a.data)
                     if a.requires_grad and (useful is None or a in useful):
-                        wanted.append(i)
+                        wanted.append(len(values))
+                    values.append(a if create else a.data)
+                    if a._changes is not None and a._changes[0] < node._born:
+                        raise GradientError(
+                            f"an argument of {op.name} was changed in place (by +=, load_state_dict, optimizer.step(), "
+                            f"...) after {op.name} had used it, so its gradient would be wrong: run the forward again"
+                        )
                 else:
                     values.append(a)
-            y = node if create else node.data
-            for i, ga in zip(wanted, op.pullback(g, y, values, wanted, node._saved), strict=True):
+            if not wanted:
+                continue
+            arrived = op.pullback(g, node if create else node.data, values, wanted, node._saved)
+            for k, i in enumerate(wanted):
+                ga, a = arrived[k], args[i]
                 if ga is None:
                     continue
-                a = args[i]
                 data = a.data
-                if ga.shape != data.shape or ga.dtype != data.dtype:
+                if ga.shape != data.shape or ga.dtype is not data.dtype:
                     ga = unbroadcast(ga, data.shape, data.dtype)
                 if a not in found:
                     found[a] = ga
-                elif a in owned and not create:
-                    found[a] += ga
-                else:
+                    if a._op is not None:
+                        heappush(waiting, (a._born, a))
+                else:  # never in place: a first contribution is borrowed
                     found[a] = found[a] + ga
-                    owned.add(a)
-    return history, found
+    finally:
+        _mode.recording = before
+    return found, history
 
 
-def _history(output: Node, oldest: int) -> list[Node]:
-    """`output` and what it was made from, back to birth number `oldest`: newest first, each once."""
-    seen, stack = {output}, [output]
-    while stack:
-        node = stack.pop()
-        if node._op is None or node._born < oldest:
-            continue
-        if node._args is None:
-            raise GradientError("this graph was freed by an earlier backward(): give that one retain_graph=True")
-        changes = 0
-        for a in node._args:
-            if isinstance(a, Node):
-                if a._changes:
-                    changes += a._changes[0]
-                if a.requires_grad and a not in seen:
+def _leading_to(inputs: set[Node], output: Node) -> set[Node]:
+    """The nodes on a way from one of `inputs` to `output`: nothing else's gradient need be computed."""
+    oldest = max([x._born for x in inputs], default=0)
+    history, seen = [output], {output}
+    for node in history:
+        if node._op is not None and node._born <= oldest:
+            if node._args is None:
+                raise GradientError(_FREED)
+            for a in node._args:
+                if isinstance(a, Node) and a.requires_grad and a not in seen:
                     seen.add(a)
-                    stack.append(a)
-        if changes != node._seen:
-            raise GradientError(
-                f"an argument of {node._op.name} was changed in place (by +=, load_state_dict, optimizer.step(), ...) "
-                f"after {node._op.name} had used it, so its gradient would be wrong: run the forward again"
-            )
-    return sorted(seen, key=operator.attrgetter("_born"), reverse=True)
-
-
-def _leading_to(inputs: set[Node], history: list[Node]) -> set[Node]:
-    """The nodes of `history` on a way from one of `inputs`: nothing else's gradient need be computed."""
+                    history.append(a)
     useful = set(inputs)
-    for node in reversed(history):
+    for node in sorted(history, key=attrgetter("_born"), reverse=True):
         if node._args is not None and any(isinstance(a, Node) and a in useful for a in node._args):
             useful.add(node)
     return useful
@@ -146,10 +145,12 @@ def _seed(output: Node, seed: Any, create: bool) -> Any:
             f"backward from a result of shape {data.shape}: only a single element has a gradient of its own; "
             f"reduce it first (.sum(), .mean()), or pass grad= of that shape"
         )
-    given = 1 if seed is None else seed.data if isinstance(seed, Node) else seed
-    value = array_module(data).asarray(given, dtype=data.dtype)
-    if seed is None and data.ndim:
-        value = value.reshape(data.shape)
+    xp = array_module(data)
+    if seed is None:
+        value = xp.empty_like(data)
+        value[...] = 1
+    else:
+        value = xp.asarray(seed.data if isinstance(seed, Node) else seed, dtype=data.dtype)
     if value.shape != data.shape:
         raise ShapeError(f"backward: grad has shape {value.shape}, the result has {data.shape}")
     return (seed if isinstance(seed, Node) else wrap(value)) if create else value

@@ -40,7 +40,7 @@ class Tensor(Node):
             data = data.astype(np.float32) if dtype is None and data.dtype.kind in "iuf" else data
             backend = backend or current_backend()
         data = to_backend(np.asarray(data) if isinstance(data, np.generic) else data, backend or backend_of(data))
-        self.data = data if dtype is None else array_module(data).asarray(data, dtype=dtype)
+        super().__init__(data if dtype is None else array_module(data).asarray(data, dtype=dtype))
         if self.data.dtype.kind not in "fiub":
             raise DTypeError(f"Tensor: cannot hold dtype {self.data.dtype}: give real numbers or booleans")
         if requires_grad and self.data.dtype.kind != "f":

@@ -1,5 +1,6 @@
 """The engine: what is recorded, what comes back, and what is refused."""
 
+import copy
 import gc
 import subprocess
 import sys
@@ -259,6 +260,15 @@ def test_a_change_through_a_view_is_noticed_too():
         y.backward()
 
 
+def test_a_change_before_its_use_or_beside_the_graph_is_no_fault():
+    x, w, beside = leaf(2.0), Tensor(3.0), Tensor(4.0)
+    w += 1.0
+    y = x * w
+    beside += 1.0
+    y.backward()
+    assert x.grad.item() == 4.0
+
+
 def test_a_failed_backward_leaves_every_grad_alone():
     x, w = leaf(2.0), Tensor(3.0)
     bad = x * w
@@ -267,6 +277,17 @@ def test_a_failed_backward_leaves_every_grad_alone():
     with pytest.raises(GradientError):
         (good + bad).backward()
     assert good.grad is None
+    assert (good * 2.0).requires_grad  # and what comes next is recorded as before
+
+
+def test_gradients_through_a_graph_that_was_freed_are_refused_not_zero():
+    x = leaf(2.0)
+    h = x * x
+    h.backward()
+    with pytest.raises(GradientError, match="freed"):
+        minidl.gradients(h * 2.0, [x])
+    with pytest.raises(GradientError, match="freed"):
+        (h * 2.0).backward()
 
 
 def test_an_in_place_operator_on_a_leaf_is_refused_outside_no_grad():
@@ -330,6 +351,15 @@ def test_a_parameter_whose_data_was_replaced_gets_its_gradient_in_the_new_ones_f
     p.data = np.ones(3)
     (p * 2.0).sum().backward()
     assert (p.grad.shape, p.grad.dtype) == ((3,), np.float64)
+
+
+def test_a_tensor_can_be_copied_with_all_that_it_carries():
+    x = leaf([1.0, 2.0])
+    (x * x).sum().backward()
+    twin = copy.deepcopy(x)
+    (twin * twin).sum().backward()
+    np.testing.assert_array_equal(twin.grad.numpy(), [4.0, 8.0])
+    np.testing.assert_array_equal(x.grad.numpy(), [2.0, 4.0])
 
 
 # memory

@@ -38,6 +38,7 @@ def test_train_prints_its_epochs_and_the_test_accuracy(run):
 def test_train_leaves_model_history_config_and_curve(run):
     folder = run[0] / "first"
     assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoints",
         "config.json",
         "curve.png",
         "history.jsonl",

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from strict import strict
 
 from minidl.backend import seed, use_backend
 from minidl.data import Dataset, Loader
+from minidl.data.loader import resident
 from minidl.errors import BackendError, DataError, DTypeError, OptionError
 
 N = 10
@@ -154,7 +156,48 @@ def test_batches_go_to_the_loaders_backend_or_else_the_current_one(data, monkeyp
     monkeypatch.setattr("minidl.backend._current", "cupy")
     for loader in loaders:
         next(iter(loader))
-    assert moved_to == ["cupy", "cupy", "numpy", "numpy"]
+        moved_to.append("-")
+    assert moved_to == ["cupy", "cupy", "cupy", "-", "-"]  # inputs, labels and the order of the epoch
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_cut_out_elsewhere_equal_those_on_the_cpu(data, dtype, shuffle, monkeypatch):
+    modules = {"numpy": np, "strict": strict}
+    monkeypatch.setattr("minidl.backend.module_of", modules.__getitem__)
+    monkeypatch.setattr("minidl.data.loader.module_of", modules.__getitem__)
+    for dataset in (
+        Dataset(data.inputs.astype(dtype), data.labels),
+        Dataset(data.inputs.astype(dtype), data.labels)[::-2],
+    ):
+        for drop_last in (False, True):
+            seed(3)
+            here = list(Loader(dataset, 4, shuffle, drop_last))
+            seed(3)
+            there = list(Loader(dataset, 4, shuffle, drop_last, backend="strict"))
+            for (x, y), (far_x, far_y) in zip(here, there, strict=True):
+                np.testing.assert_array_equal(far_x.get(), x, strict=True)
+                np.testing.assert_array_equal(far_y.get(), y, strict=True)
+
+
+def test_some_of_the_samples_in_an_order_of_ones_own(data, monkeypatch):
+    modules = {"numpy": np, "strict": strict}
+    monkeypatch.setattr("minidl.backend.module_of", modules.__getitem__)
+    monkeypatch.setattr("minidl.data.loader.module_of", modules.__getitem__)
+    order = np.array([7, 1, -1, 7, 0], np.int32)
+    for backend in modules:
+        loader = Loader(data, 3, backend=backend)
+        assert [y.tolist() for _, y in loader.batches(order, 0, 2)] == [[7, 1, 9], [7, 0]]
+        assert [y.tolist() for _, y in loader.batches(order, 1, 2)] == [[7, 0]]
+        with pytest.raises(IndexError):
+            list(loader.batches(np.array([3, N, 0]), 0, 1))
+
+
+def test_a_data_set_travels_once(data, monkeypatch):
+    monkeypatch.setattr("minidl.backend.module_of", {"numpy": np, "strict": strict}.__getitem__)
+    first = resident(data, "strict")
+    assert all(a is b for a, b in zip(first, resident(data, "strict"), strict=True))
+    assert resident(data[:], "strict")[0] is not first[0]
 
 
 @pytest.mark.gpu

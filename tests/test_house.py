@@ -14,11 +14,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = [
-    {"errors", "backend", "signature", "threads"},
-    {"autograd", "sweep", "fusable"},
+    {"errors", "backend", "signature", "threads", "denormals"},
+    {"autograd", "sweep", "fusable", "guards"},
     {"ops"},
     {"tensor", "transforms"},
     {"nn", "optim", "data"},
+    {"debug"},
     {"kernels", "compile"},
     {"train"},
     {"teach"},
@@ -60,7 +61,8 @@ def test_a_file_imports_only_from_the_layers_above_it(path):
             continue
         assert RANK[other] <= RANK[part], f"{path} imports {other}, which lies below"
         assert not {part, other} <= APART, f"{path} imports {other}: nn, optim and data never import each other"
-        assert other not in ("kernels", "compile"), f"{path} imports {other}, which only minidl/__init__.py may"
+        if (part, other) not in {("compile", "kernels"), ("train", "compile")}:
+            assert other not in ("kernels", "compile"), f"{path} imports {other}, which only minidl/__init__.py may"
 
 
 def test_every_part_has_its_layer():
@@ -84,7 +86,7 @@ def test_no_file_grows_past_400_lines(path):
 
 
 PUBLIC = {
-    "": "Tensor tensor no_grad grad value_and_grad gradients check_grads use_backend seed save load nn optim data train errors",
+    "": "Tensor tensor no_grad grad value_and_grad gradients check_grads debug use_backend seed save load nn optim data train errors",
     "ops": (
         "add subtract multiply divide power negative absolute sign exp expm1 log log1p sqrt square reciprocal sin cos tan tanh "
         "sinh cosh arcsin arccos arctan arctan2 maximum minimum clip where equal not_equal less less_equal greater greater_equal "

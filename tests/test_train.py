@@ -244,5 +244,5 @@ def test_what_is_no_model_is_refused_by_name(tmp_path):
         minidl.load(tmp_path / "foreign")
     minidl.save(tmp_path / "m", small_mlp())
     (tmp_path / "m").write_bytes((tmp_path / "m").read_bytes()[:-10])
-    with pytest.raises(DataError, match="m: not a readable"):
+    with pytest.raises(DataError, match="m: damaged or cut short"):
         minidl.load(tmp_path / "m")

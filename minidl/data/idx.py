@@ -32,20 +32,26 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> np.n
 
     Any of the format's six types and any rank up to NumPy's 64. The array is the caller's
     own: writable, contiguous, in native byte order. Memory grows with what the file really
-    holds, never with what its header claims.
+    holds, never with what its header claims: it stays below 4 times the file (of a compressed
+    one: the part of the claim that is there) plus 2 MiB, and for xz what its dictionary takes,
+    72 MiB at most.
 
     `sha256` is the digest (hexadecimal) that the file, uncompressed, must have.
 
-    Raises `DataError` if the file cannot be opened, is malformed, cut short, damaged, goes on
+    Raises `DataError` if the file cannot be opened or read, is malformed, cut short, damaged, goes on
     after the array ends, or has another digest. The message names file, field, offset (in a
     compressed file: that of the decompressed byte), what was expected, and what was found.
     """
     try:
         file = open(path, "rb")  # noqa: SIM115 (only the opening belongs in the try)
-    except OSError as error:
-        raise DataError(f"{os.path.abspath(path)}: cannot be opened: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character in it
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{os.path.abspath(path)}: cannot be opened: {reason}") from error
     with file:
-        header, array = _parse(os.fspath(path), _pieces(file), os.fstat(file.fileno()).st_size)
+        try:
+            header, array = _parse(os.fspath(path), _pieces(file), os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            raise DataError(f"{os.path.abspath(path)}: cannot be read: {error.strerror}") from error
     if sha256 is not None:
         _check_digest(os.fspath(path), header, array, sha256)
     return array if array.dtype.isnative else array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))

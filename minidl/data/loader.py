@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..backend import Array, array_module, current_backend, generator, module_of, to_backend
+from ..backend import Array, array_module, backend_of, current_backend, generator, module_of, out_of_memory, to_backend
 from ..errors import DataError, DTypeError, OptionError
+from ..fusable import shelf
 from .dataset import Dataset
 
 _PIXEL = np.float32(1 / 255)
@@ -27,7 +29,9 @@ class Loader:
         batch_size: B, from 1 (SGD) to ``len(dataset)``, or "full" (gradient descent on all of it).
         shuffle: False keeps the data set's own order.
         drop_last: True leaves out the last batch of an epoch if it is smaller than B.
-        backend: where the batches live; the current backend, as each epoch begins, if not given.
+        backend: where the batches live; the current backend, as each epoch begins, if not given. To a GPU
+            the data set is copied once, when the first batch is asked for: later changes of its arrays are
+            not seen there.
 
     Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
     set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
@@ -76,10 +80,15 @@ class Loader:
     ) -> Iterator[tuple[Array, Array]]:
         """The batches numbered from `first` up to `last` (None: to the end) of an epoch in this `order`."""
         backend = self.backend or current_backend()
+        numbers = range(first, len(self) if last is None else last)
+        return self._here(order, numbers) if backend == "numpy" else self._there(order, numbers, backend)
+
+    def _here(self, order: np.ndarray | None, numbers: range) -> Iterator[tuple[Array, Array]]:
+        """Batches on the CPU."""
         inputs, labels = self.dataset.inputs, self.dataset.labels
         pixels = inputs.dtype == np.uint8
         whole = inputs.flags.c_contiguous  # take() is faster, but would copy all of a strided array for every batch
-        for number in range(first, len(self) if last is None else last):
+        for number in numbers:
             batch = slice(number * self.batch_size, (number + 1) * self.batch_size)
             if order is not None:
                 rows = order[batch]
@@ -87,9 +96,51 @@ class Loader:
             else:
                 x, y = inputs[batch], labels[batch].copy()
                 x = x if pixels else x.copy()
-            # Pixels are scaled where they will be used: a quarter of the bytes travel to a GPU.
-            x, y = to_backend(x, backend), to_backend(y, backend)
-            yield (array_module(x).multiply(x, _PIXEL, dtype=np.float32) if pixels else x), y
+            yield (np.multiply(x, _PIXEL, dtype=np.float32) if pixels else x), y
+
+    def _there(self, order: np.ndarray | None, numbers: range, backend: str) -> Iterator[tuple[Array, Array]]:
+        """Batches on a GPU, cut out there: all that travels is the order."""
+        inputs, labels = resident(self.dataset, backend)
+        xp = array_module(inputs)
+        every = np.arange(len(labels))
+        chosen = every if order is None else every[order]  # a sample that is not there is noticed here, or nowhere
+        there = to_backend(chosen, backend)
+        cut_out = shelf.get(("gather", backend_of(inputs)), _gather)
+        steps = xp.arange(numbers.stop)
+        for step in numbers:
+            rows = min(self.batch_size, len(chosen) - step * self.batch_size)
+            x = xp.empty((rows, inputs.shape[1]), np.float32 if inputs.dtype == np.uint8 else inputs.dtype)
+            y = xp.empty(rows, labels.dtype)
+            cut_out(inputs, labels, there, steps[step], self.batch_size, x, y)
+            yield x, y
+
+
+def resident(dataset: Dataset, backend: str) -> tuple[Array, Array]:
+    """The inputs (N, D) and labels (N,) of `dataset` on `backend`, copied there once, as they were then.
+
+    They stay as long as `dataset` does: MNIST takes 47 MB. Raises `BackendError` for a backend that is not there.
+    """
+    copies = _copies.setdefault(dataset, {})
+    if backend not in copies:
+        arrays = dataset.inputs, dataset.labels
+        try:
+            inputs, labels = (to_backend(np.ascontiguousarray(a), backend) for a in arrays)
+        except MemoryError as error:
+            raise out_of_memory(f"Loader: {dataset.name}", arrays, error) from error
+        copies[backend] = inputs, labels
+    return copies[backend]
+
+
+_copies: WeakKeyDictionary[Dataset, dict[str, tuple[Array, Array]]] = WeakKeyDictionary()
+
+
+def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int, x: Array, y: Array) -> None:
+    """Write the samples ``order[step * stride:][:len(y)]`` to `x` and `y`, where no kernel does."""
+    xp = array_module(inputs)
+    rows = order.take(step * stride + xp.arange(len(y)))
+    chosen = inputs.take(rows, axis=0)
+    x[...] = xp.multiply(chosen, _PIXEL, dtype=np.float32) if chosen.dtype == np.uint8 else chosen
+    y[...] = labels.take(rows)
 
 
 def _checked_batch_size(batch_size: int | str, dataset: Dataset) -> int:

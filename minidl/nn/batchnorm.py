@@ -1,14 +1,16 @@
 """Batch normalisation (Ioffe & Szegedy 2015; note B 1.10)."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..autograd import recording
 from ..backend import current_backend
-from ..errors import DataError, OptionError, ShapeError
+from ..errors import DataError, GuardWarning, OptionError, ShapeError
+from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops import batch_norm, sqrt
-from .dense import positive_integer
+from .dense import misfit, positive_integer
 from .module import Buffer, Module, Parameter
 
 
@@ -43,18 +45,20 @@ class BatchNorm(Module):
     def forward(self, x: Any) -> Any:
         """Normalise x, (batch, num_features), by the batch's statistics in training, by the running ones in use."""
         if x.ndim != 2 or x.shape[1] != self.num_features:
-            raise ShapeError(f"{self!r}: expected an input of shape (batch, {self.num_features}), got {tuple(x.shape)}")
+            raise misfit(self, tuple(x.shape), self.num_features)
         if not self.training:
             scale = self.gamma / sqrt(self.running_var + self.eps)
-            return x * scale + (self.beta - self.running_mean * scale)
+            return behaves_as_in_use(x * scale + (self.beta - self.running_mean * scale), self)
+        behaves_as_in_training(self)
         if len(x) < 2:
             raise ShapeError(
                 f"{self!r}: a training batch of {len(x)} has no variance to normalise by: use a larger batch_size, "
                 f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
             )
         values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
-        self._follow(self.running_mean, values.mean(axis=0))
-        self._follow(self.running_var, values.var(axis=0, ddof=1))
+        near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
+        self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
+        self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
         return batch_norm(x, self.gamma, self.beta, eps=self.eps)
 
     def _follow(self, running: Buffer, batch: Any) -> None:
@@ -80,7 +84,8 @@ def estimate_statistics(model: Module, loader: Any) -> None:
         model.eval()
         for layer in layers:
             layer.training = True
-        with recording(False):
+        with recording(False), warnings.catch_warnings():
+            warnings.simplefilter("ignore", GuardWarning)  # in training mode on purpose
             for x, _ in loader:
                 for layer in layers:
                     layer.momentum = seen / (seen + len(x))  # the running value becomes the mean of all so far

@@ -1,5 +1,6 @@
 """The fully connected layer."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,22 @@ def positive_integer(value: Any, what: str) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
         raise OptionError(f"{what} must be an integer of at least 1, got {value!r}")
     return int(value)
+
+
+def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
+    """The error for an input of `shape` to `layer`, which takes (batch, features), with the likeliest remedy."""
+    if len(shape) > 2 and math.prod(shape[1:]) == features:
+        fix = f"put Flatten() before this layer, or reshape the input to (batch, {features})"
+    elif math.prod(shape) == features:
+        fix = f"for a single sample, give it a batch axis: x.reshape(1, {features})"
+    elif shape[:1] == (features,):
+        fix = "it looks like (features, batch): transpose it, x.T"
+    elif len(shape) > 2:
+        fix = f"Flatten() before this layer would make it (batch, {math.prod(shape[1:])})"
+    else:
+        given = shape[-1] if shape else 1
+        fix = f"make this layer take {given} features, or what comes before it give {features}"
+    return ShapeError(f"{layer!r}: expected an input of shape (batch, {features}), got {shape}: {fix}")
 
 
 class Dense(Module):
@@ -48,10 +65,7 @@ class Dense(Module):
     def forward(self, x: Any, activation: str | None = None) -> Any:
         """X @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
         if x.ndim == 0 or x.shape[-1] != self.in_features:
-            fix = f": put Flatten() before it, or reshape to (batch, {self.in_features})" if x.ndim > 2 else ""
-            raise ShapeError(
-                f"{self!r}: expected an input of shape (batch, {self.in_features}), got {tuple(x.shape)}{fix}"
-            )
+            raise misfit(self, tuple(x.shape), self.in_features)
         return dense(x, self.weight, self.bias, activation=activation)
 
     def config(self) -> dict[str, Any]:

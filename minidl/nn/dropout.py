@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import backend_of, generator, to_backend
 from ..errors import OptionError
+from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops.shape import plain
 from .module import Module
 
@@ -24,11 +25,14 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """`x` with a share `rate` of it dropped, in training; `x` itself in use."""
-        if not self.training or self.rate == 0:
+        if self.rate == 0:
             return x
+        if not self.training:
+            return behaves_as_in_use(x, self)
+        behaves_as_in_training(self)
         kept = generator("dropout").random(x.shape, dtype=np.float32) >= self.rate
-        mask = kept.astype(x.dtype) * x.dtype.type(1 / (1 - self.rate))
-        return x * to_backend(mask, backend_of(plain(x)))
+        # scaled where it will be used: a byte for each element travels to a GPU
+        return x * (to_backend(kept, backend_of(plain(x))) * x.dtype.type(1 / (1 - self.rate)))
 
     def config(self) -> dict[str, Any]:
         """The rate."""

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..backend import Array, array_module, same_backend, to_numpy
+from ..backend import Array, array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
+from ..guards import warn
 from ..ops.shape import plain
 
 _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
@@ -18,9 +19,11 @@ def softmax_cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> 
     `logits`: (B, C), floating, *before* any softmax; `labels`: (B,) integers in [0, C). `reduction`:
     "mean" or "sum" over the batch, or "none" for a loss per sample, (B,). Finite for logits of any size
     (the largest is subtracted first). Raises `LabelError` with value and index for labels that are out
-    of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest.
+    of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
+    for here, a label that is out of range makes the loss NaN instead (and so the gradient).
     """
     _check_reduction("softmax_cross_entropy", reduction)
+    _check_logits("softmax_cross_entropy", logits)
     return ops.softmax_cross_entropy(logits, check_labels(labels, logits), reduction=reduction)
 
 
@@ -38,6 +41,7 @@ def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = 
     Raises `ShapeError` if their shapes differ.
     """
     _check_reduction("binary_cross_entropy_with_logits", reduction)
+    _check_logits("binary_cross_entropy_with_logits", logits)
     target = _same_shape("binary_cross_entropy_with_logits", logits, target)
     # x - t x where x > 0, -t x elsewhere: no difference of two huge numbers when t is 1
     loss = ops.relu(logits) - logits * target + ops.log1p(ops.exp(-ops.absolute(logits)))
@@ -51,7 +55,10 @@ def check_labels(labels: Any, logits: Any) -> Array:
         labels = array_module(scores).asarray(labels)
     same_backend("softmax_cross_entropy", scores, labels)
     if scores.ndim != 2:
-        raise ShapeError(f"softmax_cross_entropy: logits must have shape (batch, classes), got {tuple(scores.shape)}")
+        fix = ": for a single sample, logits[None] and labels[None]" if scores.ndim == 1 else ""
+        raise ShapeError(
+            f"softmax_cross_entropy: logits must have shape (batch, classes), got {tuple(scores.shape)}{fix}"
+        )
     count, classes = scores.shape
     if labels.ndim == 2 and labels.shape == scores.shape:
         raise LabelError(
@@ -67,15 +74,23 @@ def check_labels(labels: Any, logits: Any) -> Array:
             f"softmax_cross_entropy: labels must be integers, got {found.dtype} (value {found[wrong]} at "
             f"index {wrong}): labels.astype('int64'), once they are whole numbers"
         )
-    if count and (labels.max().item() >= classes or (labels.dtype.kind == "i" and labels.min().item() < 0)):
-        found = to_numpy(labels)
-        wrong = int(((found < 0) | (found >= classes)).argmax())
-        hint = "; classes are numbered from 0" if found[wrong] == classes else ""
-        raise LabelError(
-            f"softmax_cross_entropy: label {found[wrong]} at index {wrong} is outside 0..{classes - 1} "
-            f"(logits have {classes} columns){hint}"
-        )
+    home = backend_of(labels)
+    if home == "numpy" or home not in ops.softmax_cross_entropy.kernels:
+        check_range(labels, classes)  # reading labels off a GPU waits for it: its kernel marks wrong ones by NaN
     return labels
+
+
+def check_range(labels: Array, classes: int) -> None:
+    """Raise `LabelError`, with value and index, unless the integers `labels` are all in [0, classes)."""
+    if not labels.size or (labels.max().item() < classes and (labels.dtype.kind == "u" or labels.min().item() >= 0)):
+        return
+    found = to_numpy(labels)
+    wrong = int(((found < 0) | (found >= classes)).argmax())
+    hint = "; classes are numbered from 0" if found[wrong] == classes else ""
+    raise LabelError(
+        f"softmax_cross_entropy: label {found[wrong]} at index {wrong} is outside 0..{classes - 1} "
+        f"(logits have {classes} columns){hint}"
+    )
 
 
 def _check_reduction(where: str, reduction: str) -> None:
@@ -83,10 +98,28 @@ def _check_reduction(where: str, reduction: str) -> None:
         raise OptionError(f"{where}: unknown reduction {reduction!r}: choose one of 'mean', 'sum', 'none'")
 
 
+def _check_logits(where: str, logits: Any) -> None:
+    """MDL004, where `logits` are probabilities already: made by softmax or sigmoid, as far as that was recorded."""
+    op = getattr(logits, "_op", None)
+    if op is ops.dense:  # a Dense and the activation behind it run as one
+        op = getattr(ops, logits._args[3] or "", None)
+    if op in (ops.softmax, ops.sigmoid):
+        warn(
+            "MDL004",
+            f"{where} was given the result of {op.name}, and takes logits, of which it makes probabilities itself: "
+            f"leave the {op.name} out of the model, and apply it where you read probabilities",
+        )
+
+
 def _same_shape(where: str, prediction: Any, target: Any) -> Any:
     """`target` as an array, if its shape is exactly that of `prediction`: broadcasting here is always a mistake."""
     if not hasattr(target, "dtype"):
         target = array_module(plain(prediction)).asarray(target, dtype=prediction.dtype)
     if target.shape != prediction.shape:
-        raise ShapeError(f"{where}: prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}")
+        shapes = f"{where}: prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}"
+        if prediction.shape == (*target.shape, 1):
+            raise ShapeError(f"{shapes}: give the target a last axis, target[..., None]")
+        if target.dtype.kind in "iu" and prediction.shape[:-1] == target.shape:
+            raise ShapeError(f"{shapes}: make class numbers one-hot, np.eye({prediction.shape[-1]})[target]")
+        raise ShapeError(shapes)
     return target

@@ -1,12 +1,12 @@
 """Module: a layer or a model, which knows its parameters by name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from ..backend import Array, array_module, to_backend
-from ..errors import StateError
+from ..errors import ShapeError, StateError
 from ..tensor import Tensor
 
 
@@ -35,7 +35,11 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
     def __call__(self, *args: Any) -> Any:
-        return self.forward(*args)
+        try:
+            return self.forward(*args)
+        except ShapeError as error:
+            tell_place(error, self)
+            raise
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments that describe this layer, as JSON values; also what its repr shows."""
@@ -139,7 +143,17 @@ class Module:
         return f"{type(self).__name__}({described}{inner and inner + chr(10)})"
 
 
-def _members(module: Module, kind: type) -> Iterator[tuple[str, Any]]:
+def tell_place(error: ShapeError, module: Any) -> None:
+    """Put where `error` came from in front of its message, as far as `module`, which it is leaving, knows that."""
+    came_from = vars(error).get("module")
+    if isinstance(module, Module) and came_from is not None:
+        name = next((name for name, member in _members(module, Callable) if member is came_from), None)
+        if name is not None:
+            error.args = (f"{name.replace('layers.', 'layer ')}, {error}",)
+    vars(error)["module"] = module
+
+
+def _members(module: Module, kind: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of `module` that are of class `kind`, also those inside lists, tuples and dicts."""
     for name, value in vars(module).items():
         if isinstance(value, kind):

@@ -1,27 +1,30 @@
 """Layers one after the other."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from .activation import Activation
 from .dense import Dense
-from .module import Module
+from .module import Module, tell_place
 
 
 class Flatten(Module):
     """(batch, ...) -> (batch, features)."""
 
     def forward(self, x: Any) -> Any:
-        """All axes but the first become one."""
-        return x.reshape((len(x), -1))
+        """All axes but the first become one. Raises `ShapeError` for a single number, which has no batch axis."""
+        if x.ndim == 0:
+            raise ShapeError("Flatten(): expected an input of shape (batch, ...), got a single number")
+        return x.reshape((len(x), math.prod(x.shape[1:])))
 
 
 class Sequential(Module):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
     A layer is a Module, or any function of one Tensor. Indexing, ``len`` and iteration see the layers.
-    Raises `OptionError` for something that cannot be called.
+    Raises `OptionError` for something that cannot be called. A `ShapeError` says in which layer it came up.
     """
 
     def __init__(self, *layers: Any) -> None:
@@ -34,18 +37,24 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         """Run the layers in order; a Dense and the activation behind it run as one op, with the same result."""
         waiting: Dense | None = None
-        for layer in self.layers:
-            if waiting is not None:
-                fused = isinstance(layer, Activation) and type(layer).forward is Activation.forward
-                x = waiting.forward(x, layer.name if fused else None)
-                waiting = None
-                if fused:
-                    continue
-            if type(layer) is Dense:
-                waiting = layer
-            else:
-                x = layer(x)
-        return x if waiting is None else waiting(x)
+        layer = None
+        try:
+            for layer in self.layers:
+                if waiting is not None:
+                    fused = isinstance(layer, Activation) and type(layer).forward is Activation.forward
+                    x = waiting.forward(x, layer.name if fused else None)
+                    waiting = None
+                    if fused:
+                        continue
+                if type(layer) is Dense:
+                    waiting = layer
+                else:
+                    x = layer(x)
+            return x if waiting is None else waiting.forward(x)
+        except ShapeError as error:
+            if waiting is not None or not isinstance(layer, Module):  # else it went through that layer's __call__
+                tell_place(error, layer if waiting is None else waiting)
+            raise
 
     def config(self) -> dict[str, Any]:
         """The layers, each with its class's name."""

@@ -188,7 +188,13 @@ def arctan2(a: Array, b: Array) -> Array:
     return array_module(a).arctan2(a, b)
 
 
-arctan2.vjp(lambda g, y, a, b: g * b / (a * a + b * b), lambda g, y, a, b: -g * a / (a * a + b * b))
+def _over_square(c: Any, a: Any, b: Any) -> Any:
+    """`c` / (a² + b²), for `a` and `b` whose squares would overflow or vanish too."""
+    scale = where(abs(a) > abs(b), abs(a), abs(b))
+    return c / scale / ((a / scale) ** 2 + (b / scale) ** 2) / scale
+
+
+arctan2.vjp(lambda g, y, a, b: g * _over_square(b, a, b), lambda g, y, a, b: -g * _over_square(a, a, b))
 
 
 @Op

@@ -212,17 +212,24 @@ def _steps(offset: int, rows: int, columns: int) -> slice:
 @Op
 def _norm2(x: Array, axis: Axis, keepdims: bool) -> Array:
     x = x if x.dtype.kind == "f" else x.astype(float)
-    return array_module(x).sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+    scale, scaled = reduce.safe_to_square(x, axis)
+    y = array_module(x).sqrt((scaled * scaled).sum(axis=axis, keepdims=keepdims))
+    return y * reduce.left(scale, axis, keepdims)
 
 
-_norm2.vjp(lambda g, y, x, axis, keepdims: x * reduce.kept(g / where(y == 0, 1, y), axis, keepdims))
+def _norm2_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    return reduce.kept(g, axis, keepdims) * (x / reduce.kept(where(y == 0, 1, y), axis, keepdims))
+
+
+_norm2.vjp(_norm2_vjp)
 
 
 def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
     """``numpy.linalg.norm``: by default √Σx², over `axis`: a number, a pair (of matrices), or None for all.
 
     For vectors `ord` may be 2 or None (√Σx²), 1 (Σ|x|), inf or -inf (the largest and the smallest |x|); for
-    matrices "fro" or None (√Σx²). Where √Σx² is 0, its derivative is 0, of all the subgradients the least.
+    matrices "fro" or None (√Σx²). √Σx² is right for x of any size, also where x² would overflow or vanish. Where
+    it is 0, its derivative is 0, of all the subgradients the least.
     Raises `UnsupportedError` for other norms.
     """
     if ord is None and axis is None:

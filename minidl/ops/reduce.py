@@ -21,6 +21,22 @@ def kept(g: Any, axis: Axis, keepdims: bool) -> Any:
     return g if keepdims or axis is None else expand_dims(g, axis)
 
 
+def left(a: Any, axis: Axis, keepdims: bool) -> Any:
+    """`a`, which has kept its reduced axes, without them: `kept`, undone."""
+    return a if keepdims else a.reshape(()) if axis is None else a.squeeze(axis)
+
+
+def safe_to_square(a: Array, axis: Axis) -> tuple[Array, Array]:
+    """The size of `a` along `axis`, kept, and `a` divided by it: squares of that neither overflow nor vanish together.
+
+    The size is the largest |a|; 1 where that is 0, infinite or NaN.
+    """
+    xp = array_module(a)
+    largest = (abs(a).max if a.size else a.sum)(axis=axis, keepdims=True)  # of nothing there is no largest
+    scale = xp.where((largest > 0) & xp.isfinite(largest), largest, 1)
+    return scale, a / scale
+
+
 def _count(a: Any, y: Any) -> int:
     """How many elements of `a` went into each of `y`; 1 if none did, so that one can divide by it."""
     return a.size // (y.size or 1) or 1
@@ -59,11 +75,22 @@ var.vjp(_var_vjp)
 
 @Op
 def std(a: Array, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
-    """The standard deviation, √var. Where it is 0 its derivative is 0, of all the subgradients the least."""
-    return a.std(axis=axis, ddof=ddof, keepdims=keepdims)
+    """The standard deviation √var, also where var would overflow or vanish.
+
+    Where it is 0 its derivative is 0, of all the subgradients the least.
+    """
+    if not a.size:
+        return a.std(axis=axis, ddof=ddof, keepdims=keepdims)
+    scale, scaled = safe_to_square(a - a.mean(axis=axis, keepdims=True), axis)
+    return scaled.std(axis=axis, ddof=ddof, keepdims=keepdims) * left(scale, axis, keepdims)
 
 
-std.vjp(lambda g, y, *args: _var_vjp(g / (2 * where(y == 0, 1, y)), y, *args))
+def _std_vjp(g: Any, y: Any, a: Any, axis: Axis, ddof: float, keepdims: bool) -> Any:
+    deviation = (a - mean(a, axis, True, None)) / kept(where(y == 0, 1, y), axis, keepdims)
+    return kept(g / (_count(a, y) - ddof), axis, keepdims) * deviation
+
+
+std.vjp(_std_vjp)
 
 
 @Op
@@ -162,7 +189,7 @@ def logsumexp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     largest = xp.where(xp.isfinite(largest), largest, 0)
     with np.errstate(divide="ignore", over="ignore"):  # log 0 = -inf is meant, and ±inf among huge numbers
         y = xp.log(xp.exp(a - largest).sum(axis=axis, keepdims=True)) + largest
-    return y if keepdims else y.reshape(()) if axis is None else y.squeeze(axis)
+    return left(y, axis, keepdims)
 
 
 def _logsumexp_vjp(g: Any, y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:

@@ -135,7 +135,8 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", constant_values: A
     """
     if mode != "constant":
         raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
-    return array_module(array).pad(array, _widths(array, pad_width), mode, constant_values=constant_values)
+    widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
+    return array_module(array).pad(array, widths, mode, constant_values=constant_values)
 
 
 pad.vjp(lambda g, y, array, pad_width, mode, constant_values: g[_inside(array, pad_width)])

@@ -1,10 +1,14 @@
-"""A rule carried out over flat vectors: in place, block by block, on NumPy; whole, elsewhere."""
+"""A rule carried out over flat vectors: in place, block by block, on NumPy; as one kernel on CuPy; whole, elsewhere."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, array_module
+from ..backend import Array, array_module, backend_of
+from ..errors import UnsupportedError
+from ..fusable import shelf
+from .cuda import Fused
 from .flat import Run, aligned
 from .plan import Plan, Scalars
 from .rule import Rule
@@ -23,12 +27,12 @@ class Blocks:
     """
 
     def __init__(self, rule: Rule, vectors: Sequence[np.ndarray]) -> None:
-        self._plan = Plan(equation(rule))
+        self.plan = Plan(equation(rule))
         self._names = rule.numbers()
-        self._work_out = Scalars(self._plan.scalars)
-        self._vectors, dtype = vectors, vectors[0].dtype
-        self._scalars = np.empty(len(self._plan.scalars), dtype)
-        self._buffers = [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self._plan.buffers)]
+        self._work_out = Scalars(self.plan.scalars)
+        self.vectors, dtype = vectors, vectors[0].dtype
+        self._scalars = np.empty(len(self.plan.scalars), dtype)
+        self._buffers = [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
         self._calls: dict[tuple[Run, ...], list[Call]] = {}
 
     def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
@@ -37,10 +41,14 @@ class Blocks:
             if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
                 self._calls.clear()
             self._calls[runs] = self._bound(runs)
-        given = {name: getattr(rule, name) for name in self._names}
-        self._scalars[:] = self._work_out({"lr": lr, "t": t, **given})
+        self._scalars[:] = self.numbers(rule, lr, t)
         for ufunc, operands, result in self._calls[runs]:
             ufunc(*operands, out=result)
+
+    def numbers(self, rule: Rule, lr: float, t: int) -> list[float]:
+        """The values of the plan's scalars for one step."""
+        given = {name: getattr(rule, name) for name in self._names}
+        return self._work_out({"lr": lr, "t": t, **given})
 
     def _bound(self, runs: tuple[Run, ...]) -> list[Call]:
         """The plan's operations with their arrays: looked up once, as that costs as much as a call."""
@@ -48,10 +56,10 @@ class Blocks:
         for start, stop in runs:
             for at in range(start, stop, BLOCK):
                 size = min(BLOCK, stop - at)
-                found = {("vector", i): vector[at : at + size] for i, vector in enumerate(self._vectors)}
+                found = {("vector", i): vector[at : at + size] for i, vector in enumerate(self.vectors)}
                 found |= {("buffer", i): buffer[:size] for i, buffer in enumerate(self._buffers)}
                 found |= {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
-                for ufunc, operands, result in self._plan.operations:
+                for ufunc, operands, result in self.plan.operations:
                     calls.append((ufunc, [found[place] for place in operands], found[result]))
         return calls
 
@@ -70,6 +78,12 @@ class Whole:
                 old[...] = new
 
 
-def executor(rule: Rule, vectors: Sequence[Array]) -> Blocks | Whole:
+def executor(rule: Rule, vectors: Sequence[Array]) -> Blocks | Fused | Whole:
     """What carries out `rule` fastest on `vectors`: θ, the gradient, then the state, flat and of one dtype."""
-    return (Blocks if array_module(vectors[0]) is np else Whole)(rule, vectors)
+    if array_module(vectors[0]) is np:
+        return Blocks(rule, vectors)
+    launch = shelf.get(("launch", backend_of(vectors[0])))
+    if launch is not None:
+        with contextlib.suppress(UnsupportedError):
+            return Fused(rule, vectors, launch)
+    return Whole(rule, vectors)

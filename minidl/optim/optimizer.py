@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from ..autograd import Node
 from ..backend import Array, backend_of, to_backend
 from ..errors import OptionError, StateError
+from ..guards import StepGuard
 from .execute import executor
 from .flat import Flat, checked
 from .group import Group
@@ -61,6 +62,7 @@ class Optimizer:
         self.state: dict[str, Array] = {}
         self._flat = Flat([p for group in self._groups for p in group.parameters])
         self._values = self._flat.values  # the vector that state and executors were made for
+        self._guard = StepGuard()
         self._away = False  # whether the parameters hold the iterate, for now
         for group in self._groups:
             part = self._flat.part(group.first, group.last)
@@ -102,6 +104,14 @@ class Optimizer:
             if moved:
                 parameter.changed()
         self.t = t
+        self._guard.look(self._flat.parameters, active)
+
+    def count(self, moved: Iterable[bool], steps: int) -> None:
+        """Take note of so many updates of the parameters that `moved`, made elsewhere (see ahead.py)."""
+        self.t += steps
+        for parameter, has_moved in zip(self._flat.parameters, moved, strict=True):
+            if has_moved and steps:
+                parameter.changed()
 
     def zero_grad(self) -> None:
         """Forget all gradients: every ``p.grad`` becomes None."""

@@ -25,7 +25,7 @@ def saved(optimizer: "Optimizer") -> dict[str, Any]:
 
 def restore(optimizer: "Optimizer", given: Any) -> None:
     """Carry out `Optimizer.load_state_dict`; its docstring says what is promised."""
-    wrong = _mismatches(optimizer, given)
+    wrong = mismatches(optimizer, given)
     if wrong:
         raise StateError(f"{type(optimizer).__name__}: this state does not fit:\n" + "\n".join(f"- {w}" for w in wrong))
     optimizer.t = given["t"]
@@ -46,7 +46,7 @@ def _storable(value: Any) -> Any:
     return value.state_dict() if hasattr(value, "state_dict") else None
 
 
-def _mismatches(optimizer: "Optimizer", given: Any) -> list[str]:
+def mismatches(optimizer: "Optimizer", given: Any) -> list[str]:
     """Every reason not to load `given`, in words."""
     here = saved(optimizer)
     if not isinstance(given, dict) or given.keys() != here.keys():

@@ -52,7 +52,10 @@ def _training(kind: Any, hyperparameters: dict[str, Any], steps: int, element: s
     optimizer = kind(model.parameters(), **hyperparameters)
     book = ledger(elements=_elements(element))
     train = data.mnist()[0][: steps * _BATCH]
-    fit(model, train, optimizer=optimizer, epochs=1, batch_size=_BATCH, callbacks=[book], progress=False)
+    fit(
+        model, train, optimizer=optimizer, epochs=1, batch_size=_BATCH, callbacks=[book], progress=False,
+        on_nonfinite="continue", guards=False,
+    )  # fmt: skip
     return book
 
 

@@ -4,6 +4,19 @@ from .callbacks import Callback, Run
 from .checkpoint import load, save
 from .history import History
 from .loop import evaluate, fit
+from .run_checkpoint import Checkpoint
 from .stopping import EarlyStopping, GradientNorm, Target
 
-__all__ = ["Callback", "EarlyStopping", "GradientNorm", "History", "Run", "Target", "evaluate", "fit", "load", "save"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "GradientNorm",
+    "History",
+    "Run",
+    "Target",
+    "evaluate",
+    "fit",
+    "load",
+    "save",
+]

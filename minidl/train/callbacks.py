@@ -57,3 +57,10 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """After the last step, also if training was stopped or failed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training is to give back to this callback: JSON values and NumPy arrays, by name."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave when the training that is resumed was saved; `on_start` came before."""

@@ -1,17 +1,15 @@
-"""A model in a file: safetensors for the arrays, JSON for what they mean. No pickle."""
+"""A model in a file: its arrays under their names, and a description from which it is built again."""
 
-import contextlib
-import json
-import os
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import nn
-from ..errors import DataError, StateError
-
-FORMAT = "minidl-model-1"
+from ..errors import DataError, OptionError, StateError
+from .archive import read_archive, write_archive
 
 
 def save(path: str | Path, model: nn.Module, **notes: Any) -> None:
@@ -19,23 +17,9 @@ def save(path: str | Path, model: nn.Module, **notes: Any) -> None:
 
     Its parameters and buffers are stored by name; its structure, and `notes` (JSON values of yours), as
     metadata. The file is written beside `path`, flushed to disk and renamed: there is never half a file.
+    Raises `WriteError` if the disk refuses, and leaves what was at `path`; `StateError` for notes that are not JSON's.
     """
-    from safetensors.numpy import save as serialize
-
-    path = Path(path)
-    # one key, for several would come out in an order of the writer's own: the same model gives the same bytes
-    metadata = {"minidl": json.dumps({"format": FORMAT, "model": _described(model), "notes": notes})}
-    state = {name: np.ascontiguousarray(array) for name, array in model.state_dict().items()}
-    written = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(written, "wb") as file:
-            file.write(serialize(state, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(written, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            written.unlink()
+    write_archive(path, "model", model.state_dict(), {"model": described(model), "notes": notes})
 
 
 def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
@@ -43,44 +27,51 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
 
     A `Sequential` of minidl's own layers is built anew; for any other class, pass a `model` of that class,
     whose values are then replaced. Raises `DataError` if the file is missing, damaged or not minidl's, and
-    `StateError`, listing every mismatch, if it does not fit `model`.
+    `StateError`, listing every mismatch, if it does not fit `model`, which then stays as it was.
     """
-    state, metadata = _read(path)
-    built = model if model is not None else _built(metadata["model"], path)
-    built.load_state_dict(state)
+    state, content = read_archive(path, "model")
+    built = model if model is not None else _built(path, content.get("model"), state)
+    try:
+        built.load_state_dict(state)
+    except StateError as error:
+        raise StateError(f"{path}: {error}") from error
     return built.eval()
 
 
 def notes(path: str | Path) -> dict[str, Any]:
     """The notes that `save` was given with the model in `path`. Raises `DataError` as `load` does."""
-    return _read(path)[1]["notes"]
+    found = read_archive(path, "model")[1].get("notes")
+    return found if isinstance(found, dict) else {}
 
 
-def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("minidl", "{}"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable safetensors file ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise DataError(
-            f"{path}: not a minidl model: its metadata says format {metadata.get('format')!r}, not {FORMAT!r}"
-        )
-    return state, metadata
-
-
-def _described(model: nn.Module) -> dict[str, Any]:
+def described(model: nn.Module) -> dict[str, Any]:
+    """The class and the arguments of `model`, and of the layers in it, as JSON values."""
     return {"layer": type(model).__name__, **model.config()}
 
 
-def _built(described: dict[str, Any], path: str | Path) -> nn.Module:
-    """The module that `_described` describes."""
-    options = dict(described)
+def _built(path: str | Path, description: Any, state: Mapping[str, np.ndarray]) -> nn.Module:
+    """The module that `described` describes. Raises before it allocates more than the file's arrays hold."""
+    try:
+        sizes = sum(math.prod(n for n in layer.values() if type(n) is int) for layer in _layers(description))
+        if sizes > sum(array.size for array in state.values()):
+            raise DataError(f"{path}: its description is of a model larger than the arrays in it")
+        return _made(path, description)
+    except (TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
+        raise DataError(f"{path}: its description of the model is not one that minidl writes ({error})") from error
+
+
+def _layers(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The innermost layers' descriptions."""
+    inner = description.get("layers")
+    if inner is None:
+        yield {name: value for name, value in description.items() if not isinstance(value, bool)}
+        return
+    for layer in inner:
+        yield from _layers(layer)
+
+
+def _made(path: str | Path, description: dict[str, Any]) -> nn.Module:
+    options = dict(description)
     name = options.pop("layer")
     kind = getattr(nn, str(name), None)
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
@@ -88,5 +79,7 @@ def _built(described: dict[str, Any], path: str | Path) -> nn.Module:
             f"{path}: holds a {name}, which is not one of minidl's layers: pass load(path, model) one of that class"
         )
     if kind is nn.Sequential:
-        return nn.Sequential(*[_built(layer, path) for layer in options["layers"]])
+        return nn.Sequential(*[_made(path, layer) for layer in options["layers"]])
+    if kind is nn.Dense:  # its values come from the file: no random number is drawn for them
+        return nn.Dense(**{**options, "weight_init": "zeros"})
     return kind(**options)

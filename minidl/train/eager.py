@@ -21,18 +21,27 @@ class Eager:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
         run = self._run
         until = time.perf_counter() + PAUSE
-        model, optimizer = run.model, run.optimizer
         for x, y in self._loader.batches(run.order, run.batch, last):
-            run.lr = optimizer.lr
-            optimizer.zero_grad()
-            output = model(x)
-            run.loss = self._loss(output, y)
-            run.loss.backward()
-            optimizer.step()
-            run.tally.add(run.loss, output, y)
-            run.step += 1
-            run.batch += 1
-            for notify in self._on_step:
-                notify(run)
+            self.update(x, y, self.differentiate(x, y))
             if run.stopped is not None or time.perf_counter() > until:
                 break
+
+    def differentiate(self, x: Any, y: Any) -> Any:
+        """Forward, loss and backward for one batch; returns the model's output."""
+        run = self._run
+        run.lr = run.optimizer.lr
+        run.optimizer.zero_grad()
+        output = run.model(x)
+        run.loss = self._loss(output, y)
+        run.loss.backward()
+        return output
+
+    def update(self, x: Any, y: Any, output: Any) -> None:
+        """Move the parameters, and count what was seen."""
+        run = self._run
+        run.optimizer.step()
+        run.tally.add(run.loss, output, y)
+        run.step += 1
+        run.batch += 1
+        for notify in self._on_step:
+            notify(run)

@@ -10,7 +10,8 @@ class History:
 
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
     (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
-    (after the epoch, in evaluation mode), seconds. Accuracies are shares, 0 to 1; what was not measured is absent.
+    (after the epoch, in evaluation mode), seconds. Accuracies are shares, 0 to 1; what was not measured is absent,
+    as is skipped, the number of batches left out, where there were none.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
@@ -39,4 +40,6 @@ def sentence(row: dict[str, Any]) -> str:
         parts.append(f"validation loss {row['validation_loss']:.4f}")
     if "validation_accuracy" in row:
         parts.append(f"validation accuracy {row['validation_accuracy']:.2%}")
+    if "skipped" in row:
+        parts.append(f"{row['skipped']} batch{'es' * (row['skipped'] > 1)} skipped")
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])

@@ -2,17 +2,24 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from ..autograd import recording
 from ..data import Dataset, Loader
+from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
 from ..threads import use_blas_threads
 from .callbacks import Callback, Run
-from .eager import Eager
+from .engine import engine as make_engine
+from .faults import ACTIONS, watched
+from .guards import Guards
 from .history import History
 from .progress import Progress
+from .run_checkpoint import Checkpoint
+from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey
 from .tally import Tally
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
@@ -30,6 +37,11 @@ def fit(
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
     threads: int | None = None,
+    compile: bool | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
+    resume: bool = False,
+    on_nonfinite: str = "stop",
+    guards: bool = True,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
 
@@ -38,17 +50,42 @@ def fit(
     GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is the number that matrix products
     use; by default one, unless they are large enough for more to be safe (see threads.py). Returns the `History`;
     afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
+
+    `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
+    carried out without a graph (`minidl.compile`), and by machine code where Numba is installed; the results are the
+    same bits. False leaves it at the eager loop, True raises `OptionError` with the reason if there is no other.
+
+    `checkpoint`, a folder or a `Checkpoint`, saves the run as it goes; with `resume` it goes on from what is there,
+    bit for bit as if it had never been interrupted, or begins if there is nothing. `Checkpoint` tells the errors.
+    Ctrl-C ends training between two updates; with `checkpoint` it saves first, and so do SIGTERM and SIGHUP.
+
+    A loss or gradient that is infinite or NaN ends training before the update, with a `NonFiniteError` that names
+    the op; `on_nonfinite` "skip" leaves such batches out and counts them, "continue" looks at nothing (faults.py).
+    `guards` are warnings of likely mistakes, see docs/guards.md.
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
+    if on_nonfinite not in ACTIONS:
+        raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
+    if resume and checkpoint is None:
+        raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
-    with use_blas_threads(_suitable_threads(model, loader.batch_size) if threads is None else threads):
-        _train(run, loader, loss, validation, watchers)
+    threads = _suitable_threads(model, loader.batch_size) if threads is None else threads
+    with ExitStack() as held:
+        held.enter_context(use_blas_threads(threads))
+        held.enter_context(flush_denormals())
+        held.enter_context(listening(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
+        if checkpoint is not None:
+            keeper = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+            held.enter_context(keeper.attached(run, loader, watchers, resume))
+            watchers = [*watchers, keeper]  # the last, so that what it saves holds what the others have done
+        watchers = [*watchers, *([Guards(loader, loss)] if guards else [])]
+        _train(run, loader, loss, validation, watchers, compile, on_nonfinite)
     return run.history
 
 
@@ -59,40 +96,64 @@ def _suitable_threads(model: Module, batch_size: int) -> int | None:
 
 
 def _train(
-    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], validation: Any, watchers: list[Callback]
+    run: Run,
+    loader: Loader,
+    loss: Callable[[Any, Any], Any],
+    validation: Any,
+    watchers: list[Callback],
+    compiled: bool | None,
+    on_nonfinite: str,
 ) -> None:
     """All epochs of `run`."""
     for watcher in watchers:
         watcher.on_start(run)
-    engine = Eager(run, loader, loss, watchers)
+    engine = watched(run, make_engine(run, loader, loss, watchers, compiled), loader, loss, watchers, on_nonfinite)
     try:
-        while run.epoch < run.epochs and run.stopped is None:
+        while _unfinished(run) or (run.epoch < run.epochs and run.stopped is None):
             start = time.perf_counter()
             row = _epoch(run, loader, engine, watchers)
             if validation is not None:
-                with run.optimizer.at_iterate():
-                    measured = evaluate(run.model, validation, loss=loss)
-                row |= {f"validation_{name}": value for name, value in measured.items()}
+                row |= _validated(run, loss, watchers)
             run.history.rows.append(row | {"seconds": time.perf_counter() - start})
             for watcher in watchers:
                 watcher.on_epoch(run)
+            obey()
     finally:
         for watcher in watchers:
             watcher.on_end(run)
         run.model.eval()
 
 
-def _epoch(run: Run, loader: Loader, engine: Eager, watchers: list[Callback]) -> dict[str, Any]:
+def _epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> dict[str, Any]:
     """One pass over the data, an update per batch; returns the epoch's row but for its seconds."""
     run.model.train()
-    run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
+    if not _unfinished(run):
+        run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
     intervals = [w.interval for w in watchers if type(w).interval is not Callback.interval]
     pausing = [w.on_pause for w in watchers if type(w).on_pause is not Callback.on_pause]
     while run.batch < run.steps and run.stopped is None:
         engine.advance(min([run.steps, *[run.batch + steps for wait in intervals if (steps := wait(run)) is not None]]))
         for look in pausing:
             look(run)
+        obey()
     return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
+
+
+def _unfinished(run: Run) -> bool:
+    """Whether `run` is in an epoch that began already: the one in which the checkpoint was taken that it is from."""
+    return run.epoch > len(run.history)
+
+
+def _validated(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
+    """The validation set's part of the epoch's row. A signal does not wait for it: a resumed run makes it anew."""
+    try:
+        with run.optimizer.at_iterate(), interruptible():
+            measured = evaluate(run.model, run.validation, loss=loss)
+    except (KeyboardInterrupt, SystemExit):
+        for watcher in watchers:
+            watcher.on_pause(run)
+        raise
+    return {f"validation_{name}": value for name, value in measured.items()}
 
 
 def evaluate(

@@ -1,5 +1,6 @@
 """What `fit` shows: a line per epoch, and on a terminal a bar with rate and time left."""
 
+import contextlib
 import sys
 import time
 from typing import Any
@@ -55,11 +56,17 @@ class Progress(Callback):
 
     def on_epoch(self, run: Run) -> None:
         """Print the epoch's line."""
-        print(sentence(run.history[-1]), flush=True)
+        say(sentence(run.history[-1]))
 
     def on_end(self, run: Run) -> None:
         """Take the bar away; say why training stopped early, if it did."""
         if self.bar is not None:
             self.bar.stop()
         if run.stopped is not None:
-            print(f"stopped after {run.step} steps: {run.stopped}", flush=True)
+            say(f"stopped after {run.step} steps: {run.stopped}")
+
+
+def say(text: str) -> None:
+    """Print a line, if there is still someone to read it: a closed pipe or a full disk behind it ends no training."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)

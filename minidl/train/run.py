@@ -1,9 +1,13 @@
 """What the commands ``minidl train``, ``evaluate`` and ``predict`` do: a whole run, kept in a folder."""
 
+import inspect
 import json
 import platform
+import shlex
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,18 @@ from ..autograd import recording
 from ..backend import seed as start_seed
 from ..backend import use_backend
 from ..data import Dataset, Loader
-from ..errors import DataError, OptionError
+from ..errors import DataError, OptionError, WriteError
 from ..ops import softmax
+from .archive import write_durably
 from .checkpoint import load, notes, save
 from .loop import evaluate, fit
 from .plot import learning_curve
+from .progress import say
+from .run_checkpoint import Checkpoint
+from .signals import SIGPIPE, listening
 
 MODEL = "model.safetensors"
+CONFIG = "config.json"
 _ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
@@ -80,10 +89,10 @@ def find_rule(name: str) -> Any:
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
     lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int,
-    threads: int | None, backend: str, output: Path | None,
+    threads: int | None, backend: str, checkpoint_every: str, output: Path | None, *, resumed: bool = False,
 ) -> None:  # fmt: skip
-    """Carry out ``minidl train``: its options, by name."""
-    config = {k.removesuffix("_name"): str(v) if isinstance(v, Path) else v for k, v in locals().items()}
+    """Carry out ``minidl train``: its options, by name; `resumed`: go on with what is in the folder `output`."""
+    config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
     start = time.perf_counter()
     rule = find_rule(optimizer_name)
     use_backend(backend)
@@ -100,22 +109,65 @@ def train_run(
     if steps:
         rates |= {"linear": optim.schedules.linear(lr, None, steps), "cosine": optim.schedules.cosine(lr, steps)}
     optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
-    folder = _new_folder(output, dataset)
-    versions = {"minidl": _version(), "numpy": np.__version__, "python": platform.python_version()}
-    (folder / "config.json").write_text(json.dumps({**config, "lr": lr, "versions": versions}, indent=2) + "\n")
-    print(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
-    print(model.summary())
-    history = fit(
-        model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None, threads=threads
-    )
-    result = evaluate(model, test)
-    save(folder / MODEL, model, dataset=train.name, classes=list(train.classes), shape=list(train.shape), test=result)
-    history.save(folder / "history.jsonl")
-    pictured = learning_curve(history, folder / "curve.png") if epochs else False
+    folder = output if resumed and output else _free_folder(output, dataset)
+    checkpoints = Checkpoint(folder / "checkpoints", checkpoint_every)
+    if not resumed:
+        _make(folder)
+        versions = {"minidl": _version(), "numpy": np.__version__, "python": platform.python_version()}
+        written = {k.removesuffix("_name"): v for k, v in config.items()} | {"lr": lr, "versions": versions}
+        write_durably(folder / CONFIG, (json.dumps(written, indent=2) + "\n").encode())
+    with _told_how_to_go_on(folder, checkpoints), listening(SIGPIPE):
+        say(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
+        say(model.summary())
+        history = fit(
+            model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None,
+            threads=threads, checkpoint=checkpoints, resume=resumed,
+        )  # fmt: skip
+        result = evaluate(model, test)
+        history.save(folder / "history.jsonl")
+        pictured = learning_curve(history, folder / "curve.png") if epochs else False
+        told = {"dataset": train.name, "classes": list(train.classes), "shape": list(train.shape), "test": result}
+        save(folder / MODEL, model, **told)  # the last: it says that the run is finished
     print(f"{_measured(result)}  ({time.perf_counter() - start:.1f} s in all)")
-    print(f"results in {folder}/: {MODEL}, history.jsonl, config.json{', curve.png' if pictured else ''}")
+    print(f"results in {folder}/: {MODEL}, history.jsonl, {CONFIG}{', curve.png' if pictured else ''}, checkpoints/")
     if epochs and not pictured:
         print("(no curve.png: pip install 'minidl[plot]' for the picture)")
+
+
+def resume_run(folder: Path) -> None:
+    """Carry out ``minidl train --resume``: go on with the run in `folder`, as its config.json says.
+
+    Raises `DataError` if that is no run's folder.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        options = {k: v for k, v in config.items() if k not in ("versions", "output", "optimizer")}
+        options |= {"optimizer_name": config["optimizer"], "layers": tuple(config["layers"])}
+        inspect.signature(train_run).bind(output=folder, resumed=True, **options)
+    except FileNotFoundError as error:
+        raise DataError(f"--resume {folder}: no run is kept there: it has no {CONFIG}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"--resume {folder}: its {CONFIG} is not as `minidl train` wrote it ({error})") from error
+    if (folder / MODEL).exists():
+        print(f"{folder}: this run is finished: nothing to do (its model: {folder / MODEL})")
+        return
+    train_run(output=folder, resumed=True, **options)
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
+    """Say, when the block is left early, what is saved and how to go on; exit as Unix does: 128 + the signal."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        kept = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
+        again = f"minidl train --resume {shlex.quote(str(folder))}"
+        print(f"\ninterrupted; {kept}; to go on: {again}", file=sys.stderr)
+        raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
+    except OSError as error:
+        again = f"minidl train --resume {shlex.quote(str(folder))}"
+        what = error if isinstance(error, WriteError) else f"{error.filename or folder}: {error.strerror}"
+        raise WriteError(f"{what}; once that is mended, to go on: {again}") from error
 
 
 def evaluate_run(dataset: str, path: Path | None) -> None:
@@ -150,7 +202,7 @@ def _version() -> str:
     return __version__
 
 
-def _new_folder(output: Path | None, dataset: str) -> Path:
+def _free_folder(output: Path | None, dataset: str) -> Path:
     """A folder for the results: `output`, which must be empty if it exists, or a fresh one in runs/."""
     folder = output or Path("runs") / f"{Path(dataset).name}-{time.strftime('%Y%m%d-%H%M%S')}"
     count = 1
@@ -159,8 +211,13 @@ def _new_folder(output: Path | None, dataset: str) -> Path:
         folder = folder.with_name(f"{folder.name.rpartition('+')[0] or folder.name}+{count}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(f"--output {folder}: exists already and is not an empty folder; choose another")
+    return folder
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(f"--output {folder}: cannot make this folder ({error.strerror})") from error
-    return folder
+        raise OptionError(
+            f"--output {folder}: cannot make this folder ({error.strerror}); choose another with --output"
+        ) from error

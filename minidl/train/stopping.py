@@ -53,6 +53,15 @@ class EarlyStopping(Callback):
             best = f"{self.best:.4g} in epoch {self.best_epoch}" if self.best_epoch else "none"
             run.stop(f"the validation loss has not fallen for {self.waited} epochs (best: {best})")
 
+    def state_dict(self) -> dict[str, Any]:
+        """The best loss so far, the model that had it, and the wait."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "state": self._state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
+        self._state = state["state"]
+
     def on_end(self, run: Run) -> None:
         """Put the best epoch's values back, unless they are there still."""
         if self._state is not None and self.best_epoch != run.epoch:

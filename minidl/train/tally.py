@@ -1,5 +1,6 @@
 """What an epoch adds up to: the mean loss, and the share of samples classified right."""
 
+import math
 from typing import Any
 
 from ..backend import array_module
@@ -11,6 +12,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.samples: int = 0
+        self.skipped: int = 0  # batches that were left out
         self.loss: Any = 0.0
         self.right: Any = None
 
@@ -30,6 +32,7 @@ class Tally:
             self.right = right if self.right is None else self.right + right
 
     def means(self) -> dict[str, float]:
-        """The mean loss over the samples and, where it was measured, the accuracy: a share, 0 to 1."""
-        means = {"loss": float(self.loss) / max(self.samples, 1)}
-        return means if self.right is None else means | {"accuracy": float(self.right) / self.samples}
+        """The mean loss over the samples (NaN over none); where there are any, the accuracy and what was skipped."""
+        means = {"loss": float(self.loss) / self.samples if self.samples else math.nan}
+        means |= {} if self.right is None else {"accuracy": float(self.right) / self.samples}
+        return means | ({"skipped": self.skipped} if self.skipped else {})

@@ -123,7 +123,10 @@ def run(trial: Trial) -> Curve:
     watch = Watch(trial.updates, validation)
     epochs = -(-trial.updates // (len(train) // batch))
     with np.errstate(all="ignore"):
-        fit(model, train, optimizer=optimizer, epochs=epochs, batch_size=batch, callbacks=[watch], progress=False)
+        fit(
+            model, train, optimizer=optimizer, epochs=epochs, batch_size=batch, callbacks=[watch], progress=False,
+            on_nonfinite="continue", guards=False,  # some rates are meant to be far too large
+        )  # fmt: skip
     return watch.curve()
 
 

@@ -1,0 +1,146 @@
+"""minidl, as `fit` trains: nothing looks on at single steps while it is timed."""
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+import minidl
+from minidl import nn, optim
+from minidl.data import Dataset, Loader
+from minidl.train import Callback, evaluate, fit
+
+from ..workloads import BETA, BETA1, BETA2, EPS, Recipe, Samples, Workload, initial
+from . import threads_of
+
+
+def prescribed(samples: Samples, batches: np.ndarray) -> Loader:
+    """A Loader whose first epoch, shuffled as any is, takes the samples `batches` (S, B) in just this order.
+
+    It is minidl's own Loader, so that `fit` does what it always does: the data set is laid out such that the seed's
+    shuffle brings it into order.
+    """
+    rows = batches.ravel()
+    minidl.seed(0)
+    shuffle = Loader(Dataset(*(part[rows] for part in samples)), 1).order()
+    placed = np.empty_like(rows)
+    placed[shuffle] = rows
+    minidl.seed(0)
+    return Loader(Dataset(*(part[placed] for part in samples), classes="0123456789"), batches.shape[1])
+
+
+class Clock(Callback):
+    """Reads the clock after the updates numbered `marks`."""
+
+    def __init__(self, marks: Sequence[int]) -> None:
+        self.marks = list(marks)
+        self.times: list[float] = []
+
+    def on_start(self, run: Any) -> None:
+        self.times.append(time.perf_counter())
+
+    def interval(self, run: Any) -> int:
+        return min((mark - run.batch for mark in self.marks if mark > run.batch), default=1)
+
+    def on_pause(self, run: Any) -> None:
+        if run.batch in self.marks:
+            self.times.append(time.perf_counter())
+
+
+class Losses(Callback):
+    """Keeps the loss of every step."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_step(self, run: Any) -> None:
+        self.values.append(run.loss.item())
+
+
+class Fitting:
+    """A `Training` by `fit`."""
+
+    def __init__(self, model: nn.Module, optimizer: Any, samples: Samples, options: dict[str, Any]) -> None:
+        self.model, self.optimizer, self.samples, self.options = model, optimizer, samples, options
+
+    def _fit(self, batches: np.ndarray, watcher: Callback) -> None:
+        loader = prescribed(self.samples, batches)
+        options = {"optimizer": self.optimizer, "epochs": 1, "callbacks": [watcher], "progress": False, **self.options}
+        fit(self.model, loader, **options)
+
+    def losses(self, batches: np.ndarray) -> list[float]:
+        """The loss of each step on `batches` (S, B)."""
+        watcher = Losses()
+        self._fit(batches, watcher)
+        return watcher.values
+
+    def stretches(self, parts: Sequence[np.ndarray]) -> list[float]:
+        """All parts in one call of `fit`, as a user's epochs are; the seconds that each took."""
+        clock = Clock(np.cumsum([len(part) for part in parts]).tolist())
+        self._fit(np.concatenate(parts), clock)
+        return np.diff(clock.times).tolist()
+
+    def weights(self) -> list[np.ndarray]:
+        """The weight matrices, (in, out)."""
+        return [value.numpy() for name, value in self.model.named_parameters() if name.endswith("weight")]
+
+
+def start(workload: Workload, samples: Samples, variant: str) -> Fitting:
+    """Variants "fit": as a user calls it; "eager": every step as it is written, nothing compiled."""
+    options: dict[str, Any] = {"threads": threads_of(variant)}
+    if variant == "eager":
+        if "compile" not in inspect.signature(fit).parameters:
+            raise NotImplementedError("fit compiles nothing")
+        options["compile"] = False
+    model = network(workload)
+    return Fitting(model, rule(workload, model, workload.lr), samples, options)
+
+
+def network(workload: Workload) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for weight in initial(workload):
+        layers.append(nn.Dense(*weight.shape, weight_init=lambda shape, weight=weight: weight))
+        layers += [nn.BatchNorm(weight.shape[1])] if workload.batch_norm else []
+        layers.append(nn.ReLU())
+    return nn.Sequential(*layers[: -2 if workload.batch_norm else -1])
+
+
+def rule(workload: Workload, model: nn.Module, lr: Any) -> Any:
+    if workload.rule == "adam":
+        return optim.Adam(model.parameters(), lr=lr, beta1=BETA1, beta2=BETA2, eps=EPS)
+    if workload.rule == "momentum":
+        return optim.Momentum(model.parameters(), lr=lr, beta=BETA)
+    return optim.SGD(model.parameters(), lr=lr)
+
+
+def job(recipe: Recipe, samples: Samples, test: Samples) -> list[float]:
+    """The whole job as a user writes it; the test accuracy after each epoch."""
+    accuracies: list[float] = []
+
+    def examine(run: Any) -> None:
+        accuracies.append(evaluate(model, Dataset(*test))["accuracy"])
+        if accuracies[-1] >= recipe.target:
+            run.stop(f"{recipe.target:.0%} reached")
+
+    minidl.seed(recipe.seed)
+    model = network(recipe.workload)
+    rate = optim.schedules.step(recipe.workload.lr, every=recipe.workload.steps, factor=recipe.factor)
+    loader = Loader(Dataset(*samples), recipe.workload.batch)
+    optimizer = rule(recipe.workload, model, rate)
+    fit(model, loader, optimizer=optimizer, epochs=recipe.epochs, callbacks=[examine], progress=False)
+    return accuracies
+
+
+def adds(count: int) -> Callable[[], None]:
+    a, b = minidl.Tensor(1.0, requires_grad=True), minidl.Tensor(2.0, requires_grad=True)
+
+    def both_ways() -> None:
+        y = a
+        for _ in range(count):
+            y = y + b
+        y.backward()
+        a.grad = b.grad = None
+
+    return both_ways

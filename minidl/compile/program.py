@@ -1,0 +1,89 @@
+"""What a compiled training step is made of: buffers, and instructions that fill them."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = Any
+
+
+@dataclass(eq=False)
+class Buffer:
+    """An array of a program. `kind` says where it lives.
+
+    ``"work"``: in the program's own memory; ``"batch"``: what a step is given; ``"parameter"``, ``"gradient"``,
+    ``"statistic"``: in the model and its optimizer, which is where `array` points from the start.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    kind: str = "work"
+    array: Array = None
+    offset: int = -1  # of a work buffer in the program's memory, in bytes
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Instruction(NamedTuple):
+    """``out = op(args, **options)``; what it does is in replay.py (NumPy) and native.py (machine code)."""
+
+    op: str
+    out: tuple[Buffer, ...]
+    args: tuple[Buffer, ...]
+    options: dict[str, Any] = {}  # noqa: RUF012 (never written to)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two for each product in a matrix product, one per element elsewhere."""
+        if self.op in ("matmul", "weight_gradient"):
+            (m, k), n = self.args[0].shape, self.args[1].shape
+            return 2 * m * k * (n[0] if self.options.get("transposed") else n[1])
+        return sum(math.prod(buffer.shape) for buffer in self.out or self.args)
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        written = f"{', '.join(map(repr, self.out))} = " if self.out else ""
+        return f"{written}{self.op}({', '.join(map(repr, self.args))}{options})"
+
+
+@dataclass
+class Program:
+    """The instructions of a training step, and how they came about: `history` has a listing after each pass."""
+
+    instructions: list[Instruction]
+    history: list[tuple[str, str]] = field(default_factory=list)
+    memory: int = 0  # bytes that the work buffers take together, once they have their places
+
+    def buffers(self, *kinds: str) -> list[Buffer]:
+        """Its buffers of these kinds (all, if none is named), each once, in the order of their first use."""
+        found = dict.fromkeys(b for step in self.instructions for b in (*step.args, *step.out))
+        return [b for b in found if not kinds or b.kind in kinds]
+
+    def note(self, name: str) -> None:
+        """Keep a listing of the program as it is now, under the name of the pass that made it so."""
+        self.history.append((name, self.listing()))
+
+    def listing(self) -> str:
+        """One line per instruction, with its floating-point operations and the bytes that it reads and writes."""
+        lines = []
+        for step in self.instructions:
+            moved = sum(b.bytes for b in (*step.args, *step.out))
+            shapes = ", ".join("×".join(map(str, b.shape)) or "1" for b in step.out)
+            lines.append(f"  {step!r:<76} {shapes:>18} {step.flops:>13,} flop {moved:>11,} B")
+        flops = sum(step.flops for step in self.instructions)
+        work = self.buffers("work")
+        held = self.memory or sum(b.bytes for b in work)
+        lines.append(f"  {len(self.instructions)} instructions, {flops:,} flop; {len(work)} work buffers in {held:,} B")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}:\n{listing}" for name, listing in self.history)

@@ -1,0 +1,152 @@
+"""A program carried out by NumPy: each instruction is a few calls on arrays that have been looked up beforehand."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..backend import generator
+from ..kernels import primitives
+from .program import Array, Program
+
+Call = Callable[[], Any]
+
+
+def allocate(program: Program) -> None:
+    """Give every work buffer and batch buffer its array; the work buffers share one piece of memory."""
+    room = np.zeros(program.memory + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    for buffer in program.buffers("work", "batch"):
+        if buffer.kind == "batch":
+            buffer.array = np.zeros(buffer.shape, buffer.dtype)
+        else:
+            piece = room[start + buffer.offset :][: buffer.bytes]
+            buffer.array = piece.view(buffer.dtype).reshape(buffer.shape)
+
+
+class Replay:
+    """`forward` and `backward` run a program's instructions up to its loss, and from there to the gradients."""
+
+    def __init__(self, program: Program) -> None:
+        calls: list[Call] = []
+        for step in program.instructions:
+            if step.op == "update":
+                continue
+            calls += _BIND[step.op]([b.array for b in step.out], [b.array for b in step.args], **step.options)
+            if step.op == "softmax_cross_entropy":
+                self._forward, calls = calls, []
+        self._backward = calls
+
+    def forward(self) -> None:
+        """From the batch to the loss (and the gradient of the logits)."""
+        for call in self._forward:
+            call()
+
+    def backward(self) -> None:
+        """From the gradient of the logits to those of the parameters."""
+        for call in self._backward:
+            call()
+
+
+def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
+    a, b = args
+    return [partial(np.matmul, a, b.T if transposed else b, *out)]
+
+
+def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
+    return [partial(np.add, *args, *out), *_activate(out, out, name)]
+
+
+def _activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
+    if name == "relu":
+        return [partial(np.maximum, *args, np.zeros((), args[0].dtype), out=out[0])]
+    return [partial(primitives.activate, args[0], name, out[0])]
+
+
+def _activation_back(out: list[Array], args: list[Array], name: str) -> list[Call]:
+    g, y = args
+    if name != "relu":
+        return [partial(primitives.activation_back, g, y, name, *out)]
+    positive = np.empty(y.shape, bool)
+    return [partial(np.greater, y, np.zeros((), y.dtype), positive), partial(np.multiply, g, positive, *out)]
+
+
+def _sum_rows(out: list[Array], args: list[Array]) -> list[Call]:
+    return [partial(np.matmul, primitives.ones(len(args[0]), args[0].dtype), *args, *out)]
+
+
+def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
+    loss, right, d = out
+    logits, labels = args
+    count = d.dtype.type(len(d))
+    ones, best = primitives.ones(len(d), d.dtype), np.empty(len(d), np.intp)
+    share = d.dtype.type(1) / count
+    room = np.empty(d.shape[::-1], d.dtype)
+
+    def run() -> None:
+        np.argmax(logits, axis=1, out=best)
+        right[...] = np.count_nonzero(best == labels)
+        losses, e, total = primitives.softmax_cross_entropy(logits, labels, room)
+        loss[...] = losses @ ones / count
+        primitives.softmax_cross_entropy_back(e, total, labels, share, d)
+
+    return [run]
+
+
+def _batch_norm(out: list[Array], args: list[Array], eps: float) -> list[Call]:
+    y, x_hat, *small = out
+
+    def run() -> None:
+        found = primitives.batch_norm(args[0], args[1], args[2], eps, y, x_hat)
+        for array, value in zip(small, found[2:], strict=True):
+            array[...] = value
+
+    return [run]
+
+
+def _follow(out: list[Array], args: list[Array], momentum: float, batch: int) -> list[Call]:
+    (mean, variance), (batch_mean, squares) = out, args
+    degrees = squares.dtype.type(batch - 1)
+
+    def run() -> None:
+        primitives.follow(mean, batch_mean, momentum)
+        primitives.follow(variance, squares / degrees, momentum)
+
+    return [run]
+
+
+def _batch_norm_sums(out: list[Array], args: list[Array]) -> list[Call]:
+    def run() -> None:
+        out[0][...], out[1][...] = primitives.batch_norm_sums(*args)
+
+    return [run]
+
+
+def _dropout_mask(out: list[Array], args: list[Array], rate: float) -> list[Call]:
+    (mask,) = out
+    scale = mask.dtype.type(1 / (1 - rate))
+
+    def run() -> None:
+        kept = generator("dropout").random(mask.shape, dtype=np.float32) >= rate
+        np.multiply(kept, scale, out=mask)
+
+    return [run]
+
+
+_BIND: dict[str, Callable[..., list[Call]]] = {
+    "matmul": _matmul,
+    "add_bias": lambda out, args: [partial(np.add, *args, *out)],
+    "bias_activate": _bias_activate,
+    "activate": _activate,
+    "activation_back": _activation_back,
+    "weight_gradient": lambda out, args: [partial(primitives.weight_gradient, *args, *out)],
+    "sum_rows": _sum_rows,
+    "softmax_cross_entropy": _softmax_cross_entropy,
+    "batch_norm": _batch_norm,
+    "follow": _follow,
+    "batch_norm_sums": _batch_norm_sums,
+    "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
+    "dropout_mask": _dropout_mask,
+    "multiply": lambda out, args: [partial(np.multiply, *args, *out)],
+}

@@ -1,0 +1,188 @@
+"""CuPy kernels for the compositions that training an MLP spends its time in, and for cutting out batches.
+
+Each is pinned to its composition by tests/test_cupy_kernels.py, where the same source runs on the CPU, and by
+tests/gpu. They are written for float32 and float64; anything else goes through the composition. None of them
+waits for the GPU.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..autograd import recording, wrap
+from ..backend import array_module
+from ..fusable import Fusable, kernel, shelf
+from ..sweep import gradients
+from . import cupy_gemm, cupy_sources
+from .cupy_launch import launch
+from .cupy_sources import ACTIVATIONS, REALS, TILE
+
+_MOST = 65535  # blocks along y
+_ROWS = 512  # of a column that one block adds up, at the least, where several share the work
+
+
+@kernel(ops.dense, "cupy")
+class Dense:
+    """One matrix product and one pass for bias and activation; back, one pass before the two matrix products."""
+
+    @staticmethod
+    def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
+        arrays = (x, weight) if bias is None else (x, weight, bias)
+        if activation not in ACTIVATIONS or not _alike(*arrays) or weight.ndim != 2 or not x.ndim:
+            return ops.dense._composed((x, weight, bias, activation)), None
+        inputs, outputs = weight.shape
+        y = cupy_gemm.matmul(x.reshape(-1, inputs), weight)
+        if bias is not None or activation is not None:
+            bias = array_module(y).zeros(outputs, y.dtype) if bias is None else array_module(y).ascontiguousarray(bias)
+            blocks = _tiles(outputs), _at_most(-(-len(y) // 8), _MOST)
+            sizes = np.int32(len(y)), np.int32(outputs)
+            launch(cupy_sources.dense(y.dtype.name, activation), "dense_forward", blocks, (TILE, 8), y, bias, *sizes)
+        return y.reshape(*x.shape[:-1], outputs), True
+
+    @staticmethod
+    def backward(
+        g: Any, y: Any, saved: Any, wanted: list[int], x: Any, weight: Any, bias: Any, activation: str | None
+    ) -> list[Any]:
+        if saved is None:
+            return _through_composition(ops.dense, g, wanted, x, weight, bias, activation)
+        inputs, outputs = weight.shape
+        xp = array_module(y)
+        rows, g, y = x.reshape(-1, inputs), *(xp.ascontiguousarray(v).reshape(-1, outputs) for v in (g, y))
+        d, sums = g, g
+        source = cupy_sources.dense(y.dtype.name, activation)
+        if activation is not None:
+            d, sums = xp.empty_like(g), _partial_sums(g)
+            _down_columns(source, "dense_backward", sums, g, y, d)
+        elif 2 in wanted:
+            sums = _partial_sums(g)
+            _down_columns(source, "column_sums", sums, g)
+        if 2 in wanted and len(sums) > 1:
+            partial, sums = sums, xp.empty((1, outputs), y.dtype)
+            _down_columns(source, "column_sums", sums, partial)
+        found = []
+        for i in wanted:
+            if i == 0:
+                found.append(cupy_gemm.matmul(d, weight.T).reshape(x.shape))
+            else:
+                found.append(cupy_gemm.matmul(rows.T, d) if i == 1 else sums[0])
+        return found
+
+
+@kernel(ops.softmax_cross_entropy, "cupy")
+class SoftmaxCrossEntropy:
+    """Loss and gradient from one kernel. A label that is none of the classes makes its row NaN, and so the mean."""
+
+    @staticmethod
+    def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
+        if not _alike(logits) or logits.ndim != 2 or not logits.size:
+            return ops.softmax_cross_entropy._composed((*_marked(logits, labels), reduction)), None
+        xp, (rows, classes) = array_module(logits), logits.shape
+        dtype = logits.dtype
+        scale = dtype.type(1 / rows if reduction == "mean" else 1)
+        source = cupy_sources.softmax_cross_entropy(dtype.name, labels.dtype.name)
+        logits, labels = xp.ascontiguousarray(logits), xp.ascontiguousarray(labels)
+        losses, d = xp.empty(rows, dtype), xp.empty_like(logits)
+        sizes = np.int32(rows), np.int32(classes)
+        blocks = (-(-rows // 8),)
+        launch(source, "softmax_cross_entropy", blocks, (32, 8), logits, labels, losses, d, *sizes, scale)
+        if reduction == "none":
+            return losses, d
+        loss = xp.empty((), dtype)
+        launch(source, "total", (1,), (1024,), losses, loss, np.int32(rows), scale)
+        return loss, d
+
+    @staticmethod
+    def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
+        if saved is None:
+            return _through_composition(ops.softmax_cross_entropy, g, wanted, *_marked(logits, labels), reduction)
+        return [saved * (g[:, None] if reduction == "none" else g)]
+
+
+@kernel(ops.batch_norm, "cupy")
+class BatchNorm:
+    """One kernel forward, which leaves the mean and 1 / √(variance + eps) of each feature; one back."""
+
+    @staticmethod
+    def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
+        if not _alike(x, gamma, beta) or x.ndim != 2 or not x.size:
+            return ops.batch_norm._composed((x, gamma, beta, eps)), None
+        xp, width = array_module(x), x.shape[1]
+        x, gamma, beta = (xp.ascontiguousarray(a) for a in (x, gamma, beta))
+        y, means, inverses = xp.empty_like(x), xp.empty(width, x.dtype), xp.empty(width, x.dtype)
+        sizes = np.int32(len(x)), np.int32(width), x.dtype.type(eps)
+        arrays = x, gamma, beta, y, means, inverses
+        source = cupy_sources.batch_norm(x.dtype.name)
+        launch(source, "batch_norm_forward", (_tiles(width),), (TILE, TILE), *arrays, *sizes)
+        return y, (means, inverses)
+
+    @staticmethod
+    def backward(g: Any, y: Any, saved: Any, wanted: list[int], x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
+        if saved is None:
+            return _through_composition(ops.batch_norm, g, wanted, x, gamma, beta, eps)
+        xp, width = array_module(x), x.shape[1]
+        g, x, gamma = (xp.ascontiguousarray(a) for a in (g, x, gamma))
+        found = [xp.empty_like(x), xp.empty(width, x.dtype), xp.empty(width, x.dtype)]
+        source = cupy_sources.batch_norm(x.dtype.name)
+        sizes = np.int32(len(x)), np.int32(width)
+        arrays = g, x, gamma, *saved, *found
+        launch(source, "batch_norm_backward", (_tiles(width),), (TILE, TILE), *arrays, *sizes)
+        return [found[i] for i in wanted]
+
+
+def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any, y: Any) -> None:
+    """Write one batch into `x` (B, D) and `y` (B,): the samples ``order[step * stride:][:B]`` of (N, D) and (N,).
+
+    `step` is one integer in the GPU's memory, `order` (M,) int64. uint8 inputs come out as float32 in [0, 1].
+    """
+    source = cupy_sources.gather(inputs.dtype.name, labels.dtype.name)
+    rows, width = x.shape
+    blocks = _tiles(width), _at_most(-(-rows // 8), _MOST)
+    sizes = np.int32(rows), np.int32(width)
+    launch(source, "gather", blocks, (TILE, 8), inputs, labels, order, step, np.int64(stride), x, y, *sizes)
+
+
+shelf["gather", "cupy"] = gather
+
+
+def _alike(*arrays: Any) -> bool:
+    """Whether all are of one dtype, and that is one the kernels are written for."""
+    return arrays[0].dtype.name in REALS and all(a.dtype == arrays[0].dtype for a in arrays)
+
+
+def _through_composition(op: Fusable, g: Any, wanted: Sequence[int], *args: Any) -> list[Any]:
+    """The gradients of the arguments numbered in `wanted`, as the composition has them."""
+    nodes = list(args)
+    for i in wanted:
+        nodes[i] = wrap(args[i])
+        nodes[i].requires_grad = True
+    with recording(True):
+        y = op._composed(nodes)
+    return [found.data for found in gradients(y, [nodes[i] for i in wanted], g)]
+
+
+def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """The same, but NaN and 0 where a label is none of the classes, as the kernel would have it."""
+    xp = array_module(logits)
+    wrong = (labels < 0) | (labels >= logits.shape[1])
+    return xp.where(wrong[:, None], logits.dtype.type("nan"), logits), xp.where(wrong, labels.dtype.type(0), labels)
+
+
+def _partial_sums(d: Any) -> Any:
+    """Room for the sums down the columns of `d`: a row of them for each block that shares a column."""
+    shared = _at_most(len(d) // _ROWS, 64)
+    return array_module(d).empty((shared, d.shape[1]), d.dtype)
+
+
+def _down_columns(source: str, name: str, sums: Any, d: Any, *others: Any) -> None:
+    blocks = _tiles(d.shape[1]), len(sums)
+    launch(source, name, blocks, (TILE, TILE), d, *others, sums, np.int32(len(d)), np.int32(d.shape[1]))
+
+
+def _tiles(width: int) -> int:
+    return max(1, -(-width // TILE))
+
+
+def _at_most(wish: int, limit: int) -> int:
+    return max(1, min(wish, limit))

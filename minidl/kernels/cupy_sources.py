@@ -1,0 +1,254 @@
+"""The CUDA source of the kernels for CuPy: text alone, which compiles without a GPU.
+
+Matrices are row by row, as NumPy has them. Threads stand side by side along a row (threadIdx.x), so that
+neighbours read neighbouring addresses; sums down a column, or along a row, are added in an order that
+depends on the sizes alone, so that the same numbers give the same bits at every run.
+"""
+
+import functools
+
+REALS = {"float32": "float", "float64": "double"}
+INTEGERS = {
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long long",
+    "uint8": "unsigned char",
+    "uint16": "unsigned short",
+    "uint32": "unsigned int",
+    "uint64": "unsigned long long",
+}
+TILE = 32  # columns, and rows, of a block that adds up columns
+
+# of each activation: its value at a; the gradient before it, from g behind it and its value y
+ACTIVATIONS = {
+    None: ("a", "g"),
+    "relu": ("a < 0 ? 0 : a", "g * (y > 0)"),
+    "leaky_relu": ("a > 0 ? a : real(0.01) * a", "y > 0 ? g : g * real(0.01)"),
+    "sigmoid": ("(a >= 0 ? 1 : exp(-fabs(a))) / (1 + exp(-fabs(a)))", "g * (y * (1 - y))"),
+    "tanh": ("tanh(a)", "g * (1 - y * y)"),
+    "softplus": ("(a < 0 ? 0 : a) + log1p(exp(-fabs(a)))", "g * -expm1(-y)"),
+}
+
+_COLUMN_TOTAL = """
+// The sum over the block's rows of each thread's value, for the thread's column. All threads must take part.
+__device__ real column_total(real value)
+{
+    __shared__ real part[32][33];  // one column more than is used: no two threads of a warp meet in one memory bank
+    __syncthreads();
+    part[threadIdx.y][threadIdx.x] = value;
+    for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (threadIdx.y < half)
+            part[threadIdx.y][threadIdx.x] += part[threadIdx.y + half][threadIdx.x];
+    }
+    __syncthreads();
+    return part[0][threadIdx.x];
+}
+"""
+
+
+@functools.cache
+def dense(dtype: str, activation: str | None) -> str:
+    """``dense_forward``, ``dense_backward`` and ``column_sums``.
+
+    Forward, in place: y = activation(y + bias). Backward, in one pass: d, the gradient before the activation,
+    and its sums down the columns, one row of them for each block along y. `column_sums` makes one of several.
+    """
+    value, gradient = ACTIVATIONS[activation]
+    return f"""
+typedef {REALS[dtype]} real;
+__device__ real activated(real a) {{ return {value}; }}
+__device__ real gradient(real g, real y) {{ return {gradient}; }}
+{_COLUMN_TOTAL}
+extern "C" __global__ void dense_forward(real* y, const real* bias, int rows, int width)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= width) return;
+    real b = bias[column];
+    for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {{
+        long long i = (long long)row * width + column;
+        y[i] = activated(y[i] + b);
+    }}
+}}
+
+extern "C" __global__ void dense_backward(
+    const real* g, const real* y, real* d, real* sums, int rows, int width)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    real sum = 0;
+    if (column < width)
+        for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {{
+            long long i = (long long)row * width + column;
+            real before = gradient(g[i], y[i]);
+            d[i] = before;
+            sum += before;
+        }}
+    sum = column_total(sum);
+    if (threadIdx.y == 0 && column < width) sums[(long long)blockIdx.y * width + column] = sum;
+}}
+
+extern "C" __global__ void column_sums(const real* d, real* sums, int rows, int width)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    real sum = 0;
+    if (column < width)
+        for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y)
+            sum += d[(long long)row * width + column];
+    sum = column_total(sum);
+    if (threadIdx.y == 0 && column < width) sums[(long long)blockIdx.y * width + column] = sum;
+}}
+"""
+
+
+@functools.cache
+def softmax_cross_entropy(dtype: str, labels: str) -> str:
+    """``softmax_cross_entropy``: each row's loss, and `scale` times its gradient; ``total``: their sum, scaled.
+
+    32 threads share a row. A row whose label is not one of the classes gets NaN for its loss and gradient:
+    without waiting for the GPU nobody can be told of it here, and a wrapped index would train on a wrong label.
+    """
+    return f"""
+typedef {REALS[dtype]} real;
+typedef {INTEGERS[labels]} label_t;
+
+extern "C" __global__ void softmax_cross_entropy(
+    const real* logits, const label_t* labels, real* losses, real* d, int rows, int classes, real scale)
+{{
+    int row = blockIdx.x * blockDim.y + threadIdx.y;
+    if (row >= rows) return;
+    const real* z = logits + (long long)row * classes;
+    real top = z[0];
+    for (int c = threadIdx.x; c < classes; c += 32) top = fmax(top, z[c]);
+    for (int k = 16; k > 0; k /= 2) top = fmax(top, __shfl_xor_sync(0xffffffff, top, k));
+    real sum = 0;
+    for (int c = threadIdx.x; c < classes; c += 32) sum += exp(z[c] - top);
+    for (int k = 16; k > 0; k /= 2) sum += __shfl_xor_sync(0xffffffff, sum, k);
+    long long label = (long long)labels[row];
+    bool valid = label >= 0 && label < classes;
+    for (int c = threadIdx.x; c < classes; c += 32)
+        d[(long long)row * classes + c] = valid ? (exp(z[c] - top) / sum - (c == label)) * scale : real(nan(""));
+    if (threadIdx.x == 0) losses[row] = valid ? log(sum) - (z[label] - top) : real(nan(""));
+}}
+
+extern "C" __global__ void total(const real* losses, real* sum, int rows, real scale)
+{{
+    __shared__ real part[1024];
+    real mine = 0;
+    for (int row = threadIdx.x; row < rows; row += 1024) mine += losses[row];
+    part[threadIdx.x] = mine;
+    for (int half = 512; half > 0; half /= 2) {{
+        __syncthreads();
+        if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+    }}
+    if (threadIdx.x == 0) sum[0] = part[0] * scale;
+}}
+"""
+
+
+@functools.cache
+def batch_norm(dtype: str) -> str:
+    """``batch_norm_forward`` and ``batch_norm_backward`` (Ioffe & Szegedy 2015, section 3), 32 features a block."""
+    return f"""
+typedef {REALS[dtype]} real;
+{_COLUMN_TOTAL}
+extern "C" __global__ void batch_norm_forward(
+    const real* x, const real* gamma, const real* beta, real* y, real* means, real* inverses,
+    int rows, int width, real eps)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    bool mine = column < width;
+    real sum = 0;
+    if (mine)
+        for (int row = threadIdx.y; row < rows; row += blockDim.y) sum += x[(long long)row * width + column];
+    real mean = column_total(sum) / rows;
+    sum = 0;
+    if (mine)
+        for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
+            real centred = x[(long long)row * width + column] - mean;
+            sum += centred * centred;
+        }}
+    real inverse = 1 / sqrt(column_total(sum) / rows + eps);
+    if (!mine) return;
+    for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
+        long long i = (long long)row * width + column;
+        y[i] = gamma[column] * ((x[i] - mean) * inverse) + beta[column];
+    }}
+    if (threadIdx.y == 0) {{
+        means[column] = mean;
+        inverses[column] = inverse;
+    }}
+}}
+
+extern "C" __global__ void batch_norm_backward(
+    const real* g, const real* x, const real* gamma, const real* means, const real* inverses,
+    real* dx, real* d_gamma, real* d_beta, int rows, int width)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    bool mine = column < width;
+    real mean = mine ? means[column] : 0, inverse = mine ? inverses[column] : 0;
+    real plain = 0, weighted = 0;
+    if (mine)
+        for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
+            long long i = (long long)row * width + column;
+            plain += g[i];
+            weighted += g[i] * ((x[i] - mean) * inverse);
+        }}
+    plain = column_total(plain);
+    weighted = column_total(weighted);
+    if (!mine) return;
+    for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
+        long long i = (long long)row * width + column;
+        real x_hat = (x[i] - mean) * inverse;
+        dx[i] = gamma[column] * inverse * (g[i] - plain / rows - x_hat * (weighted / rows));
+    }}
+    if (threadIdx.y == 0) {{
+        d_gamma[column] = weighted;
+        d_beta[column] = plain;
+    }}
+}}
+"""
+
+
+@functools.cache
+def gather(inputs: str, labels: str) -> str:
+    """``gather``: the inputs and labels of one batch, pixels (uint8) scaled to [0, 1].
+
+    The batch is `rows` long and begins at ``order[*step * stride]``: `step` is in the GPU's memory, so that a
+    recorded launch can be repeated for one batch after the other.
+    """
+    pixels = inputs == "uint8"
+    held = {"float16": "unsigned short", "uint8": "unsigned char", **REALS}[inputs]  # a float16 is only copied
+    return f"""
+typedef {held} held_t;
+typedef {"float" if pixels else held} real;
+typedef {INTEGERS[labels]} label_t;
+
+extern "C" __global__ void gather(
+    const held_t* inputs, const label_t* labels, const long long* order, const long long* step, long long stride,
+    real* x, label_t* y, int rows, int width)
+{{
+    const long long* batch = order + *step * stride;
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {{
+        long long sample = batch[row];
+        if (column < width)
+            x[(long long)row * width + column] = inputs[sample * width + column]{" * (1 / 255.0f)" if pixels else ""};
+        if (column == 0) y[row] = labels[sample];
+    }}
+}}
+"""
+
+
+def every() -> dict[str, str]:
+    """All sources that this file can give, each with a name: what a test compiles."""
+    return (
+        {f"dense {dtype} {activation}": dense(dtype, activation) for dtype in REALS for activation in ACTIVATIONS}
+        | {f"loss {dtype} {kind}": softmax_cross_entropy(dtype, kind) for dtype in REALS for kind in INTEGERS}
+        | {f"batch_norm {dtype}": batch_norm(dtype) for dtype in REALS}
+        | {
+            f"gather {held} {kind}": gather(held, kind)
+            for held in ("uint8", "float16", *REALS)
+            for kind in ("uint8", "int64")
+        }
+    )

@@ -1,0 +1,136 @@
+"""The few array operations that a training step consists of, each a handful of NumPy calls.
+
+The kernels in numpy_nn.py call them as they come; a compiled step (compile/) calls them with `out` arrays of its
+own, or has the same arithmetic done by machine code: operation by operation, so that the numbers are the same bits.
+Therefore sums over a batch are products with ones, or go row by row, and nothing is left to a choice of NumPy's.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+
+Array = Any
+
+
+@functools.cache
+def ones(count: int, dtype: Any) -> Array:
+    """A vector of ones, made once: the product with it is NumPy's fastest sum."""
+    return np.ones(count, dtype)
+
+
+@functools.cache
+def firsts(rows: int, columns: int) -> Array:
+    """Where each row begins in an array (rows, columns), flattened."""
+    return np.arange(rows) * columns
+
+
+def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
+    """The samples numbered `rows`: (B, D) floats; pixels (uint8), by way of `raw`, become float32 in [0, 1]."""
+    if raw is None:
+        inputs.take(rows, axis=0, out=out, mode="clip")
+    else:
+        inputs.take(rows, axis=0, out=raw, mode="clip")
+        np.multiply(raw, np.float32(1 / 255), out=out, dtype=np.float32)
+
+
+def activate(y: Array, name: str, out: Array = None) -> Array:
+    """The activation called `name` of y."""
+    if name == "relu":
+        return np.maximum(y, 0, out=out)
+    if name == "tanh":
+        return np.tanh(y, out=out)
+    value = getattr(ops, name).forward(y)
+    if out is None:
+        return value
+    out[...] = value
+    return out
+
+
+def activation_back(g: Array, y: Array, name: str, out: Array = None) -> Array:
+    """The gradient before an activation, from `g`, that behind it, and `y`, the activation's own result."""
+    if name == "relu":
+        return np.multiply(g, y > 0, out=out)
+    if name == "leaky_relu":
+        slope = np.where(y > 0, y.dtype.type(1), y.dtype.type(0.01))
+        return np.multiply(g, slope, out=out)
+    if name == "sigmoid":
+        return np.multiply(g, y * (1 - y), out=out)
+    if name == "tanh":
+        return np.multiply(g, 1 - y * y, out=out)
+    return np.multiply(g, -np.expm1(-y), out=out)  # softplus
+
+
+def weight_gradient(x: Array, d: Array, out: Array = None) -> Array:
+    """x.T @ d: (B, in), (B, out) -> (in, out). A batch of one is an outer product, and much faster as that."""
+    return np.multiply(x.T, d, out=out) if len(x) == 1 else np.matmul(x.T, d, out=out)
+
+
+def sum_rows(d: Array, out: Array = None) -> Array:
+    """The sum over the batch: (B, n) -> (n,)."""
+    return np.matmul(ones(len(d), d.dtype), d, out=out)
+
+
+def softmax_cross_entropy(logits: Array, labels: Array, e: Array = None) -> tuple[Array, Array, Array]:
+    """The losses (B,), e^(logits - max) (C, B), its sums (B,): classes first, as NumPy is faster then."""
+    if e is None:
+        e = np.empty(logits.shape[::-1], logits.dtype)
+    e[...] = logits.T
+    e -= np.maximum.reduce(e, axis=0)
+    picked = e.reshape(-1).take(_places(e, labels))
+    np.exp(e, out=e)
+    total = np.add.accumulate(e, axis=0)[-1] if len(labels) == 1 else np.add.reduce(e, axis=0)  # row by row, both
+    return np.log(total) - picked, e, total
+
+
+def softmax_cross_entropy_back(e: Array, total: Array, labels: Array, g: Any, out: Array = None) -> Array:
+    """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1)."""
+    d = e / total
+    d.reshape(-1)[_places(d, labels)] -= 1
+    return np.multiply(d.T, g, out=out, order="C")
+
+
+def _places(e: Array, labels: Array) -> Array:
+    """Where each sample's own class is in (C, B), flattened."""
+    return firsts(*e.shape).take(labels) + firsts(e.shape[1], 1)
+
+
+def batch_norm(
+    x: Array, gamma: Array, beta: Array, eps: float, y: Array = None, x_hat: Array = None
+) -> tuple[Array, Array, Array, Array, Array]:
+    """The result gamma x̂ + beta; x̂ = (x - mean) / √(σ² + eps), 1/√(σ² + eps), mean, and the sum of (x - mean)²."""
+    count = x.dtype.type(len(x))
+    x_hat = np.subtract(x, x[0], out=x_hat)  # close to zero, so that the mean keeps its digits whatever x's offset
+    mean = np.add.reduce(x_hat, axis=0)
+    mean /= count
+    x_hat -= mean
+    mean += x[0]
+    squares = np.add.reduce(x_hat * x_hat, axis=0)
+    inverse = 1 / np.sqrt(squares / count + eps)
+    x_hat *= inverse
+    y = np.multiply(x_hat, gamma, out=y)
+    y += beta
+    return y, x_hat, inverse, mean, squares
+
+
+def batch_norm_sums(g: Array, x_hat: Array) -> tuple[Array, Array]:
+    """The gradients of gamma and beta, (n,) each."""
+    return np.add.reduce(g * x_hat, axis=0), np.add.reduce(g, axis=0)
+
+
+def batch_norm_back(
+    g: Array, x_hat: Array, inverse: Array, gamma: Array, d_gamma: Array, d_beta: Array, out: Array = None
+) -> Array:
+    """The gradient of x, in closed form (Ioffe & Szegedy 2015, section 3)."""
+    count = g.dtype.type(len(g))
+    dx = x_hat * (d_gamma / -count)
+    dx += g
+    dx -= d_beta / count
+    return np.multiply(dx, gamma * inverse, out=out)
+
+
+def follow(running: Array, batch: Array, momentum: float) -> None:
+    """A running statistic, in place: momentum times the old value, the rest from the batch."""
+    running[...] = momentum * running + (1 - momentum) * batch

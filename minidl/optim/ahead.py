@@ -1,0 +1,49 @@
+"""For those who carry out an optimizer's updates themselves, several at a time (compile/)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .execute import Blocks
+from .flat import Run
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+
+class Update(NamedTuple):
+    """One group's part of the coming updates: its rule's name, what carries it out, and over which elements.
+
+    `rates` are the updates' learning rates; `scalars` has a row for each update and a column for each of the plan's
+    scalars. `idle` says whether an element whose gradient is zero stays where it is, and its state too.
+    """
+
+    name: str
+    executor: Blocks
+    runs: tuple[Run, ...]
+    rates: list[float]
+    scalars: np.ndarray
+    idle: bool
+
+
+def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Update]:
+    """The next `steps` updates of the parameters that are `moving`, which are NumPy's.
+
+    Nothing is changed but that replaced parameters are taken back, as `step` does. Raises `OptionError` as `step`
+    would: for a schedule's bad value, say.
+    """
+    optimizer._flat.claim()
+    optimizer._prepare()
+    found = []
+    for group in optimizer._groups:
+        days = [group.at(optimizer.t + 1 + k) for k in range(steps)]
+        scalars = np.array([group.executor.numbers(rule, lr, optimizer.t + 1 + k) for k, (rule, lr) in enumerate(days)])
+        runs = optimizer._flat.runs(moving, group.first, group.last)
+        found.append(Update(group.rule.name, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
+    return found
+
+
+def _idle(rule: Any, lr: float) -> bool:
+    """Whether the rule leaves a parameter without gradient alone: tried out on numbers."""
+    return not rule.state and all(rule(theta, 0.0, lr=lr, t=1) == (theta,) for theta in (1.5, -0.25))

@@ -1,0 +1,54 @@
+"""What makes a run's steps: a compiled program where that is possible, else the eager loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..data import Loader
+from ..debug import debugging
+from ..errors import OptionError
+from .callbacks import Callback, Run
+from .compiled import Compiled
+from .eager import Eager
+
+
+def engine(
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], compiled: bool | None
+) -> Compiled | Eager:
+    """The engine of a `fit`. `compiled` is what the user wants: True, False, or None for what is best.
+
+    Raises `OptionError`, with the reason, if a compiled step is wanted and cannot be had.
+    """
+    eager = Eager(run, loader, loss, watchers)
+    if compiled is False:
+        return eager
+    step, reason = _step(run, loader, loss)
+    if any(type(w).on_step is not Callback.on_step for w in watchers):
+        reason = "a callback has an on_step, which is to see the gradients of every step"
+    if debugging():
+        reason = "minidl.debug() is to see every op"
+    if reason is None:
+        return Compiled(run, loader, step, eager)
+    if compiled:
+        raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
+    return eager
+
+
+def _step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
+    """The compiled step of a run, and why there is none."""
+    inputs, labels = loader.dataset.inputs, loader.dataset.labels
+    if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+        return None, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        return None, "it needs integer labels of shape (N,)"
+    try:
+        from ..compile import Step
+    except ModuleNotFoundError as missing:  # the folder may be deleted
+        if missing.name != "minidl.compile":
+            raise
+        return None, "minidl/compile is not there"
+    step = Step(run.model, loss, run.optimizer)
+    run.model.train()
+    step.bound(loader.batch_size, inputs, labels.astype(np.int64))
+    return step, step.reason

@@ -1,0 +1,180 @@
+"""Numbers that are not finite: noticed late and at no cost, then taken back and found exactly.
+
+A loss or a gradient that is infinite or NaN spoils weights or running statistics for good, so it is enough to look at
+those at the end of a stretch of steps. If they are spoilt, all that the stretch changed is taken back (undo.py), and it
+is made again with a look at every loss and gradient, up to the step that must not be made.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..backend import array_module, to_numpy
+from ..data import Loader
+from ..debug import debug
+from ..errors import NonFiniteError
+from ..nn.module import Buffer
+from ..ops.shape import plain
+from .callbacks import Callback, Run
+from .eager import Eager
+from .undo import Snapshot, Traces, moved
+
+KEEP = 1.0  # processor seconds after which model and optimizer are copied anew: so much may have to be made again
+SMALL = 10_000  # elements: what can be looked at after each stretch
+FEW = 8  # steps: fewer are made with care at once, which is cheaper than a copy
+
+ACTIONS = ("stop", "skip", "continue")
+
+
+class Engine(Protocol):
+    """What makes the steps of a run. It reads weights, state and counts where they are when it is called."""
+
+    def advance(self, last: int) -> None:
+        """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
+
+
+class Careful(Eager):
+    """Looks at loss, gradients and running statistics before each update, which is not made if one is not finite."""
+
+    def __init__(
+        self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], skip: bool
+    ) -> None:
+        super().__init__(run, loader, loss, watchers)
+        self._skip, self._traces = skip, Traces(run.model)
+        names = {id(p): name for name, p in run.model.named_parameters()}
+        self._parameters = [
+            (f"the gradient of {names.get(id(p), f'parameter {i}')}", p) for i, p in enumerate(moved(run))
+        ]
+        self._buffers = list(run.model.named_tensors(Buffer))
+
+    def differentiate(self, x: Any, y: Any) -> Any:
+        """As ever, but so that it can be taken back."""
+        self._traces.keep()
+        with np.errstate(all="ignore"):  # there is more to say than NumPy would
+            return super().differentiate(x, y)
+
+    def update(self, x: Any, y: Any, output: Any) -> None:
+        """Move the parameters if all is finite; if not, leave the batch out, or raise `NonFiniteError`."""
+        run = self._run
+        found = [("the loss", plain(run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
+        found += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
+        if finite([array for _, array in found]):
+            super().update(x, y, output)
+            return
+        symptom = next(
+            (_symptom(name, array) for name, array in found if not finite([array])), "a number is not finite"
+        )
+        self._traces.undo()
+        if not self._skip:
+            raise explained(run, self._loader, self._loss, x, y, symptom)
+        run.tally.skipped += 1
+        run.batch += 1
+
+
+class Revocable:
+    """An engine whose steps are taken back if they led to numbers that are not finite, and made again by `careful`."""
+
+    def __init__(self, run: Run, engine: Engine, careful: Careful) -> None:
+        self._run, self._engine, self._careful = run, engine, careful
+        self._snapshot, self._time = Snapshot(run), 0.0  # when that was taken
+        self._open = False  # whether steps were made since
+        self._buffers = [buffer for _, buffer in run.model.named_tensors(Buffer)]
+
+    def advance(self, last: int) -> None:
+        """As the engine does."""
+        run = self._run
+        if last - run.batch < FEW or run.tally.skipped:
+            self._settle()
+            self._careful.advance(last)
+            return
+        if not self._open:
+            self._snapshot.keep()
+            self._open, self._time = True, time.process_time()
+        with np.errstate(all="ignore"):
+            self._engine.advance(last)
+        if run.batch == run.steps or time.process_time() - self._time > KEEP or not self._sound(most=SMALL):
+            self._settle()
+
+    def _sound(self, most: float = math.inf) -> bool:
+        """Whether what the steps have left behind is finite.
+
+        Parameters of more than `most` elements are passed over. They would show in the next loss: this is for those
+        who look on before that.
+        """
+        parameters = [p for p in moved(self._run) if p.size <= most]
+        return finite([self._run.tally.loss, *[tensor.data for tensor in parameters + self._buffers]])
+
+    def _settle(self) -> None:
+        """Be sure of all steps since the snapshot, or make them again; the next stretch begins with a new one."""
+        run = self._run
+        if self._open and not self._sound():
+            reached = run.batch
+            self._snapshot.undo()
+            while run.batch < reached:
+                self._careful.advance(reached)
+        self._open = False
+
+
+def watched(
+    run: Run, engine: Engine, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], action: str
+) -> Engine:
+    """`engine`, doing about numbers that are not finite what `action`, one of `ACTIONS`, says."""
+    if action == "continue":
+        return engine
+    careful = Careful(run, loader, loss, watchers, skip=action == "skip")
+    stepwise = any(type(w).on_step is not Callback.on_step for w in watchers)  # what they saw cannot be taken back
+    return careful if stepwise else Revocable(run, engine, careful)
+
+
+def finite(values: Iterable[Any]) -> bool:
+    """Whether all numbers in these arrays are finite: one quick pass each, and one wait for a GPU in all."""
+    arrays = [a if hasattr(a, "dtype") else np.asarray(a) for a in values]
+    with np.errstate(all="ignore"):
+        total = sum(array_module(a).vdot(a, a) for a in arrays)  # NaN or infinite if any number is
+    if math.isfinite(float(total)):
+        return True
+    return all(bool(array_module(a).isfinite(a).all()) for a in arrays)  # or if a square overflowed
+
+
+def explained(
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], x: Any, y: Any, symptom: str
+) -> NonFiniteError:
+    """What went wrong in the step that `run` was about to make with the batch (x, y), found by replaying it.
+
+    Model, optimizer and counts are as before that step. Its gradients are cleared, nothing else is changed. The
+    op's error, with its traceback, is the cause of the one returned, whose `history` is the run's.
+    """
+    traces, cause, where = Traces(run.model), None, "made again, no op of the step gives such a number"
+    try:
+        with debug(), np.errstate(all="ignore"):
+            loss(run.model(x), y).backward()
+    except NonFiniteError as found:
+        cause, where = found, f"it began in {found}"
+    finally:
+        traces.undo()
+        run.optimizer.zero_grad()
+    error = NonFiniteError(
+        f"fit: step {run.step + 1} (epoch {run.epoch}, batch {run.batch + 1} of {run.steps}): {symptom}; {where}. "
+        f"Weights, running statistics and optimizer are as they were before this step. {_advice(run, loader, x)}"
+    )
+    error.history, error.__cause__ = run.history, cause
+    return error
+
+
+def _symptom(name: str, array: Any) -> str:
+    """What is wrong with an array, by its first number that is not finite."""
+    values = to_numpy(array).ravel()
+    return f"{name} {'is' if values.size == 1 else 'holds'} {values[~np.isfinite(values)][0]}"
+
+
+def _advice(run: Run, loader: Loader, x: Any) -> str:
+    """What to do about it."""
+    bad = ~np.isfinite(to_numpy(x).reshape(len(x), -1)).all(axis=1)
+    if bad.any():
+        place = run.batch * loader.batch_size + int(bad.argmax())
+        row = place if run.order is None else run.order[place]
+        return f"The data hold such numbers already, first in sample {row} of {loader.dataset.name}: mend or drop it."
+    return f'Lower lr (now {run.lr:g}), or leave such batches out: fit(..., on_nonfinite="skip").'

@@ -1,0 +1,58 @@
+"""The guards of `fit`: a look at data and model before the first step, and at a few moments of training.
+
+Nothing is done in the steps themselves. Each finding is reported once, as a `GuardWarning` with its code;
+docs/guards.md tells them all, and how to turn them off.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...data import Loader
+from ..callbacks import Callback, Run
+from . import during, start
+
+FIRST, TIMES = 4, 32  # updates before weights and activations are looked at; then after so many times as many each time
+
+
+class Guards(Callback):
+    """What `fit` attaches, unless it is told ``guards=False``."""
+
+    def __init__(self, loader: Loader, loss: Callable[[Any, Any], Any]) -> None:
+        self._loader, self._loss = loader, loss
+
+    def on_start(self, run: Run) -> None:
+        """Look at data, model and learning rate. Raises `ShapeError` and `LabelError` for what cannot end well."""
+        self._next: int | None = None  # the step after which to look again
+        self._before: dict[str, Any] | None = None  # the weights one update before that, if it is time
+        self._loss_limit = math.inf
+        if run.epoch < run.epochs:
+            with np.errstate(all="ignore"):
+                self._loss_limit = during.DIVERGED * max(start.look(run, self._loader, self._loss), 1.0)
+        self._counted = (0, 0.0)  # samples of this epoch that were seen before, and their loss
+
+    def interval(self, run: Run) -> int | None:
+        """The updates up to the next look."""
+        self._next = run.step + FIRST if self._next is None else self._next
+        return max(self._next - run.step, 1)
+
+    def on_pause(self, run: Run) -> None:
+        """Look at the loss; at its time, at what one update does to the weights, and at the activations."""
+        samples, loss = self._counted if self._counted[0] <= run.tally.samples else (0, 0.0)
+        self._counted = run.tally.samples, float(run.tally.loss)
+        if self._counted[0] > samples:
+            recent = (self._counted[1] - loss) / (self._counted[0] - samples)
+            if recent > self._loss_limit:
+                during.diverging(run, recent, self._loss_limit)
+                self._loss_limit = math.inf
+        if self._next is None or run.step < self._next:
+            return
+        if self._before is None:
+            self._before, self._next = during.weights(run.model), run.step + 1
+            return
+        with np.errstate(all="ignore"):
+            during.pace(run, self._before, first=run.step <= FIRST + 1)
+            during.activity(run, self._loader)
+        self._before, self._next = None, (run.step - 1) * TIMES

@@ -1,0 +1,93 @@
+"""What can be seen in the run of training."""
+
+import math
+from typing import Any
+
+from ... import ops
+from ...autograd import Node, recording
+from ...backend import Array, array_module
+from ...data import Loader
+from ...guards import warn
+from ...nn import Module
+from ..callbacks import Run
+
+DIVERGED = 10  # times the loss at the start (or 1, if that was less)
+SAMPLES, FEWEST = 128, 64  # for the activations
+DEAD = 0.5  # of a layer's units
+FAST, SLOW = 0.2, 1e-6  # of a weight's size, in one update; about 1e-3 is healthy
+LARGE = 100  # elements: smaller weights may move as they like
+
+
+def diverging(run: Run, loss: float, limit: float) -> None:
+    """MDL012: the loss, a mean over the last few steps, has grown far beyond that at the start."""
+    warn(
+        "MDL012",
+        f"training diverges: by step {run.step} (epoch {run.epoch}) the loss is {loss:.4g}, more than {DIVERGED} times "
+        f"that at the start ({limit / DIVERGED:.4g}): lower lr (now {run.lr:g}), or start with a warm-up",
+    )
+
+
+def weights(model: Module) -> dict[str, Array]:
+    """Copies of all parameters that are large and trained, by name."""
+    return {
+        name: p.data.copy()
+        for name, p in model.named_parameters()
+        if p.requires_grad and p.size >= LARGE and p.ndim > 1
+    }
+
+
+def pace(run: Run, before: dict[str, Array], first: bool) -> None:
+    """MDL007: how far the last update has moved each weight, ‖Δw‖ / ‖w‖; slowness only counts at the `first` look."""
+    now = dict(run.model.named_parameters())
+    ratios = {}
+    for name, old in before.items():
+        size = _norm(old)
+        ratios[name] = _norm(now[name].data - old) / size if size else math.nan  # no size to compare with
+    fast = {name: ratio for name, ratio in ratios.items() if ratio > FAST}
+    if fast:
+        name = max(fast, key=lambda n: fast[n])
+        told = f"update {run.step} has changed {name} by {fast[name]:.0%} of its size"
+        warn("MDL007", f"{told}; about 0.1 % is healthy: lower lr (now {run.lr:g}), or scale the inputs")
+    elif first and ratios and all(ratio < SLOW for ratio in ratios.values()):
+        told = f"update {run.step} has changed no weight by more than {max(ratios.values()):.1g} of its size"
+        warn("MDL007", f"{told}; about 1e-3 is healthy: raise lr (now {run.lr:g}), unless nothing is left to learn")
+
+
+def _norm(a: Array) -> float:
+    return math.sqrt(float(array_module(a).vdot(a, a)))
+
+
+def activity(run: Run, loader: Loader) -> None:
+    """MDL006: ReLU units that are zero for every sample get no gradient, and stay dead."""
+    from .start import sample
+
+    x, _ = sample(loader, SAMPLES)
+    if len(x) < FEWEST:
+        return
+    run.model.eval()
+    with recording(True):
+        layers = relu_results(run.model(x))
+    run.model.train()
+    for number, y in enumerate(layers, 1):
+        dead = float((y <= 0).all(axis=0).mean())
+        if y.ndim == 2 and dead > DEAD:
+            warn(
+                "MDL006",
+                f"at step {run.step}, {dead:.0%} of the {y.shape[1]} units of ReLU {number} (of {len(layers)}) are 0 "
+                f"for each of {len(x)} samples: dead units learn nothing: lower lr (now {run.lr:g}), or use LeakyReLU",
+            )
+            return
+
+
+def relu_results(output: Any) -> list[Array]:
+    """What came out of each relu that `output` was made by, in their order."""
+    seen, found = {output}, []
+    stack = [output] if isinstance(output, Node) else []
+    while stack:
+        node = stack.pop()
+        if node._op is ops.relu or (node._op is ops.dense and node._args[3] == "relu"):
+            found.append(node)
+        new = {a for a in node._args or () if isinstance(a, Node)} - seen
+        seen |= new
+        stack += new
+    return [node.data for node in sorted(found, key=lambda node: node._born)]

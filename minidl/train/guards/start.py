@@ -1,0 +1,137 @@
+"""What can be seen before the first step."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import nn
+from ...backend import Array, to_numpy
+from ...data import Loader
+from ...errors import LabelError, ShapeError
+from ...guards import warn
+from ...nn.losses import check_range
+from ...ops.shape import plain
+from ..callbacks import Run
+from ..undo import Traces
+from .curvature import curvatures, leaves
+
+SAMPLES = 64
+LARGEST = 1_000_000  # parameters, for the curvature to be had in a blink
+ITERATIONS = 5  # for the curvature: the first is too low by a factor of about 5, the third by one of 1.5
+ROOM = 8  # so many times an estimate of the curvature is certainly more than it is
+JUMP = 3  # times the stability limit: up to there a network may yet find to where it is flatter
+
+
+def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
+    """All guards of this file; returns the loss at the start, in evaluation mode."""
+    batch_of_one(run, loader)
+    x, y = sample(loader, SAMPLES)
+    pixels(x)
+    alike_units(run.model)
+    run.model.eval()
+    output = run.model(x)
+    if loss is nn.softmax_cross_entropy:
+        labels_from_one(loader, output)
+    value = loss(output, y)  # which looks for a softmax before it
+    learning_rate(run, loss, x, y)
+    return float(plain(value))
+
+
+def sample(loader: Loader, count: int) -> tuple[Array, Array]:
+    """`count` samples (or all there are), from all over the data set, as `loader` makes them."""
+    total, small = len(loader.dataset), copy.copy(loader)
+    small.dataset = loader.dataset[np.linspace(0, total - 1, min(count, total)).astype(int)]
+    small.batch_size = len(small.dataset)
+    return next(iter(small.batches(None, 0, 1)))
+
+
+def batch_of_one(run: Run, loader: Loader) -> None:
+    """MDL009: BatchNorm will meet a batch of one, at the end of the epoch if not before. Raises `ShapeError`."""
+    total, size = len(loader.dataset), loader.batch_size
+    last = size if loader.drop_last else total % size or size
+    layer = next((m for _, m in run.model.named_modules() if isinstance(m, nn.BatchNorm)), None)
+    if layer is not None and last == 1:
+        what = f"the last of the {len(loader)} batches holds" if size > 1 else "batches hold"
+        fix = f"Loader(data, {size}, drop_last=True)" if size > 1 else "a batch_size of at least 2"
+        raise ShapeError(
+            f"MDL009: {what} one sample, which has no variance for {layer!r} to normalise by: give fit {fix}"
+        )
+
+
+def pixels(x: Array) -> None:
+    """MDL010: floating inputs that look like pixels, 0 to 255."""
+    values = to_numpy(x).reshape(len(x), -1)
+    if values.shape[1] >= 16 and 127 < values.max() <= 255 and values.min() >= 0 and (values == np.rint(values)).all():
+        warn(
+            "MDL010",
+            f"the inputs are whole numbers from {values.min():g} to {values.max():g}, like unscaled pixels: "
+            f"divide them by 255, or keep them as uint8, which Loader scales itself",
+        )
+
+
+def alike_units(model: nn.Module) -> None:
+    """MDL005: the units of a hidden layer start alike, get the same gradient, and stay alike for ever (note B 1.9)."""
+    dense = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Dense)]
+    for name, layer in dense[:-1]:
+        weight = layer.weight.data
+        if layer.out_features > 1 and bool((weight == weight[:, :1]).all()):
+            zeros = "all weights are zero" if not weight.any() else "all units have the same weights"
+            warn(
+                "MDL005",
+                f"{name}, {layer!r}: {zeros}, so that all its units will always be alike: give it random ones, "
+                f'weight_init="he_normal"',
+            )
+
+
+def labels_from_one(loader: Loader, output: Any) -> None:
+    """MDL011: classes numbered from 1. Raises `LabelError` if one is beyond the model's `output`, before it is met."""
+    labels, classes = loader.dataset.labels, output.shape[-1]
+    smallest, largest = int(labels.min()), int(labels.max())
+    told = f"the labels go from {smallest} to {largest}, and the model has {classes} outputs, for classes 0 to"
+    if smallest == 1 and largest == classes > 1:
+        raise LabelError(
+            f"MDL011: {told} {classes - 1}: number the classes from 0: Dataset(inputs, labels - 1)",
+        )
+    check_range(labels, classes)
+    if smallest == 1 and largest == classes - 1 > 1 and len(np.unique(labels)) == largest:
+        warn(
+            "MDL011",
+            f"{told} {largest}: class 0 never occurs; if the labels are numbered from 1, give fit "
+            f"Dataset(inputs, labels - 1) and a model with {largest} outputs",
+        )
+
+
+def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array) -> None:
+    """MDL008: the learning rate is far past where the rule is stable.
+
+    Along an eigenvector of the loss's Hessian, with eigenvalue λ, a step of gradient descent multiplies the error by
+    1 - lr λ, which grows if lr > 2 / λ; with momentum β, if lr > 2 (1 + β) / λ (Goh 2017). A network often survives
+    more, by a jump to where the loss is flatter (twice as much: Lewkowycz et al. 2020; three times, as seen here on
+    MNIST), so this speaks up beyond: where the rule leaves a quadratic function with a third of the largest λ.
+    Adaptive rules never leave one. Networks with BatchNorm stand much more, and are not looked at.
+    """
+    optimizer = run.optimizer
+    settings = {name: value for name, value in optimizer.groups[0].items() if name not in ("params", "lr")}
+    rule, lr = optimizer.rule(**settings).at(optimizer.t + 1), optimizer.lr
+    parameters = [p for p in run.model.parameters() if p.requires_grad]
+    normed = any(isinstance(m, nn.BatchNorm) for _, m in run.model.named_modules())
+    if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
+        return
+    traces = Traces(run.model)
+    run.model.train()
+    for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
+        if leaves(rule, lr, found / JUMP):
+            stable = lr
+            while leaves(rule, stable, found):
+                stable /= 2
+            warn(
+                "MDL008",
+                f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
+                f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
+            )
+            break
+        if not leaves(rule, lr, ROOM * found):
+            break
+    traces.undo()

@@ -1,0 +1,68 @@
+"""What training steps change, kept in memory so that it can be taken back (runstate.py keeps it for files)."""
+
+import copy
+from typing import Any
+
+from ..backend import generator
+from ..nn import Module
+from ..nn.module import Buffer
+from .callbacks import Run
+
+
+class Traces:
+    """What a forward pass in training mode leaves behind: running statistics, and the place in the dropout stream."""
+
+    def __init__(self, model: Module) -> None:
+        self._buffers = [buffer for _, buffer in model.named_tensors(Buffer)]
+        self.keep()
+
+    def keep(self) -> None:
+        """Remember how things are now."""
+        self._values = [buffer.data.copy() for buffer in self._buffers]
+        self._place = generator("dropout").bit_generator.state
+
+    def undo(self) -> None:
+        """Make things what they were when `keep` was last called."""
+        for buffer, values in zip(self._buffers, self._values, strict=True):
+            buffer.data[...] = values
+            buffer.changed()
+        generator("dropout").bit_generator.state = self._place
+
+
+class Snapshot:
+    """All that steps change: a copy of what the optimizer moves and remembers, of `Traces`, and of the run's counts."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._traces = run, Traces(run.model)
+        self._copies: list[Any] = []
+        self.keep()
+
+    def keep(self) -> None:
+        """Remember how things are now; copies go where the last ones were, as new memory is slow at first."""
+        run, arrays = self._run, self._arrays()
+        if [(a.shape, a.dtype, type(a)) for a in arrays] == [(c.shape, c.dtype, type(c)) for c in self._copies]:
+            for kept, a in zip(self._copies, arrays, strict=True):
+                kept[...] = a
+        else:
+            self._copies = [a.copy() for a in arrays]
+        self._traces.keep()
+        self._counts = run.optimizer.t, run.batch, run.step, run.lr, run.loss, copy.copy(run.tally)
+
+    def undo(self) -> None:
+        """Make things what they were when `keep` was last called."""
+        run = self._run
+        for a, kept in zip(self._arrays(), self._copies, strict=True):
+            a[...] = kept
+        for parameter in moved(run):
+            parameter.changed()
+        self._traces.undo()
+        run.optimizer.t, run.batch, run.step, run.lr, run.loss, tally = self._counts
+        run.tally = copy.copy(tally)
+
+    def _arrays(self) -> list[Any]:
+        return [p.data for p in moved(self._run)] + list(self._run.optimizer.state.values())
+
+
+def moved(run: Run) -> list[Any]:
+    """The parameters that the optimizer moves."""
+    return [parameter for group in run.optimizer.groups for parameter in group["params"]]

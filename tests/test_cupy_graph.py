@@ -1,0 +1,178 @@
+"""The step that becomes a CUDA graph, where there is no GPU: what it does on each step, on the stand-in for CuPy.
+
+The stand-in cannot record, so here every step is the eager one that a GPU would record; tests/gpu has the rest.
+"""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cuda_on_cpu import COMPILER, launch
+from strict import StrictArray, strict
+
+import minidl
+from minidl import backend, fusable, nn, ops, optim
+from minidl.compile import cupy_graph
+from minidl.data import Dataset, Loader
+from minidl.kernels import cupy_nn
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++ to run CUDA source on the CPU")
+RNG = np.random.default_rng(0)
+
+
+class Stream:
+    """A stream on which nothing can be recorded."""
+
+    def __init__(self, non_blocking=True):
+        pass
+
+    def record(self):
+        return None
+
+    def wait_event(self, event):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def begin_capture(self):
+        raise NotImplementedError("no recording here")
+
+
+class StandIn:
+    """``cupy``, as the strict stand-in, with what GraphStep asks of its streams and its memory."""
+
+    cuda = SimpleNamespace(
+        Stream=Stream,
+        get_current_stream=Stream,
+        MemoryPool=lambda: SimpleNamespace(malloc=None),
+        using_allocator=lambda malloc: nullcontext(),
+        runtime=SimpleNamespace(CUDARuntimeError=OSError),
+    )
+
+    def __getattr__(self, name):
+        return getattr(strict, name)
+
+
+@pytest.fixture(autouse=True)
+def _gpu(monkeypatch):
+    modules = {"numpy": np, "cupy": StandIn(), "strict": strict}
+    for place in ("minidl.backend", "minidl.data.loader", "minidl.compile.cupy_graph"):
+        monkeypatch.setattr(f"{place}.module_of", modules.__getitem__)
+    monkeypatch.setattr(cupy_graph, "uses_tf32", lambda: False)
+    monkeypatch.setattr(cupy_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
+    monkeypatch.setattr(cupy_nn, "launch", launch)
+    monkeypatch.setitem(fusable.shelf, ("launch", "strict"), launch)
+    for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
+        monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
+
+
+def data():
+    rng = np.random.default_rng(1)
+    return Dataset(rng.standard_normal((22, 6)), rng.integers(0, 3, 22))
+
+
+def model(rate=0.0):
+    """In float64: in float32 Adam turns the noise of a gradient that is zero in truth into steps."""
+    minidl.seed(3)
+    net = nn.Sequential(nn.Dense(6, 5), nn.BatchNorm(5), nn.ReLU(), nn.Dropout(rate), nn.Dense(5, 3))
+    for tensor in net._state().values():
+        tensor.data = tensor.data.astype(np.float64)
+    return net.train()
+
+
+def groups(net):
+    parameters = net.parameters()
+    return [{"params": parameters[:2], "lr": optim.schedules.inverse_time(0.1, 1, 0.2)}, {"params": parameters[2:]}]
+
+
+def moved(net):
+    for tensor in net._state().values():
+        tensor.data = StrictArray(tensor.data)
+    return net
+
+
+def trained_eagerly(rate=0.0, epochs=2):
+    """The model after so many epochs on NumPy; the sums of losses and hits of the last; and its order."""
+    net = model(rate)
+    optimizer = optim.Adam(groups(net))
+    loader = Loader(data(), 5)
+    for _ in range(epochs):
+        losses, right = 0.0, 0
+        for x, y in loader:
+            optimizer.zero_grad()
+            output = net(x)
+            loss = nn.softmax_cross_entropy(output, y)
+            loss.backward()
+            optimizer.step()
+            losses, right = losses + loss.item() * len(y), right + int((output.data.argmax(1) == y).sum())
+    return net, losses, right, optimizer
+
+
+def stepper(rate=0.0):
+    net = moved(model(rate))
+    return cupy_graph.GraphStep(net, nn.softmax_cross_entropy, optim.Adam(groups(net)), Loader(data(), 5))
+
+
+def assert_equal(net, other):
+    for name, value in other.state_dict().items():
+        np.testing.assert_allclose(net.state_dict()[name], value, rtol=1e-6, atol=1e-7, err_msg=name)
+
+
+@pytest.mark.parametrize("stretches", [[(0, 5)], [(0, 1), (1, 4), (4, 5)]])
+def test_it_trains_as_the_eager_step_on_numpy_does(stretches):
+    expected, losses, right, optimizer = trained_eagerly()
+    steps = stepper()
+    for _ in range(2):
+        order = backend.generator("shuffle").permutation(22)
+        sums = [steps.run(order, first, last) for first, last in stretches]
+    assert_equal(steps.model, expected)
+    assert sum(float(loss.item()) for loss, _ in sums) == pytest.approx(losses, rel=1e-9)
+    assert sum(hits.item() for _, hits in sums) == right
+    assert steps.optimizer.t == optimizer.t == 10
+    assert steps.reason == "it cannot be recorded: no recording here"
+
+
+def test_with_dropout_it_stays_eager_and_trains_as_on_numpy():
+    expected, *_ = trained_eagerly(rate=0.4)
+    steps = stepper(rate=0.4)
+    for _ in range(2):
+        steps.run(backend.generator("shuffle").permutation(22), 0, 5)
+    assert_equal(steps.model, expected)
+    assert steps.reason.startswith("Dropout draws its masks on the CPU")
+
+
+def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatch):
+    steps, order, recorded, launched = stepper(), np.arange(22), [], []
+
+    def graph(rows):
+        recorded.append(rows)
+        return SimpleNamespace(launch=lambda: (launched.append(rows), steps._work(rows)))
+
+    monkeypatch.setattr(steps, "_recorded", graph)
+    steps.run(order, 0, 5)
+    steps.run(order, 0, 5)
+    assert recorded == [5, 2]
+    assert launched == [5, 5, 5, 5, 5, 5, 5, 2]
+    steps.model.layers[1].momentum = 0.5
+    steps.run(order, 0, 1)
+    assert recorded == [5, 2, 5]
+    steps.optimizer.groups[0]["weight_decay"] = 0.1
+    steps.run(order, 0, 1)
+    assert recorded == [5, 2, 5, 5]
+    steps.optimizer.groups[0]["lr"] = 0.5
+    steps.run(order, 0, 1)
+    assert recorded == [5, 2, 5, 5]
+
+
+def test_a_changed_array_or_graph_is_noticed():
+    steps = stepper()
+    x = StrictArray(np.ones((2, 6)))
+    before = steps.model(x)
+    steps.run(np.arange(22), 0, 1)
+    with pytest.raises(minidl.errors.GradientError, match="changed in place"):
+        before.sum().backward()
