@@ -52,17 +52,18 @@ class Samples(NamedTuple):
 class Recipe(NamedTuple):
     """A whole job: `workload.steps` updates an epoch, at most `epochs` of them, until the test accuracy is `target`.
 
-    The learning rate is multiplied by `factor` after each epoch. `seed` is that of the order of the samples.
+    The learning rate is multiplied by `factor` after every `every` epochs. `seed` is that of the order of the samples.
     """
 
     workload: Workload
     epochs: int
+    every: int
     factor: float
     target: float
     seed: int
 
 
-RECIPE = Recipe(Workload("job", (784, 256, 128, 10), 100, "adam", 2e-3, False, 600), 6, 0.4, 0.98, 1)
+RECIPE = Recipe(Workload("job", (784, 256, 128, 10), 100, "adam", 3e-3, False, 600), 6, 3, 0.1, 0.98, 1)
 
 
 def initial(workload: Workload) -> list[np.ndarray]:

@@ -135,7 +135,7 @@ class Op:
             return self.evaluate(values)[0]
         try:
             data, saved = self.evaluate(values)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, MemoryError) as error:
             raise explained(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both

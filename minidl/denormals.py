@@ -33,11 +33,18 @@ def flush_denormals() -> Iterator[None]:
         yield
         return
     before = _control(library)
-    _control(library, before | _FLUSH | _ZERO)
+    flush()
     try:
         yield
     finally:
         _control(library, before)
+
+
+def flush() -> None:
+    """From here on denormals are zero in this thread; on other processors and systems nothing changes."""
+    library = _library()
+    if library is not None:
+        _control(library, _control(library) | _FLUSH | _ZERO)
 
 
 def _control(library: Any, word: int | None = None) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, array_module, same_backend
+from .backend import Array, array_module, out_of_memory, same_backend
 from .errors import DTypeError, MinidlError, ShapeError
 
 
@@ -68,6 +68,8 @@ def explained(name: str, values: list[Any], error: Exception) -> Exception:
     """The error to raise for one that the array library raised inside op `name`."""
     if isinstance(error, MinidlError):
         return error
+    if isinstance(error, MemoryError):
+        return out_of_memory(name, values, error)
     same_backend(name, *values)
     kind = ShapeError if isinstance(error, ValueError) else DTypeError
     shown = ", ".join(f"{v.dtype}{list(v.shape)}" for v in values if hasattr(v, "shape"))

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from .autograd import Node, _mode, unbroadcast, wrap
-from .backend import array_module
+from .backend import array_module, out_of_memory
 from .errors import DTypeError, GradientError, ShapeError
 
 _FREED = "this graph was freed by an earlier backward(): give that one retain_graph=True"
@@ -99,7 +99,11 @@ def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool)
                     values.append(a)
             if not wanted:
                 continue
-            arrived = op.pullback(g, node if create else node.data, values, wanted, node._saved)
+            try:
+                arrived = op.pullback(g, node if create else node.data, values, wanted, node._saved)
+            except MemoryError as error:
+                plain = [v.data if isinstance(v, Node) else v for v in values]
+                raise out_of_memory(f"the gradient of {op.name}", plain, error) from error
             for k, i in enumerate(wanted):
                 ga, a = arrived[k], args[i]
                 if ga is None:

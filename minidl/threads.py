@@ -4,17 +4,24 @@ OpenBLAS, which NumPy's wheels bring, takes every core for every product. For th
 that pays little, and on a machine that is busy with something else it costs dearly: the threads wait for one
 another by spinning, and a step can take ten times as long. There is no public call to change it at run time,
 so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
+
+So minidl has a second thread of its own, the *assistant*. It takes the second half of a product, which is cut in two
+at a place that depends on its shape alone: the results are the same bits with and without it.
 """
 
 import ctypes
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .denormals import flush
 from .errors import OptionError
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"
 
@@ -58,3 +65,27 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         set_(before)
+
+
+_assistant: "ThreadPoolExecutor | None" = None
+
+
+def assistant() -> "ThreadPoolExecutor | None":
+    """The second thread, for those who have work to share; None if there is none."""
+    return _assistant
+
+
+@contextmanager
+def assisted(wanted: bool) -> Iterator[None]:
+    """Within the block there is an assistant, if it is `wanted` and NumPy may use more than one thread at all."""
+    global _assistant
+    if not wanted or _assistant is not None or (blas_threads() or 1) < 2:
+        yield
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "minidl-assistant", initializer=flush) as _assistant:
+        try:
+            yield
+        finally:
+            _assistant = None

@@ -2,8 +2,8 @@
 
     python tests/kill_harness.py --kills 200
 
-Each training saves a checkpoint every few updates, so that about half of the kills (SIGKILL: no last words) land in a
-save. A run is killed again and again until it ends by itself; its last checkpoint must then equal the uninterrupted
+Each training saves a checkpoint every few updates. Half of the kills (SIGKILL: no last words) come at a random moment,
+of start or training, half as soon as a save is seen to be under way. A run is killed again and again until it ends by itself; its last checkpoint must then equal the uninterrupted
 run's, bit for bit: weights, running statistics, optimizer, random streams, history (its seconds aside).
 """
 
@@ -75,6 +75,8 @@ def hurt(folder: Path, rule: str, kills: int, rng: random.Random) -> tuple[int, 
         if rng.random() < 0.9:
             process.stdout.readline()  # "ready": the rest are killed while they start and read
         time.sleep(rng.uniform(0, 0.5))
+        if rng.random() < 0.5:
+            await_save(folder, process)
         if process.poll() is not None:
             finish(process)
             break
@@ -86,6 +88,12 @@ def hurt(folder: Path, rule: str, kills: int, rng: random.Random) -> tuple[int, 
         check_latest(folder)
     finish(child(folder, rule))
     return done, saving
+
+
+def await_save(folder: Path, process: "subprocess.Popen[str]") -> None:
+    """Wait until the process has a temporary file, or has ended."""
+    while process.poll() is None and not any(folder.glob(".*.tmp")):
+        pass
 
 
 def check_latest(folder: Path) -> None:

@@ -260,6 +260,8 @@ def test_mdl010_pixels_that_were_not_scaled(digits):
         train(model, pixels, lr=1e-6)
     train(model, digits)
     train(model, Dataset(digits.inputs / np.float32(255), digits.labels))
+    train(model, Dataset((digits.inputs > 127).astype(np.float32), digits.labels))  # black and white
+    train(model, Dataset(digits.inputs * np.float32(100), digits.labels), lr=1e-9)  # whole numbers, but no pixels
 
 
 def test_mdl011_labels_numbered_from_one():
@@ -286,6 +288,8 @@ def test_mdl011_is_about_labels_that_are_classes():
 
 def test_mdl006_relu_units_that_are_dead():
     model = mlp()
+    model[0].bias.data[:4] = -100  # a few may be
+    train(model, epochs=2)
     model[0].bias.data[:12] = -100
     with pytest.warns(GuardWarning, match=r"^MDL006: at step 5, 75% of the 16 units of ReLU 1 \(of 1\)"):
         train(model, epochs=2)

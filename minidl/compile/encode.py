@@ -1,16 +1,18 @@
 """A program as the table of integers that the machine reads: a row per instruction, with addresses and sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..kernels.primitives import halves
 from . import machine
 from .addresses import blas, loop
 from .program import Array, Buffer, Instruction, Program
 
 WIDTH = 16  # integers in a row
+SHARED = 16384  # elements from which on it pays to share a pass over them between two threads
 _NO_TRANSPOSE, _TRANSPOSE, _ROWS, _COLUMNS = 111, 112, 101, 102  # CBLAS's own numbers
 _ACTIVATIONS = {"relu": machine.RELU, "leaky_relu": machine.LEAKY_RELU, "tanh": machine.TANH,
                 "sigmoid": machine.SIGMOID}  # fmt: skip
@@ -25,8 +27,7 @@ class Encoder:
         self.draws: list[Instruction] = []  # the dropout masks, in their order
         self._room = self.room(max(b.bytes for b in program.buffers("work")) // 4)
         x, own = program.buffers("batch")
-        pixels = inputs.dtype == np.uint8
-        rows = [[machine.GATHER, *x.shape, address(inputs), self.at(x), address(labels), self.at(own), pixels]]
+        rows = self._gather(x, own, inputs, labels)
         for step in program.instructions:
             if step.op != "update":
                 rows += getattr(self, f"_{step.op}")(step, *step.out, *step.args, **step.options)
@@ -50,6 +51,33 @@ class Encoder:
         self._numbers.append(value)
         return len(self._numbers) - 1
 
+    def _gather(self, x: Buffer, own: Buffer, inputs: Array, labels: Array) -> list[list[int]]:
+        count, width = x.shape
+        return _paired(count, count * width, lambda first, last: [
+            machine.GATHER, last - first, width, address(inputs), self.at(x) + 4 * first * width, address(labels),
+            self.at(own) + 8 * first, inputs.dtype == np.uint8, first])  # fmt: skip
+
+    def _product(self, m: int, n: int, k: int, a: tuple[int, int, bool], b: tuple[int, int, bool],
+                 y: int) -> list[list[int]]:  # fmt: skip
+        """A product (m, k) @ (k, n): of each operand the address, the length of its rows, whether it is transposed."""
+        gemm = blas("sgemm")
+        how = [_TRANSPOSE if transposed else _NO_TRANSPOSE for _, _, transposed in (a, b)]
+
+        def part(rows: slice, columns: slice) -> list[int]:
+            at_a = a[0] + 4 * rows.start * (1 if a[2] else a[1])
+            at_b = b[0] + 4 * columns.start * (b[1] if b[2] else 1)
+            at_y = y + 4 * (rows.start * n + columns.start)
+            return [machine.GEMM, gemm, *how, rows.stop - rows.start, columns.stop - columns.start, k, at_a, a[1],
+                    at_b, b[1], at_y, n]  # fmt: skip
+
+        cut = halves(m, k, n)
+        if cut is None:
+            return [part(slice(0, m), slice(0, n))]
+        side, at = cut
+        if side == "rows":
+            return _pair(part(slice(0, at), slice(0, n)), part(slice(at, m), slice(0, n)))
+        return _pair(part(slice(0, m), slice(0, at)), part(slice(0, m), slice(at, n)))
+
     def _moved(self, source: Buffer, target: Buffer) -> list[list[int]]:
         """The machine works in place: where an instruction does not, its operand is copied first."""
         if self.at(source) == self.at(target):
@@ -63,16 +91,13 @@ class Encoder:
         if m == 1:  # as NumPy calls it for a row and a matrix
             order = _COLUMNS if transposed else _ROWS
             return [[machine.GEMV, blas("sgemv"), order, k, n, self.at(b), b.shape[1], self.at(a), self.at(y)]]
-        how = _TRANSPOSE if transposed else _NO_TRANSPOSE
-        return [[machine.GEMM, blas("sgemm"), _NO_TRANSPOSE, how, m, n, k, self.at(a), k, self.at(b), b.shape[1],
-                 self.at(y), n]]  # fmt: skip
+        return self._product(m, n, k, (self.at(a), k, False), (self.at(b), b.shape[1], transposed), self.at(y))
 
     def _weight_gradient(self, step: Any, out: Buffer, x: Buffer, d: Buffer) -> list[list[int]]:
         (batch, m), n = x.shape, d.shape[1]
         if batch == 1:
             return [[machine.OUTER, m, n, self.at(x), self.at(d), self.at(out)]]
-        return [[machine.GEMM, blas("sgemm"), _TRANSPOSE, _NO_TRANSPOSE, m, n, batch, self.at(x), m, self.at(d), n,
-                 self.at(out), n]]  # fmt: skip
+        return self._product(m, n, batch, (self.at(x), m, True), (self.at(d), n, False), self.at(out))
 
     def _sum_rows(self, step: Any, out: Buffer, d: Buffer) -> list[list[int]]:
         batch, n = d.shape
@@ -82,12 +107,15 @@ class Encoder:
             return [[machine.COPY, n, self.at(d), self.at(out)]]
         return [[machine.GEMV, blas("sgemv"), _ROWS, batch, n, self.at(d), n, self.room(batch), self.at(out)]]
 
-    def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer) -> list[list[int]]:
-        return [*self._moved(y, out), [machine.BIAS, *y.shape, self.at(out), self.at(bias), machine.NONE]]
+    def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, kind: int = machine.NONE) -> list[list[int]]:
+        rows, width = y.shape
+        added = _paired(rows, rows * width, lambda first, last: [
+            machine.BIAS, last - first, width, self.at(out) + 4 * first * width, self.at(bias), kind])  # fmt: skip
+        return [*self._moved(y, out), *added]
 
     def _bias_activate(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, name: str) -> list[list[int]]:
         if name == "relu":
-            return [*self._moved(y, out), [machine.BIAS, *y.shape, self.at(out), self.at(bias), machine.RELU]]
+            return self._add_bias(step, out, y, bias, machine.RELU)
         return [*self._add_bias(step, out, y, bias), *self._activate(step, out, out, name)]
 
     def _activate(self, step: Any, out: Buffer, y: Buffer, name: str) -> list[list[int]]:
@@ -100,8 +128,11 @@ class Encoder:
     def _activation_back(self, step: Any, out: Buffer, g: Buffer, y: Buffer, name: str) -> list[list[int]]:
         if name not in _ACTIVATIONS:
             raise UnsupportedError(f"the machine knows no {name}")
-        row = [machine.ACTIVATE_BACK, out.bytes // 4, self.at(out), self.at(y), _ACTIVATIONS[name]]
-        return [*self._moved(g, out), row]
+        count = out.bytes // 4
+        rows = _paired(count, count, lambda first, last: [
+            machine.ACTIVATE_BACK, last - first, self.at(out) + 4 * first, self.at(y) + 4 * first,
+            _ACTIVATIONS[name]])  # fmt: skip
+        return [*self._moved(g, out), *rows]
 
     def _multiply(self, step: Any, out: Buffer, a: Buffer, b: Buffer) -> list[list[int]]:
         return [*self._moved(a, out), [machine.MULTIPLY, out.bytes // 4, self.at(out), self.at(b)]]
@@ -114,9 +145,15 @@ class Encoder:
 
     def _batch_norm(self, step: Any, y: Buffer, x_hat: Buffer, inverse: Buffer, mean: Buffer, squares: Buffer,
                     x: Buffer, gamma: Buffer, beta: Buffer, eps: float) -> list[list[int]]:  # fmt: skip
-        small = [self.at(b) for b in (x_hat, inverse, mean, squares)]
-        places = [self.at(b) for b in (x, y, gamma, beta)]
-        return [[machine.NORM, *x.shape, *places, self.number(eps), *small]]
+        rows, width = x.shape
+        places = [self.at(b) for b in (x, y, gamma, beta, x_hat, inverse, mean, squares)]
+        number = self.number(eps)
+
+        def part(first: int, last: int) -> list[int]:
+            here = [place + 4 * first for place in places]
+            return [machine.NORM, rows, last - first, *here[:4], number, *here[4:], width]
+
+        return _paired(width, rows * width, part)
 
     def _follow(self, step: Any, running_mean: Buffer, running_var: Buffer, mean: Buffer, squares: Buffer,
                 momentum: float, batch: int) -> list[list[int]]:  # fmt: skip
@@ -125,17 +162,42 @@ class Encoder:
 
     def _batch_norm_sums(self, step: Any, d_gamma: Buffer, d_beta: Buffer, g: Buffer,
                          x_hat: Buffer) -> list[list[int]]:  # fmt: skip
-        return [[machine.NORM_SUMS, *g.shape, *(self.at(b) for b in (g, x_hat, d_gamma, d_beta))]]
+        (rows, width), places = g.shape, [self.at(b) for b in (g, x_hat, d_gamma, d_beta)]
+        return _paired(width, rows * width, lambda first, last: [
+            machine.NORM_SUMS, rows, last - first, *[place + 4 * first for place in places], width])  # fmt: skip
 
     def _batch_norm_back(self, step: Any, dx: Buffer, g: Buffer, x_hat: Buffer, inverse: Buffer, gamma: Buffer,
                          d_gamma: Buffer, d_beta: Buffer) -> list[list[int]]:  # fmt: skip
-        places = [self.at(b) for b in (dx, x_hat, inverse, gamma, d_gamma, d_beta)]
-        return [*self._moved(g, dx), [machine.NORM_BACK, *g.shape, *places, self.room(3 * g.shape[1])]]
+        (rows, width), places = g.shape, [self.at(b) for b in (dx, x_hat, inverse, gamma, d_gamma, d_beta)]
+        room = self.room(6 * width + 32)  # three rows for each of two threads
+        made = _paired(width, rows * width, lambda first, last: [
+            machine.NORM_BACK, rows, last - first, *[place + 4 * first for place in places],
+            room + (12 * width + 64 if first else 0), width])  # fmt: skip
+        return [*self._moved(g, dx), *made]
 
     def _dropout_mask(self, step: Instruction, mask: Buffer, rate: float) -> list[list[int]]:
         self.draws.append(step)
         scale = self.number(1 / (1 - rate))
         return [[machine.DROPOUT, mask.bytes // 4, 0, 0, self.at(mask), self.number(rate), scale]]
+
+
+def _pair(one: list[int], other: list[int]) -> list[list[int]]:
+    """Two instructions that may be carried out at the same time."""
+    return [[*one, *[0] * (machine.PAIRED - len(one)), 1], other]
+
+
+def _paired(length: int, work: int, part: Callable[[int, int], list[int]]) -> list[list[int]]:
+    """An instruction for all of `length`, or, if that is `work` for two, one for each half."""
+    if work < SHARED:
+        return [part(0, length)]
+    middle = -(-length // 32) * 16
+    return _pair(part(0, middle), part(middle, length))
+
+
+def update_rows(head: list[int], start: int, stop: int, tail: list[int]) -> list[list[int]]:
+    """An optimizer's update of the elements from `start` to `stop`: what comes before and after those in the row."""
+    return _paired(stop - start, stop - start, lambda first, last: [
+        machine.UPDATE, *head, start + first, start + last, *tail])  # fmt: skip
 
 
 def address(array: Array) -> int:

@@ -1,17 +1,22 @@
 """A program carried out by the machine (machine.py): many steps in one call, with no Python between them."""
 
+import ctypes
+import sys
 from typing import Any
 
 import numpy as np
 
 from ..backend import generator
 from ..optim.ahead import Update, ahead
+from ..threads import assistant
 from . import machine
 from .emit import compiled, kept, source
-from .encode import Encoder, address, table
+from .encode import Encoder, address, table, update_rows
 from .program import Array, Program
 
 MOST = 1024  # steps in one call
+_YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
+_REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
 
 
 class Native:
@@ -42,7 +47,13 @@ class Native:
         self._draw(steps)
         code = self._coded(updates, steps)
         rows = np.ascontiguousarray(order[: steps * self._batch], np.int64).reshape(steps, self._batch)
-        machine.run(code, self._encoder.numbers, rows, self._losses, self._rights)
+        shared: list[Any] = [code, self._encoder.numbers, rows, self._losses, self._rights]
+        other = assistant()
+        board = np.zeros(32 if other else 0, np.int64)  # three numbers, each in a cache line of its own
+        helping = other.submit(machine.assist, *[*shared, board, _REST]) if other else None
+        machine.run(*shared, board, _REST)
+        if helping:
+            helping.result()
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
 
@@ -91,9 +102,9 @@ class Native:
                     if start <= first and last <= stop:
                         at_once[row[5]] = [machine.UPDATE_OUTER, *head, first, last, *tail, *row[1:5],
                                            address(vectors[1]), update.idle]  # fmt: skip
-                        final.append([machine.UPDATE, *head, at, first, *tail])
+                        final += update_rows(head, at, first, tail)
                         at = last
-                final.append([machine.UPDATE, *head, at, stop, *tail])
+                final += update_rows(head, at, stop, tail)
         rows = [at_once.get(row[5], row) if row[0] == machine.OUTER else row for row in rows]
         return table([*rows, *final])
 

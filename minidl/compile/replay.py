@@ -51,7 +51,7 @@ class Replay:
 
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
     a, b = args
-    return [partial(np.matmul, a, b.T if transposed else b, *out)]
+    return [partial(primitives.matmul, a, b.T if transposed else b, out[0])]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:

@@ -69,7 +69,9 @@ def compile_machine() -> None:
     from . import machine
 
     empty = np.zeros((0, 1), np.int64)
-    machine.run(empty, np.zeros(1, np.float32), empty, np.zeros(0, np.float32), np.zeros(0, np.int64))
+    none = np.zeros(0, np.int64)
+    for function, board in ((machine.run, none), (machine.assist, np.ones(32, np.int64))):
+        function(empty, np.zeros(1, np.float32), empty, np.zeros(0, np.float32), none, board, 0)
 
 
 def alone() -> bool:

@@ -23,7 +23,7 @@ class Dense:
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
         if activation not in ACTIVATIONS:
             return ops.dense.forward(x, weight, bias, activation=activation), None  # which says what is wrong with it
-        y: Any = x @ weight
+        y: Any = primitives.matmul(x, weight) if x.ndim == weight.ndim == 2 else x @ weight
         if bias is not None:
             y = np.add(y, bias, out=y) if y.dtype == np.result_type(y, bias) and y.ndim else y + bias
         if activation is not None:
@@ -38,7 +38,7 @@ class Dense:
         found = []
         for i in wanted:
             if i == 0:
-                found.append(d @ weight.T)
+                found.append(primitives.matmul(d, weight.T) if d.ndim == 2 else d @ weight.T)
             elif i == 1:
                 inputs, outputs = weight.shape
                 found.append(primitives.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))

@@ -11,8 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..threads import assistant
 
 Array = Any
+SPLIT, WORTH, WHOLE = (
+    4e6,
+    2e7,
+    1e9,
+)  # floating-point operations of a product: see `halves`, and asking for help from NumPy
 
 
 @functools.cache
@@ -25,6 +31,44 @@ def ones(count: int, dtype: Any) -> Array:
 def firsts(rows: int, columns: int) -> Array:
     """Where each row begins in an array (rows, columns), flattened."""
     return np.arange(rows) * columns
+
+
+def halves(m: int, k: int, n: int) -> tuple[str, int] | None:
+    """How a product (m, k) @ (k, n) is cut in two, for two threads: its "rows" or "columns", and at which of them.
+
+    The cut depends on the shapes alone, so that the result is the same bits on one thread and on two. Small
+    products are not cut (None), and large ones neither: those are left to OpenBLAS and its threads.
+    """
+    if min(m, n) < 2 or not SPLIT <= 2 * m * k * n < WHOLE:
+        return None
+    side, length = ("rows", m) if m >= n else ("columns", n)
+    return side, -(-length // 32) * 16
+
+
+def matmul(a: Array, b: Array, out: Array = None) -> Array:
+    """A @ b for matrices, in two halves (see `halves`), at the same time if there is another thread for it."""
+    (m, k), n = a.shape, b.shape[1]
+    cut = halves(m, k, n)
+    if cut is None:
+        return np.matmul(a, b, out=out)
+    out = np.empty((m, n), np.result_type(a, b)) if out is None else out
+    side, at = cut
+    if side == "rows":
+        first, second = (a[:at], b, out[:at]), (a[at:], b, out[at:])
+    else:
+        first, second = (a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])
+    other = assistant() if 2 * m * k * n >= WORTH else None
+    later = other.submit(_product, *second) if other else None
+    _product(*first)
+    if later is None:
+        _product(*second)
+    else:
+        later.result()
+    return out
+
+
+def _product(a: Array, b: Array, out: Array) -> None:
+    np.matmul(a, b, out=out)
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
@@ -65,7 +109,7 @@ def activation_back(g: Array, y: Array, name: str, out: Array = None) -> Array:
 
 def weight_gradient(x: Array, d: Array, out: Array = None) -> Array:
     """x.T @ d: (B, in), (B, out) -> (in, out). A batch of one is an outer product, and much faster as that."""
-    return np.multiply(x.T, d, out=out) if len(x) == 1 else np.matmul(x.T, d, out=out)
+    return np.multiply(x.T, d, out=out) if len(x) == 1 else matmul(x.T, d, out)
 
 
 def sum_rows(d: Array, out: Array = None) -> Array:

@@ -74,13 +74,17 @@ class Optimizer:
     @property
     def lr(self) -> float:
         """The learning rate of the next step (of the first group, should they differ). Assigning sets every group's."""
-        return self._groups[0].at(self.t + 1)[1]
+        return self.rate(self.t + 1)
 
     @lr.setter
     def lr(self, value: Any) -> None:
         value = LR.checked(type(self).__name__, "lr", value)
         for settings in self.groups:
             settings["lr"] = value
+
+    def rate(self, t: int) -> float:
+        """The learning rate of update number `t` (of the first group, should they differ)."""
+        return self._groups[0].at(t)[1]
 
     def step(self) -> None:
         """Move every parameter that has a gradient by one update.

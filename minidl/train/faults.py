@@ -24,7 +24,7 @@ from .undo import Snapshot, Traces, moved
 
 KEEP = 1.0  # processor seconds after which model and optimizer are copied anew: so much may have to be made again
 SMALL = 10_000  # elements: what can be looked at after each stretch
-FEW = 8  # steps: fewer are made with care at once, which is cheaper than a copy
+FEW = 8  # steps: if an epoch has no more left, they are made with care at once, which is cheaper than a copy
 
 ACTIONS = ("stop", "skip", "continue")
 
@@ -86,11 +86,10 @@ class Revocable:
     def advance(self, last: int) -> None:
         """As the engine does."""
         run = self._run
-        if last - run.batch < FEW or run.tally.skipped:
-            self._settle()
-            self._careful.advance(last)
-            return
         if not self._open:
+            if run.steps - run.batch < FEW or run.tally.skipped:
+                self._careful.advance(last)
+                return
             self._snapshot.keep()
             self._open, self._time = True, time.process_time()
         with np.errstate(all="ignore"):

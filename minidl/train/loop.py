@@ -11,7 +11,7 @@ from ..data import Dataset, Loader
 from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
-from ..threads import use_blas_threads
+from ..threads import assisted, use_blas_threads
 from .callbacks import Callback, Run
 from .engine import engine as make_engine
 from .faults import ACTIONS, watched
@@ -47,8 +47,8 @@ def fit(
 
     `train` and `validation` are data sets, or Loaders for those who want their own batches. `optimizer` holds
     the model's parameters; ``loss(output, labels)`` returns the batch's mean. `batch_size` 1 is SGD, "full" is
-    GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is the number that matrix products
-    use; by default one, unless they are large enough for more to be safe (see threads.py). Returns the `History`;
+    GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is how many may share the work;
+    by default two, and as many as the library takes where products are large (threads.py). Returns the `History`;
     afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
 
     `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
@@ -70,14 +70,17 @@ def fit(
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise OptionError(f"fit: threads must be an integer of at least 1, got {threads!r}")
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
-    threads = _suitable_threads(model, loader.batch_size) if threads is None else threads
+    large = _large(model, loader.batch_size)
     with ExitStack() as held:
-        held.enter_context(use_blas_threads(threads))
+        held.enter_context(assisted(not large and threads != 1))
+        held.enter_context(use_blas_threads(threads if large else 1))
         held.enter_context(flush_denormals())
         held.enter_context(listening(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
         if checkpoint is not None:
@@ -89,10 +92,9 @@ def fit(
     return run.history
 
 
-def _suitable_threads(model: Module, batch_size: int) -> int | None:
-    """One thread if the model's largest product is small, else as many as the library takes (None)."""
-    largest = max((p.size for p in model.parameters()), default=0)
-    return 1 if 2 * batch_size * largest < LARGE else None
+def _large(model: Module, batch_size: int) -> bool:
+    """Whether the model's products are better left to OpenBLAS's own threads."""
+    return 2 * batch_size * max((p.size for p in model.parameters()), default=0) >= LARGE
 
 
 def _train(

@@ -98,6 +98,8 @@ def train_run(
     use_backend(backend)
     start_seed(seed)
     train, test = find_dataset(dataset)
+    if not len(train):
+        raise DataError(f"--dataset {dataset}: {train.name} is empty: there is nothing to train on")
     if validation >= len(train):
         raise OptionError(f"--validation {validation}: the training set has only {len(train)} samples")
     train, held_out = train[: len(train) - validation], train[len(train) - validation :]

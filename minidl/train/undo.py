@@ -35,7 +35,6 @@ class Snapshot:
     def __init__(self, run: Run) -> None:
         self._run, self._traces = run, Traces(run.model)
         self._copies: list[Any] = []
-        self.keep()
 
     def keep(self) -> None:
         """Remember how things are now; copies go where the last ones were, as new memory is slow at first."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from ... import nn, optim
-from ...autograd import recording
 from ...backend import seed
 from ...errors import ShapeError
 from ...ops import batch_norm
@@ -116,10 +115,9 @@ def fb5() -> Result:
     ]
     names = ["x", "Dense\nWx + b", "ReLU\nφ", "BatchNorm", "Dense\nWx + b", "ReLU\nφ", "BatchNorm", "Dense\nWx + b"]
     outputs, values = [x], Tensor(x)
-    with recording(False):
-        for layer in layers:
-            values = layer(values)
-            outputs.append(values.numpy())
+    for layer in layers:
+        values = layer(values)
+        outputs.append(values.numpy())
     figure, axes = new_figure(len(names), 2, width=1.35, height=1.45, height_ratios=[1, 2])
     for i, (name, left) in enumerate(zip(names, outputs, strict=True)):
         _box(axes[0, i], name, last=i == len(names) - 1)

@@ -14,7 +14,7 @@ from ...data import Loader
 from ..callbacks import Callback, Run
 from . import during, start
 
-FIRST, TIMES = 4, 32  # updates before weights and activations are looked at; then after so many times as many each time
+FIRST, TIMES = 4, 256  # updates before weights and activations are looked at; then so many times as many, each time
 
 
 class Guards(Callback):
