@@ -38,7 +38,9 @@ def known(context: click.Context, parameter: click.Parameter, value: str) -> lis
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice([*SECTIONS, *WORKLOADS, "all"]))
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--output", default="benchmark", show_default=True, type=click.Path(path_type=Path), help="A folder.")
+@click.option(
+    "--output", default="runs/benchmark", show_default=True, type=click.Path(path_type=Path), help="A folder."
+)
 @click.option("--only", default="", callback=known, help="Contenders, with commas between them.")
 @click.option(
     "--peers",

@@ -9,7 +9,7 @@ make() {  # NAME PACKAGE...
 }
 
 make minidl -e .
-make minidl-fast -e . numba
+make minidl-fast -e '.[fast]'
 make others 'torch==2.13.0' jax scikit-learn threadpoolctl tinygrad autograd keras
 
 # tinygrad calls clang. Where there is none, the one that comes with zig does; its name for this machine is "native".

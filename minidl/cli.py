@@ -133,9 +133,14 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     "--threads",
     type=click.IntRange(min=1),
     default=None,
-    help="For matrix products.  [default: 1, more if they are large]",
+    help="How many may share the work.  [default: 2, more if products are large]",
 )
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", help="cupy: on the GPU.")
+@click.option(
+    "--on-nonfinite", type=click.Choice(["stop", "skip", "continue"]), default="stop",
+    help="What to do about a loss or gradient that is infinite or NaN.",
+)  # fmt: skip
+@click.option("--guards/--no-guards", default=True, help="Warn of likely mistakes (docs/guards.md).")
 @click.option(
     "--output", type=click.Path(path_type=Path), default=None, help="Results folder.  [default: runs/DATASET-TIME]"
 )

@@ -73,17 +73,27 @@ def test_minidl_trains_as_float64_does_by_its_losses_and_its_weights(result):
 
 @pytest.fixture
 def apart(tmp_path):
-    """How far minidl's training is from float64's, here in this process, on a few steps of W1."""
+    """How far minidl's training is from float64's, here in this process, on a few steps of a workload."""
     rng = np.random.default_rng(3)
     samples = Samples(rng.integers(256, size=(400, 784), dtype=np.uint8), rng.integers(10, size=400))
     share_samples(tmp_path, samples, samples)
-    workload = replace(WORKLOADS["W1"], steps=24, batch=16)
 
-    def run(module, variant):
+    def run(workload, module, variant):
         request = {"workload": vars(workload), "variants": [variant], "share": 1, "check": True, "module": module}
         return steps.work(request | {"folder": str(tmp_path)})[variant]
 
-    return lambda: steps.compare(workload, run("minidl", "fit"), run(REFERENCE.module, "eps"), True)
+    def compared(name="W1"):
+        workload = replace(WORKLOADS[name], steps=24, batch=min(WORKLOADS[name].batch, 16))
+        return steps.compare(workload, run(workload, "minidl", "fit"), run(workload, REFERENCE.module, "eps"), True)
+
+    return compared
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_minidl_and_float64_make_the_same_steps_on_every_workload(apart, name):
+    found = apart(name)
+    assert found["losses"] < 1e-4
+    assert found["weights"] < 0.01
 
 
 def test_other_initial_weights_are_noticed(apart, monkeypatch, result):

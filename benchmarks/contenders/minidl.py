@@ -3,12 +3,14 @@
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 import minidl
 from minidl import nn, optim
+from minidl.compile.warm import compile_machine
 from minidl.data import Dataset, Loader
 from minidl.train import Callback, evaluate, fit
 
@@ -90,6 +92,8 @@ class Fitting:
 def start(workload: Workload, samples: Samples, variant: str) -> Fitting:
     """Variants "fit": as a user calls it; "eager": every step as it is written, nothing compiled."""
     options: dict[str, Any] = {"threads": threads_of(variant)}
+    if find_spec("numba"):
+        compile_machine()  # which a run of more than a few seconds does by itself: see the section job
     if variant == "eager":
         if "compile" not in inspect.signature(fit).parameters:
             raise NotImplementedError("fit compiles nothing")

@@ -5,6 +5,7 @@ one. As the machine's results are those of NumPy's replay, bit for bit, training
 over when it is there.
 """
 
+import functools
 import importlib.util
 import os
 import subprocess
@@ -30,7 +31,7 @@ def ready(seconds: float) -> bool:
     global _compiling
     if loaded():
         return True
-    if importlib.util.find_spec("numba") is None or seconds < 2 * LOADING:
+    if seconds < 2 * LOADING or not installed():
         return False
     if _compiling is not None:
         return _compiling.poll() == 0 and cached()
@@ -42,6 +43,12 @@ def ready(seconds: float) -> bool:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
     )  # fmt: skip
     return False
+
+
+@functools.cache
+def installed() -> bool:
+    """Whether Numba is there."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def cached() -> bool:

@@ -53,17 +53,17 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
-        losses, e, total = primitives.softmax_cross_entropy(logits, labels)
+        losses, *saved, _ = primitives.softmax_cross_entropy(logits, labels)
         if reduction == "none":
-            return losses, (e, total)
+            return losses, saved
         value = losses @ primitives.ones(len(losses), losses.dtype)
-        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, (e, total)
+        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, saved
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
         share = g[:, None] if reduction == "none" else g / g.dtype.type(len(logits)) if reduction == "mean" else g
-        e, total = saved
-        return [primitives.softmax_cross_entropy_back(e, total, labels, share)]
+        e, total, own = saved
+        return [primitives.softmax_cross_entropy_back(e, total, own, share)]
 
 
 @kernel(ops.batch_norm, "numpy")

@@ -117,28 +117,27 @@ def sum_rows(d: Array, out: Array = None) -> Array:
     return np.matmul(ones(len(d), d.dtype), d, out=out)
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, e: Array = None) -> tuple[Array, Array, Array]:
-    """The losses (B,), e^(logits - max) (C, B), its sums (B,): classes first, as NumPy is faster then."""
+def softmax_cross_entropy(logits: Array, labels: Array, e: Array = None) -> tuple[Array, Array, Array, Array, Array]:
+    """The losses (B,), e^(logits - max) (C, B), its sums (B,): classes first, as NumPy is faster then.
+
+    And where each sample's own class is in (C, B), flattened; and its logit, the sample's largest subtracted (B,).
+    """
     if e is None:
         e = np.empty(logits.shape[::-1], logits.dtype)
     e[...] = logits.T
     e -= np.maximum.reduce(e, axis=0)
-    picked = e.reshape(-1).take(_places(e, labels))
+    own = firsts(*e.shape).take(labels) + firsts(e.shape[1], 1)
+    picked = e.reshape(-1).take(own)
     np.exp(e, out=e)
     total = np.add.accumulate(e, axis=0)[-1] if len(labels) == 1 else np.add.reduce(e, axis=0)  # row by row, both
-    return np.log(total) - picked, e, total
+    return np.log(total) - picked, e, total, own, picked
 
 
-def softmax_cross_entropy_back(e: Array, total: Array, labels: Array, g: Any, out: Array = None) -> Array:
+def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None) -> Array:
     """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1)."""
     d = e / total
-    d.reshape(-1)[_places(d, labels)] -= 1
+    d.reshape(-1)[own] -= 1
     return np.multiply(d.T, g, out=out, order="C")
-
-
-def _places(e: Array, labels: Array) -> Array:
-    """Where each sample's own class is in (C, B), flattened."""
-    return firsts(*e.shape).take(labels) + firsts(e.shape[1], 1)
 
 
 def batch_norm(

@@ -21,7 +21,8 @@ class Compiled:
         self._labels = loader.dataset.labels.astype(np.int64, order="C")
         self._natural = np.arange(len(self._labels))
         self._bound: Any = None  # the program for whole batches, ...
-        self._native: Any = None  # ... as machine code, once that is there
+        self._native: Any = None  # ... as machine code, once that is there; False if it cannot be
+        self._checked = False
         self._seconds = 0.0  # that a step takes, as far as is known
 
     def advance(self, last: int) -> None:
@@ -33,47 +34,46 @@ class Compiled:
         while run.batch < last and (start := time.perf_counter()) < until:
             count = max(1, min(whole - run.batch, self._stride()))
             rows = order[run.batch * size : (run.batch + count) * size]
-            before = run.step
-            if run.batch >= whole or self._machine(size) is None:
-                self._replay(rows[:size])
+            bound = self._step.bound(min(size, len(rows)), self._inputs, self._labels)
+            if bound is None:
+                self._eager.advance(run.batch + 1)
+                continue
+            self._check(bound)
+            if run.batch >= whole or not self._machine(bound):
+                self._replay(bound, rows)
             else:
                 self._natively(rows, count)
-            if run.stopped is not None:
-                return
-            taken = (time.perf_counter() - start) / max(run.step - before, 1)
+            taken = (time.perf_counter() - start) / count
             self._seconds = taken if self._seconds == 0 else 0.9 * self._seconds + 0.1 * taken
 
     def _stride(self) -> int:
-        """How many steps machine code makes in one go: as many as fit between two pauses."""
+        """How many steps to make in one go: as many as fit between two pauses."""
         return int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
 
-    def _machine(self, size: int) -> Any:
-        """The whole batches' program as machine code; None if there is none (yet)."""
-        from ..compile import warm
-
-        bound = self._step.bound(size, self._inputs, self._labels)
-        if bound is None or bound is not self._bound:
-            self._bound, self._native = bound, None
-        if self._native is None and bound is not None:
-            run = self._run
-            left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
-            if warm.ready(left):
-                try:
-                    self._check(bound)
-                    self._native = bound.native(self._inputs, self._labels)
-                except (UnsupportedError, ImportError, OSError, RuntimeError):  # Numba's cache, too, may be unusable
-                    self._native = False
-        return self._native or None
-
     def _check(self, bound: Any) -> None:
-        """See to it once that all labels are classes. Raises `LabelError`."""
-        if self._labels is not None and not getattr(self, "_checked", False):
+        """See to it, once, that all labels are classes. Raises `LabelError`."""
+        if not self._checked:
             logits = np.broadcast_to(bound.logits[:1], (len(self._labels), bound.logits.shape[1]))
             check_labels(self._labels, logits)
             self._checked = True
 
+    def _machine(self, bound: Any) -> Any:
+        """The whole batches' program `bound` as machine code; None or False if there is none (yet)."""
+        from ..compile import warm
+
+        if bound is not self._bound:
+            self._bound, self._native = bound, None
+        run = self._run
+        left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
+        if self._native is None and (warm.loaded() or warm.ready(left)):
+            try:
+                self._native = bound.native(self._inputs, self._labels)
+            except (UnsupportedError, ImportError, OSError, RuntimeError):  # Numba's cache, too, may be unusable
+                self._native = False
+        return self._native
+
     def _natively(self, rows: Any, count: int) -> None:
-        """Many steps, by machine code."""
+        """Steps by machine code."""
         run = self._run
         losses, rights, run.lr = self._native.run(rows, count)
         for loss, right in zip(losses, rights, strict=True):
@@ -82,20 +82,16 @@ class Compiled:
         run.step += len(losses)
         run.batch += len(losses)
 
-    def _replay(self, rows: Any) -> None:
-        """One step, by NumPy."""
-        run = self._run
-        bound = self._step.bound(len(rows), self._inputs, self._labels)
-        if bound is None:
-            self._eager.advance(run.batch + 1)
-            return
-        self._check(bound)
-        run.lr = run.optimizer.lr
-        bound.gather(self._inputs, self._labels, rows)
-        bound.forward()
-        bound.backward()
-        bound.update()
-        run.loss = bound.loss
-        run.tally.count(bound.loss, int(bound.right), len(rows))
-        run.step += 1
-        run.batch += 1
+    def _replay(self, bound: Any, rows: Any) -> None:
+        """Steps by NumPy."""
+        run, size = self._run, self._size
+        for first in range(0, len(rows), size):
+            batch = rows[first : first + size]
+            bound.gather(self._inputs, self._labels, batch)
+            bound.forward()
+            bound.backward()
+            bound.update()
+            run.tally.count(bound.loss, int(bound.right), len(batch))
+            run.step += 1
+            run.batch += 1
+        run.loss, run.lr = bound.loss, run.optimizer.rate(run.optimizer.t)

@@ -89,7 +89,8 @@ def find_rule(name: str) -> Any:
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
     lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int,
-    threads: int | None, backend: str, checkpoint_every: str, output: Path | None, *, resumed: bool = False,
+    threads: int | None, backend: str, on_nonfinite: str, guards: bool, checkpoint_every: str, output: Path | None, *,
+    resumed: bool = False,
 ) -> None:  # fmt: skip
     """Carry out ``minidl train``: its options, by name; `resumed`: go on with what is in the folder `output`."""
     config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
@@ -123,7 +124,7 @@ def train_run(
         say(model.summary())
         history = fit(
             model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None,
-            threads=threads, checkpoint=checkpoints, resume=resumed,
+            threads=threads, checkpoint=checkpoints, resume=resumed, on_nonfinite=on_nonfinite, guards=guards,
         )  # fmt: skip
         result = evaluate(model, test)
         history.save(folder / "history.jsonl")

@@ -54,7 +54,9 @@ def batch_of_one(run: Run, loader: Loader) -> None:
     layer = next((m for _, m in run.model.named_modules() if isinstance(m, nn.BatchNorm)), None)
     if layer is not None and last == 1:
         what = f"the last of the {len(loader)} batches holds" if size > 1 else "batches hold"
-        fix = f"Loader(data, {size}, drop_last=True)" if size > 1 else "a batch_size of at least 2"
+        fix = (
+            f"another batch_size, or Loader(data, {size}, drop_last=True)" if size > 1 else "a batch_size of at least 2"
+        )
         raise ShapeError(
             f"MDL009: {what} one sample, which has no variance for {layer!r} to normalise by: give fit {fix}"
         )
