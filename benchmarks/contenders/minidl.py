@@ -79,7 +79,13 @@ class Fitting:
         return watcher.values
 
     def stretches(self, parts: Sequence[np.ndarray]) -> list[float]:
-        """All parts in one call of `fit`, as a user's epochs are; the seconds that each took."""
+        """All parts in one call of `fit`, as a user's epochs are; the seconds that each took.
+
+        The machine code is loaded beforehand, as `fit` does by itself in a run of more than a few seconds: that
+        is measured in the section job.
+        """
+        if find_spec("numba") and self.options.get("compile") is not False:
+            compile_machine()
         clock = Clock(np.cumsum([len(part) for part in parts]).tolist())
         self._fit(np.concatenate(parts), clock)
         return np.diff(clock.times).tolist()
@@ -92,8 +98,6 @@ class Fitting:
 def start(workload: Workload, samples: Samples, variant: str) -> Fitting:
     """Variants "fit": as a user calls it; "eager": every step as it is written, nothing compiled."""
     options: dict[str, Any] = {"threads": threads_of(variant)}
-    if find_spec("numba"):
-        compile_machine()  # which a run of more than a few seconds does by itself: see the section job
     if variant == "eager":
         if "compile" not in inspect.signature(fit).parameters:
             raise NotImplementedError("fit compiles nothing")

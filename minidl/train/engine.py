@@ -14,6 +14,8 @@ from .compiled import Compiled
 from .eager import Eager
 from .recorded import Recorded
 
+OPTIONAL = ("minidl.compile", "minidl.kernels")  # folders that may be deleted
+
 
 def engine(
     run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], compiled: bool | None
@@ -50,9 +52,9 @@ def _step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[An
     try:
         from ..compile import Step
     except ModuleNotFoundError as missing:  # the folder may be deleted
-        if missing.name != "minidl.compile":
+        if missing.name not in OPTIONAL:
             raise
-        return None, "minidl/compile is not there"
+        return None, f"{missing.name} is not there"
     step = Step(run.model, loss, run.optimizer)
     run.model.train()
     step.bound(loader.batch_size, inputs, labels.astype(np.int64))
@@ -66,9 +68,9 @@ def _recorded(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tupl
     try:
         from ..compile.cupy_graph import GraphStep
     except ModuleNotFoundError as missing:
-        if missing.name != "minidl.compile":
+        if missing.name not in OPTIONAL:
             raise
-        return None, "minidl/compile is not there"
+        return None, f"{missing.name} is not there"
     run.model.train()
     try:
         return GraphStep(run.model, loss, run.optimizer, loader), None

@@ -1,6 +1,7 @@
 """Signals that ask a training to stop: noted when they come, obeyed between two updates."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,11 +35,16 @@ def listening(*signals: Any) -> Iterator[None]:
                 continue
             mine.append(number)
             _heard[number] = signal.signal(number, _hear)
+    hook = sys.unraisablehook
+    if mine and outermost:
+        # a second Ctrl-C that comes where Python cannot raise (in a weakref's callback) is obeyed with the first
+        sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else hook(lost)
     try:
         yield
         if mine and outermost:
             obey()
     finally:
+        sys.unraisablehook = hook
         for number in mine:
             signal.signal(number, _heard.pop(number))
         if mine and outermost:
