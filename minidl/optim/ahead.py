@@ -37,8 +37,14 @@ def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Up
     optimizer._prepare()
     found = []
     for group in optimizer._groups:
-        days = [group.at(optimizer.t + 1 + k) for k in range(steps)]
-        scalars = np.array([group.executor.numbers(rule, lr, optimizer.t + 1 + k) for k, (rule, lr) in enumerate(days)])
+        first = optimizer.t + 1
+        today = group.at(first)
+        scheduled = callable(group.lr) or group.rule.scheduled
+        days = [today, *[group.at(first + k) for k in range(1, steps)]] if scheduled else [today] * steps
+        if scheduled or group.executor.timed:
+            scalars = np.array([group.executor.numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(days)])
+        else:
+            scalars = np.tile(group.executor.numbers(*days[0], first), (steps, 1))
         runs = optimizer._flat.runs(moving, group.first, group.last)
         found.append(Update(group.rule.name, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
     return found

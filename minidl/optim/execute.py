@@ -30,6 +30,7 @@ class Blocks:
         self.plan = Plan(equation(rule))
         self._names = rule.numbers()
         self._work_out = Scalars(self.plan.scalars)
+        self.timed = "t" in self._work_out.inputs  # whether its numbers change from step to step by themselves
         self.vectors, dtype = vectors, vectors[0].dtype
         self._scalars = np.empty(len(self.plan.scalars), dtype)
         self._buffers = [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]

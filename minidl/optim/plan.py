@@ -104,6 +104,11 @@ class Scalars:
                 function = x.op if callable(x.op) else _PYTHON.get(x.op) or getattr(np, x.op)
                 self._steps.append((i, function, [index[a] for a in x.args]))
 
+    @property
+    def inputs(self) -> set[str]:
+        """The names of the values that the expressions are made of."""
+        return {name for _, name in self._inputs}
+
     def __call__(self, given: Mapping[str, Any]) -> list[Any]:
         """Their values, in the order of the expressions."""
         values = self._values.copy()

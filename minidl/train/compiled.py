@@ -76,8 +76,7 @@ class Compiled:
         """Steps by machine code."""
         run = self._run
         losses, rights, run.lr = self._native.run(rows, count)
-        for loss, right in zip(losses, rights, strict=True):
-            run.tally.count(loss, int(right), self._size)
+        run.tally.extend(losses, rights, self._size)
         run.loss = losses[-1]
         run.step += len(losses)
         run.batch += len(losses)

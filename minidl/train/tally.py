@@ -31,6 +31,14 @@ class Tally:
         if right is not None:
             self.right = right if self.right is None else self.right + right
 
+    def extend(self, losses: Any, rights: Any, samples: int) -> None:
+        """Count batches of so many `samples` each: their mean losses, and how many were right in each."""
+        for loss in (losses.astype("float64") * samples).tolist():  # added one by one, as `count` does
+            self.loss = self.loss + loss
+        right = int(rights.sum())
+        self.right = right if self.right is None else self.right + right
+        self.samples += samples * len(losses)
+
     def means(self) -> dict[str, float]:
         """The mean loss over the samples (NaN over none); where there are any, the accuracy and what was skipped."""
         means = {"loss": float(self.loss) / self.samples if self.samples else math.nan}
