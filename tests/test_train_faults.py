@@ -82,7 +82,9 @@ def test_the_first_op_is_named_with_its_layer(compile):
     minidl.seed(1)
     model = nn.Sequential(nn.Dense(6, 8), nn.ReLU(), nn.Dense(8, 2))
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    with pytest.raises(NonFiniteError, match=r"the loss is nan; it began in (dense|matmul), forward, in layers.0 D") as error:
+    with pytest.raises(
+        NonFiniteError, match=r"the loss is nan; it began in (dense|matmul), forward, in layers.0 D"
+    ) as error:
         train(model, optimizer, spoilt(47, 3e38), compile=compile)
     assert isinstance(error.value.__cause__, NonFiniteError)
     assert str(error.value.__cause__) in str(error.value)
