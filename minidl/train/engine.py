@@ -28,6 +28,8 @@ def engine(
     if compiled is False:
         return eager
     there = {backend_of(p.data) for p in run.model.parameters()}
+    if there == {"cupy"} and compiled is None:  # a recorded step has not been run on a GPU yet: only if asked for
+        return eager
     step, reason = _recorded(run, loader, loss) if there == {"cupy"} else _step(run, loader, loss)
     if any(type(w).on_step is not Callback.on_step for w in watchers):
         reason = "a callback has an on_step, which is to see the gradients of every step"
