@@ -8,7 +8,7 @@ the CPU, by NumPy, so one seed gives one model on both backends.
 import os
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -17,6 +17,9 @@ import numpy as np
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
+
+# What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
+shelf: dict[tuple[str, str], Callable[..., Any]] = {}
 
 _BACKENDS = ("numpy", "cupy")
 _current = "numpy"

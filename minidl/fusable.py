@@ -7,9 +7,6 @@ from .autograd import Node, Op, unbroadcast
 from .backend import Array, backend_of
 from .sweep import gradients
 
-# What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
-shelf: dict[tuple[str, str], Callable[..., Any]] = {}
-
 
 class Fusable(Op):
     """A composition of ops, which is its own specification; a kernel may stand in for it.

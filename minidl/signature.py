@@ -66,10 +66,8 @@ def literals(values: Sequence[Any], count: int, like: Array = None) -> list[Any]
 
 def explained(name: str, values: list[Any], error: Exception) -> Exception:
     """The error to raise for one that the array library raised inside op `name`."""
-    if isinstance(error, MinidlError):
-        return error
-    if isinstance(error, MemoryError):
-        return out_of_memory(name, values, error)
+    if isinstance(error, MinidlError | MemoryError):
+        return error if isinstance(error, MinidlError) else out_of_memory(name, values, error)
     same_backend(name, *values)
     kind = ShapeError if isinstance(error, ValueError) else DTypeError
     shown = ", ".join(f"{v.dtype}{list(v.shape)}" for v in values if hasattr(v, "shape"))

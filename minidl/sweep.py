@@ -102,8 +102,7 @@ def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool)
             try:
                 arrived = op.pullback(g, node if create else node.data, values, wanted, node._saved)
             except MemoryError as error:
-                plain = [v.data if isinstance(v, Node) else v for v in values]
-                raise out_of_memory(f"the gradient of {op.name}", plain, error) from error
+                raise out_of_memory(f"the gradient of {op.name}", [node.data], error) from error
             for k, i in enumerate(wanted):
                 ga, a = arrived[k], args[i]
                 if ga is None:

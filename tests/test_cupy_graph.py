@@ -12,7 +12,7 @@ from cuda_on_cpu import COMPILER, launch
 from strict import StrictArray, strict
 
 import minidl
-from minidl import backend, fusable, nn, ops, optim
+from minidl import backend, nn, ops, optim
 from minidl.compile import cupy_graph
 from minidl.data import Dataset, Loader
 from minidl.kernels import cupy_nn
@@ -69,7 +69,7 @@ def _gpu(monkeypatch):
     monkeypatch.setattr(cupy_graph, "uses_tf32", lambda: False)
     monkeypatch.setattr(cupy_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
     monkeypatch.setattr(cupy_nn, "launch", launch)
-    monkeypatch.setitem(fusable.shelf, ("launch", "strict"), launch)
+    monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
 

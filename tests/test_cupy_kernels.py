@@ -9,7 +9,7 @@ from test_optim_program import vectors
 from test_optim_rules import VARIANTS, names
 
 import minidl
-from minidl import fusable, ops
+from minidl import backend, ops
 from minidl.autograd import wrap
 from minidl.backend import to_numpy
 from minidl.kernels import cupy_gemm, cupy_nn
@@ -34,7 +34,7 @@ def launches(monkeypatch):
         launch(source, name, *args)
 
     monkeypatch.setattr(cupy_nn, "launch", launch_and_note)
-    monkeypatch.setitem(fusable.shelf, ("launch", "strict"), launch_and_note)
+    monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch_and_note)
     for op in KERNELS:
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
     return made

@@ -6,9 +6,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..backend import Array, array_module, backend_of, current_backend, generator, module_of, out_of_memory, to_backend
+from ..backend import (
+    Array,
+    array_module,
+    backend_of,
+    current_backend,
+    generator,
+    module_of,
+    out_of_memory,
+    shelf,
+    to_backend,
+)
 from ..errors import DataError, DTypeError, OptionError
-from ..fusable import shelf
 from .dataset import Dataset
 
 _PIXEL = np.float32(1 / 255)

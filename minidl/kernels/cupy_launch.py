@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from ..fusable import shelf
+from ..backend import shelf
 
 OPTIONS = ("--fmad=false",)  # no product and sum rounded as one: where NumPy does the same operations, the same bits
 

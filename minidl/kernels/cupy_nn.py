@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import ops
 from ..autograd import recording, wrap
-from ..backend import array_module
-from ..fusable import Fusable, kernel, shelf
+from ..backend import array_module, shelf
+from ..fusable import Fusable, kernel
 from ..sweep import gradients
 from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..backend import Array, array_module, backend_of
+from ..backend import Array, array_module, backend_of, shelf
 from ..errors import UnsupportedError
-from ..fusable import shelf
 from .cuda import Fused
 from .flat import Run, aligned
 from .plan import Plan, Scalars
