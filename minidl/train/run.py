@@ -4,6 +4,7 @@ import inspect
 import json
 import platform
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -163,6 +164,7 @@ def _told_how_to_go_on(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off what is said now
         kept = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
         again = f"minidl train --resume {shlex.quote(str(folder))}"
         print(f"\ninterrupted; {kept}; to go on: {again}", file=sys.stderr)
