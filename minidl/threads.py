@@ -11,17 +11,16 @@ at a place that depends on its shape alone: the results are the same bits with a
 
 import ctypes
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
 
 import numpy as np
 
 from .denormals import flush
 from .errors import OptionError
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 _NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"
 
@@ -67,10 +66,48 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
         set_(before)
 
 
-_assistant: "ThreadPoolExecutor | None" = None
+class Assistant:
+    """A second thread, which makes one call while its owner makes another.
+
+    Two queues are all: they hand a call over in half the time that an executor and its futures take.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._ends: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="minidl-assistant", daemon=True)
+        self._thread.start()
+
+    def both(self, mine: Callable[[], object], other: Callable[[], object]) -> None:
+        """Call `mine` here and `other` there, at the same time. Raises what either raises."""
+        self._calls.put(other)
+        try:
+            mine()
+        finally:
+            error = self._ends.get()
+        if error is not None:
+            raise error
+
+    def leave(self) -> None:
+        """Let the thread come to its end."""
+        self._calls.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        flush()
+        while (call := self._calls.get()) is not None:
+            try:
+                call()
+            except BaseException as error:
+                self._ends.put(error)
+            else:
+                self._ends.put(None)
 
 
-def assistant() -> "ThreadPoolExecutor | None":
+_assistant: Assistant | None = None
+
+
+def assistant() -> Assistant | None:
     """The second thread, for those who have work to share; None if there is none."""
     return _assistant
 
@@ -82,10 +119,9 @@ def assisted(wanted: bool) -> Iterator[None]:
     if not wanted or _assistant is not None or (blas_threads() or 1) < 2:
         yield
         return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1, "minidl-assistant", initializer=flush) as _assistant:
-        try:
-            yield
-        finally:
-            _assistant = None
+    _assistant = Assistant()
+    try:
+        yield
+    finally:
+        _assistant.leave()
+        _assistant = None

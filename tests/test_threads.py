@@ -71,6 +71,19 @@ def test_two_threads_give_the_same_bits_as_one():
         np.testing.assert_array_equal(value, weights[1][name], err_msg=name)
 
 
+@needs_openblas
+def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on():
+    with use_blas_threads(2), assisted(True):
+        assert assistant() is not None
+        with pytest.raises(ZeroDivisionError):
+            assistant().both(list, lambda: 1 / 0)
+        with pytest.raises(KeyError):
+            assistant().both(lambda: {}["mine"], list)
+        seen = []
+        assistant().both(lambda: seen.append(1), lambda: seen.append(2))
+        assert sorted(seen) == [1, 2]
+
+
 def test_a_product_in_halves_is_the_product():
     rng = np.random.default_rng(0)
     for m, k, n in ((128, 784, 256), (784, 128, 256), (200, 300, 100), (33, 1000, 71)):

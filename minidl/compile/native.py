@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,10 +51,11 @@ class Native:
         shared: list[Any] = [code, self._encoder.numbers, rows, self._losses, self._rights]
         other = assistant()
         board = np.zeros(32 if other else 0, np.int64)  # three numbers, each in a cache line of its own
-        helping = other.submit(machine.assist, *[*shared, board, _REST]) if other else None
-        machine.run(*shared, board, _REST)
-        if helping:
-            helping.result()
+        run = partial(machine.run, *shared, board, _REST)
+        if other is None:
+            run()
+        else:
+            other.both(run, partial(machine.assist, *shared, board, _REST))
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
 

@@ -51,7 +51,12 @@ class Replay:
 
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
     a, b = args
-    return [partial(primitives.matmul, a, b.T if transposed else b, out[0])]
+    return [primitives.product(a, b.T if transposed else b, out[0])]
+
+
+def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
+    x, d = args
+    return [partial(np.multiply, x.T, d, *out) if len(x) == 1 else primitives.product(x.T, d, *out)]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
@@ -141,7 +146,7 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "bias_activate": _bias_activate,
     "activate": _activate,
     "activation_back": _activation_back,
-    "weight_gradient": lambda out, args: [partial(primitives.weight_gradient, *args, *out)],
+    "weight_gradient": _weight_gradient,
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "batch_norm": _batch_norm,

@@ -6,6 +6,7 @@ Therefore sums over a batch are products with ones, or go row by row, and nothin
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,7 @@ from .. import ops
 from ..threads import assistant
 
 Array = Any
-SPLIT, WORTH, WHOLE = (
-    4e6,
-    2e7,
-    1e9,
-)  # floating-point operations of a product: see `halves`, and asking for help from NumPy
+SPLIT, WHOLE = 4e6, 1e9  # floating-point operations of a product: see `halves`
 
 
 @functools.cache
@@ -47,28 +44,32 @@ def halves(m: int, k: int, n: int) -> tuple[str, int] | None:
 
 def matmul(a: Array, b: Array, out: Array = None) -> Array:
     """A @ b for matrices, in two halves (see `halves`), at the same time if there is another thread for it."""
-    (m, k), n = a.shape, b.shape[1]
-    cut = halves(m, k, n)
-    if cut is None:
+    if halves(len(a), *b.shape) is None:
         return np.matmul(a, b, out=out)
-    out = np.empty((m, n), np.result_type(a, b)) if out is None else out
-    side, at = cut
-    if side == "rows":
-        first, second = (a[:at], b, out[:at]), (a[at:], b, out[at:])
-    else:
-        first, second = (a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])
-    other = assistant() if 2 * m * k * n >= WORTH else None
-    later = other.submit(_product, *second) if other else None
-    _product(*first)
-    if later is None:
-        _product(*second)
-    else:
-        later.result()
+    out = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
+    product(a, b, out)()
     return out
 
 
-def _product(a: Array, b: Array, out: Array) -> None:
-    np.matmul(a, b, out=out)
+def product(a: Array, b: Array, out: Array) -> Callable[[], object]:
+    """What writes A @ b into `out`, as `matmul` does, whenever it is called."""
+    cut = halves(len(a), *b.shape)
+    if cut is None:
+        return functools.partial(np.matmul, a, b, out)
+    side, at = cut
+    parts = [(a[:at], b, out[:at]), (a[at:], b, out[at:])]
+    if side == "columns":
+        parts = [(a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])]
+    return functools.partial(_both, *[functools.partial(np.matmul, *part) for part in parts])
+
+
+def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
+    other = assistant()
+    if other is None:
+        first()
+        second()
+    else:
+        other.both(first, second)
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
