@@ -286,9 +286,11 @@ def test_float64_models_are_replayed(digits):
 def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_path):
     pytest.importorskip("numba")
     program = (
-        "from minidl.compile import warm; import time\n"
+        "from minidl.compile import warm; from pathlib import Path; import os, time\n"
         "first = warm.ready(60)\n"
-        "while warm._compiling is not None and warm._compiling.poll() is None: time.sleep(0.1)\n"
+        "while warm._compiling is not None and warm._compiling.poll() is None:\n"
+        "    if warm.cached(): assert any(Path(os.environ['NUMBA_CACHE_DIR']).rglob('machine.assist-*.nbi'))\n"
+        "    time.sleep(0.1)\n"
         "print(first, warm.ready(60), warm.ready(0.1), warm.cached(), warm.loaded())"
     )
     environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -70,14 +70,14 @@ def cache_folder() -> Path:
 
 
 def compile_machine() -> None:
-    """Have Numba compile the machine, or load it from its cache."""
+    """Have Numba compile the machine, or load it from its cache; `run` is the last, as `cached` looks for it."""
     import numpy as np
 
     from . import machine
 
     empty = np.zeros((0, 1), np.int64)
     none = np.zeros(0, np.int64)
-    for function, board in ((machine.run, none), (machine.assist, np.ones(32, np.int64))):
+    for function, board in ((machine.assist, np.ones(32, np.int64)), (machine.run, none)):
         function(empty, np.zeros(1, np.float32), empty, np.zeros(0, np.float32), none, board, 0)
 
 
