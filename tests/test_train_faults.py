@@ -10,7 +10,7 @@ from minidl import nn, optim
 from minidl.backend import generator
 from minidl.data import Dataset, Loader
 from minidl.errors import NonFiniteError, OptionError
-from minidl.train import Callback, fit
+from minidl.train import Callback, Checkpoint, fit
 
 RNG = np.random.default_rng(3)
 INPUTS = RNG.normal(size=(600, 6)).astype(np.float32)
@@ -210,6 +210,54 @@ def test_a_large_weight_whose_gradient_alone_is_at_fault_is_found_in_its_step(st
     with pytest.raises(NonFiniteError, match=f"step {step + 1} .*the gradient of layers.0.weight holds nan"):
         train(model, optimizer, Dataset(INPUTS, LABELS), loss=fails, callbacks=[Pause()])
     assert np.isfinite(model[0].weight.numpy()).all()
+
+
+@pytest.mark.parametrize("ends", ["checkpoint", "stop"])
+def test_such_a_step_is_neither_saved_nor_what_training_ends_with(tmp_path, ends):
+    minidl.seed(1)
+    model = nn.Sequential(nn.Dense(6, 3000), nn.ReLU(), nn.Dense(3000, 2))
+    optimizer = optim.SGD(model.parameters(), lr=1e-3)
+
+    def fails(output, y):
+        value = nn.softmax_cross_entropy(output, y)
+        return value + minidl.sqrt((model[0].weight * 0.0).sum()) if optimizer.t == 19 else value
+
+    class Stop(Callback):
+        def interval(self, run):
+            return 20 - run.batch if run.batch < 20 else None
+
+        def on_pause(self, run):
+            if run.step == 20:
+                run.stop("enough")
+
+    options = {"checkpoint": Checkpoint(tmp_path, "10 steps")} if ends == "checkpoint" else {"callbacks": [Stop()]}
+    with pytest.raises(NonFiniteError, match=r"step 20 .*the gradient of layers.0.weight holds nan"):
+        train(model, optimizer, Dataset(INPUTS, LABELS), loss=fails, **options)
+    assert np.isfinite(model[0].weight.numpy()).all()
+    if ends == "checkpoint":
+        assert [file.name for file in tmp_path.glob("step-*")] == ["step-00000010.safetensors"]
+
+
+@ENGINES
+@pytest.mark.parametrize("watched", [False, True])
+def test_an_update_whose_squares_overflow_is_not_made(watched, compile):
+    class Watch(Callback):
+        def on_step(self, run):
+            pass
+
+    def fresh():
+        minidl.seed(1)
+        model = nn.Sequential(nn.Dense(6, 2))
+        return model, optim.Adam(model.parameters())
+
+    model, optimizer = fresh()
+    options = {"guards": False, "callbacks": [Watch()] if watched else []}
+    with pytest.raises(NonFiniteError, match="step 21 .*the gradients are finite, but after this update s holds inf"):
+        train(model, optimizer, spoilt(20, -1e21), compile=compile, **options)
+    found = everything(model, optimizer)
+    model, optimizer = fresh()
+    train(model, optimizer, Dataset(INPUTS[: 20 * BATCH], LABELS[: 20 * BATCH]), epochs=1)
+    assert found == everything(model, optimizer)
 
 
 def test_an_infinite_loss_is_found_even_if_its_gradient_is_finite():

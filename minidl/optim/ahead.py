@@ -1,11 +1,11 @@
-"""For those who carry out an optimizer's updates themselves, several at a time (compile/)."""
+"""Coming updates: for those who carry them out themselves, several at a time (compile/), or look before they leap."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .execute import Blocks
+from .execute import Blocks, executor
 from .flat import Run
 
 if TYPE_CHECKING:
@@ -48,6 +48,20 @@ def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Up
         runs = optimizer._flat.runs(moving, group.first, group.last)
         found.append(Update(group.rule.name, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
     return found
+
+
+def outcome(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:
+    """What the next update would make of "the parameters" and of each vector of the state: tried out on copies."""
+    optimizer._flat.claim()
+    active = optimizer._flat.collect()
+    optimizer._prepare()
+    t = optimizer.t + 1
+    for group in optimizer._groups:
+        rule, lr = group.at(t)
+        vectors = optimizer._values, optimizer._flat.gradients, *[optimizer.state[name] for name in rule.state]
+        theta, _, *state = copies = [vector.copy() for vector in vectors]
+        executor(group.rule, copies).step(rule, lr, t, optimizer._flat.runs(active, group.first, group.last))
+        yield from zip(("the parameters", *rule.state), (theta, *state), strict=True)
 
 
 def _idle(rule: Any, lr: float) -> bool:

@@ -1,5 +1,6 @@
 """Callbacks: what `fit` calls while it trains, in the order in which they were given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ class Run:
     """What a callback sees of a running `fit`.
 
     `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
-    made in all, `steps` how many there are in an epoch.
+    made in all, `steps` how many there are in an epoch. `settle` makes sure that the numbers of all steps so far are
+    finite: call it before you keep them.
     """
 
     model: Module
@@ -30,6 +32,7 @@ class Run:
     loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
     stopped: str | None = None
+    settle: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:
         """End training after this step; `reason` is what `fit` will say."""

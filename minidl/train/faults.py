@@ -18,6 +18,7 @@ from ..debug import debug
 from ..errors import NonFiniteError
 from ..nn.module import Buffer
 from ..ops.shape import plain
+from ..optim.ahead import outcome
 from .callbacks import Callback, Run
 from .eager import Eager
 from .undo import Snapshot, Traces, moved
@@ -44,6 +45,7 @@ class Careful(Eager):
     ) -> None:
         super().__init__(run, loader, loss, watchers)
         self._skip, self._traces = skip, Traces(run.model)
+        self.thorough = False  # whether to look also at what the update would make of small gradients
         names = {id(p): name for name, p in run.model.named_parameters()}
         self._parameters = [
             (f"the gradient of {names.get(id(p), f'parameter {i}')}", p) for i, p in enumerate(moved(run))
@@ -61,17 +63,22 @@ class Careful(Eager):
         run = self._run
         found = [("the loss", plain(run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
         found += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
-        if finite([array for _, array in found]):
+        harmless = math.isfinite(squares([array for _, array in found])) and not self.thorough
+        symptom = None if harmless else _symptom(found) or self._misstep()
+        if symptom is None:
             super().update(x, y, output)
             return
-        symptom = next(
-            (_symptom(name, array) for name, array in found if not finite([array])), "a number is not finite"
-        )
         self._traces.undo()
         if not self._skip:
             raise explained(run, self._loader, self._loss, x, y, symptom)
         run.tally.skipped += 1
         run.batch += 1
+
+    def _misstep(self) -> str | None:
+        """What the update would make infinite, as it does where the square of a large gradient overflows."""
+        with np.errstate(all="ignore"):
+            found = _symptom(outcome(self._run.optimizer))
+        return found and f"the gradients are finite, but after this update {found}"
 
 
 class Revocable:
@@ -82,6 +89,7 @@ class Revocable:
         self._snapshot, self._time = Snapshot(run), 0.0  # when that was taken
         self._open = False  # whether steps were made since
         self._buffers = [buffer for _, buffer in run.model.named_tensors(Buffer)]
+        self._state = [name for name, vector in run.optimizer.state.items() if finite([vector])]
 
     def advance(self, last: int) -> None:
         """As the engine does."""
@@ -95,25 +103,28 @@ class Revocable:
         with np.errstate(all="ignore"):
             self._engine.advance(last)
         if run.batch == run.steps or time.process_time() - self._time > KEEP or not self._sound(most=SMALL):
-            self._settle()
+            self.settle()
 
     def _sound(self, most: float = math.inf) -> bool:
         """Whether what the steps have left behind is finite.
 
-        Parameters of more than `most` elements are passed over. They would show in the next loss: this is for those
-        who look on before that.
+        Parameters and state of more than `most` elements are passed over. They would show in the next loss, or to
+        `settle`: this is for those who look on before that.
         """
         parameters = [p for p in moved(self._run) if p.size <= most]
-        return finite([self._run.tally.loss, *[tensor.data for tensor in parameters + self._buffers]])
+        state = [v for name in self._state if (v := self._run.optimizer.state[name]).size <= most]
+        return finite([self._run.tally.loss, *[tensor.data for tensor in parameters + self._buffers], *state])
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Be sure of all steps since the snapshot, or make them again; the next stretch begins with a new one."""
         run = self._run
         if self._open and not self._sound():
             reached = run.batch
             self._snapshot.undo()
+            self._careful.thorough = True
             while run.batch < reached:
                 self._careful.advance(reached)
+            self._careful.thorough = False
         self._open = False
 
 
@@ -125,17 +136,25 @@ def watched(
         return engine
     careful = Careful(run, loader, loss, watchers, skip=action == "skip")
     stepwise = any(type(w).on_step is not Callback.on_step for w in watchers)  # what they saw cannot be taken back
-    return careful if stepwise else Revocable(run, engine, careful)
+    if stepwise:
+        return careful
+    revocable = Revocable(run, engine, careful)
+    run.settle = revocable.settle
+    return revocable
 
 
 def finite(values: Iterable[Any]) -> bool:
     """Whether all numbers in these arrays are finite: one quick pass each, and one wait for a GPU in all."""
     arrays = [a if hasattr(a, "dtype") else np.asarray(a) for a in values]
-    with np.errstate(all="ignore"):
-        total = sum(array_module(a).vdot(a, a) for a in arrays)  # NaN or infinite if any number is
-    if math.isfinite(float(total)):
+    if math.isfinite(squares(arrays)):
         return True
-    return all(bool(array_module(a).isfinite(a).all()) for a in arrays)  # or if a square overflowed
+    return all(bool(array_module(a).isfinite(a).all()) for a in arrays)  # a square may have overflowed
+
+
+def squares(arrays: Iterable[Any]) -> float:
+    """The sum of the squares of all numbers: NaN or infinite if any of them is."""
+    with np.errstate(all="ignore"):
+        return float(sum(array_module(a).vdot(a, a) for a in arrays))
 
 
 def explained(
@@ -163,10 +182,13 @@ def explained(
     return error
 
 
-def _symptom(name: str, array: Any) -> str:
-    """What is wrong with an array, by its first number that is not finite."""
-    values = to_numpy(array).ravel()
-    return f"{name} {'is' if values.size == 1 else 'holds'} {values[~np.isfinite(values)][0]}"
+def _symptom(named: Iterable[tuple[str, Any]]) -> str | None:
+    """What is wrong with the first array that is not finite, by the first such number in it; None if all are."""
+    for name, array in named:
+        if not finite([array]):
+            values = to_numpy(array).ravel()
+            return f"{name} {'is' if values.size == 1 else 'holds'} {values[~np.isfinite(values)][0]}"
+    return None
 
 
 def _advice(run: Run, loader: Loader, x: Any) -> str:

@@ -138,6 +138,7 @@ def _epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> d
         for look in pausing:
             look(run)
         obey()
+    run.settle()
     return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
 
 

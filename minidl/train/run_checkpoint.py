@@ -107,6 +107,7 @@ class Checkpoint(Callback):
         due = self.unit == "steps" and run.step % self.every == 0 and run.step != self.saved
         due |= self.unit == "seconds" and time.monotonic() - self._time >= self.every
         if due or asked():
+            run.settle()
             self.save(run)
 
     def on_epoch(self, run: Run) -> None:
