@@ -95,6 +95,7 @@ class Assistant:
 
     def _work(self) -> None:
         flush()
+        np.seterr(all="ignore")  # a warning from here would name no line of the user's; numbers are looked at elsewhere
         while (call := self._calls.get()) is not None:
             try:
                 call()
@@ -110,6 +111,20 @@ _assistant: Assistant | None = None
 def assistant() -> Assistant | None:
     """The second thread, for those who have work to share; None if there is none."""
     return _assistant
+
+
+def both(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Call `first` and `second`: at the same time if there is an assistant, else one after the other."""
+    if _assistant is None:
+        in_turn(first, second)
+    else:
+        _assistant.both(first, second)
+
+
+def in_turn(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Call `first`, then `second`."""
+    first()
+    second()
 
 
 @contextmanager

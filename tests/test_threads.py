@@ -72,6 +72,7 @@ def test_two_threads_give_the_same_bits_as_one():
 
 
 @needs_openblas
+@pytest.mark.filterwarnings("error")
 def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on():
     with use_blas_threads(2), assisted(True):
         assert assistant() is not None
@@ -82,6 +83,26 @@ def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on()
         seen = []
         assistant().both(lambda: seen.append(1), lambda: seen.append(2))
         assert sorted(seen) == [1, 2]
+        large = np.full(3, 3e38, np.float32)
+        assistant().both(list, lambda: seen.append((large * large).tolist()))
+        assert seen[-1] == [np.inf] * 3
+
+
+@needs_openblas
+def test_a_large_update_in_two_halves_is_the_update():
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal(200_000).astype(np.float32) for _ in range(4)]
+    found = []
+    for wanted in (False, True):
+        p, q, r = (minidl.tensor(v.copy(), requires_grad=True) for v in (values[0], values[1], values[2][:7]))
+        optimizer = optim.Adam([p, q, r])
+        with use_blas_threads(2), assisted(wanted):
+            for step in range(100):
+                p.grad, r.grad = minidl.tensor(values[3]), minidl.tensor(values[3][:7])
+                q.grad = minidl.tensor(values[0]) if step != 2 else None
+                optimizer.step()
+        found.append([t.numpy().tobytes() for t in (p, q, r)] + [v.tobytes() for v in optimizer.state.values()])
+    assert found[0] == found[1]
 
 
 def test_a_product_in_halves_is_the_product():

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..threads import assistant
+from ..threads import both, in_turn
 
 Array = Any
 SPLIT, WHOLE = 4e6, 1e9  # floating-point operations of a product: see `halves`
+WORTH = 2e7  # from here on the other thread is asked: to wake it takes 30 to 300 microseconds
 
 
 @functools.cache
@@ -60,16 +61,8 @@ def product(a: Array, b: Array, out: Array) -> Callable[[], object]:
     parts = [(a[:at], b, out[:at]), (a[at:], b, out[at:])]
     if side == "columns":
         parts = [(a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])]
-    return functools.partial(_both, *[functools.partial(np.matmul, *part) for part in parts])
-
-
-def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
-    other = assistant()
-    if other is None:
-        first()
-        second()
-    else:
-        other.both(first, second)
+    call = both if 2 * a.size * b.shape[1] >= WORTH else in_turn
+    return functools.partial(call, *[functools.partial(np.matmul, *part) for part in parts])
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:

@@ -8,12 +8,14 @@ import numpy as np
 
 from ..backend import Array, array_module, backend_of, shelf
 from ..errors import UnsupportedError
+from ..threads import both
 from .cuda import Fused
 from .flat import Run, aligned
 from .plan import Plan, Scalars
 from .rule import Rule
 from .symbols import equation
 
+SHARED = 131072  # elements: from here on it pays to hand the second half to another thread, if there is one
 BLOCK = 49152  # elements: small enough that a block of each vector stays in the cache, large enough to pay for a call
 
 Call = Callable[[], object]  # a ufunc with its operands and its result
@@ -33,8 +35,11 @@ class Blocks:
         self.timed = "t" in self._work_out.inputs  # whether its numbers change from step to step by themselves
         self.vectors, dtype = vectors, vectors[0].dtype
         self._scalars = np.empty(len(self.plan.scalars), dtype)
-        self._buffers = [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
-        self._calls: dict[tuple[Run, ...], list[Call]] = {}
+        self._rooms = [
+            [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
+            for _ in range(1 if vectors[0].size < SHARED else 2)
+        ]
+        self._calls: dict[tuple[Run, ...], list[list[Call]]] = {}
 
     def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
         """Update the vectors over `runs`; `rule` is the one of this step (see `Rule.at`)."""
@@ -43,26 +48,38 @@ class Blocks:
                 self._calls.clear()
             self._calls[runs] = self._bound(runs)
         self._scalars[:] = self.numbers(rule, lr, t)
-        for call in self._calls[runs]:
-            call()
+        parts = self._calls[runs]
+        if len(parts) == 1:
+            _carry_out(*parts)
+        else:
+            both(*[partial(_carry_out, part) for part in parts])
 
     def numbers(self, rule: Rule, lr: float, t: int) -> list[float]:
         """The values of the plan's scalars for one step."""
         given = {name: getattr(rule, name) for name in self._names}
         return self._work_out({"lr": lr, "t": t, **given})
 
-    def _bound(self, runs: tuple[Run, ...]) -> list[Call]:
-        """The plan's operations with their arrays: looked up once, as that costs as much as a call."""
-        calls: list[Call] = []
-        for start, stop in runs:
-            for at in range(start, stop, BLOCK):
-                size = min(BLOCK, stop - at)
-                found = {("vector", i): vector[at : at + size] for i, vector in enumerate(self.vectors)}
-                found |= {("buffer", i): buffer[:size] for i, buffer in enumerate(self._buffers)}
-                found |= {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
+    def _bound(self, runs: tuple[Run, ...]) -> list[list[Call]]:
+        """The plan's operations with their arrays: looked up once, as that costs as much as a call.
+
+        In one list for each room of buffers, so that two threads can each go through one.
+        """
+        blocks = [(at, min(at + BLOCK, stop)) for start, stop in runs for at in range(start, stop, BLOCK)]
+        scalars = {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
+        parts: list[list[Call]] = []
+        for room, share in zip(self._rooms, np.array_split(blocks, len(self._rooms)), strict=True):
+            parts.append([])
+            for start, stop in share:
+                found = scalars | {("vector", i): vector[start:stop] for i, vector in enumerate(self.vectors)}
+                found |= {("buffer", i): buffer[: stop - start] for i, buffer in enumerate(room)}
                 for ufunc, operands, result in self.plan.operations:
-                    calls.append(_call(ufunc, [found[place] for place in operands], found[result]))
-        return calls
+                    parts[-1].append(_call(ufunc, [found[place] for place in operands], found[result]))
+        return parts
+
+
+def _carry_out(calls: list[Call]) -> None:
+    for call in calls:
+        call()
 
 
 def _call(ufunc: np.ufunc, operands: list[np.ndarray], result: np.ndarray) -> Call:
