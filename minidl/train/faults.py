@@ -78,7 +78,8 @@ class Careful(Eager):
         """What the update would make infinite, as it does where the square of a large gradient overflows."""
         with np.errstate(all="ignore"):
             found = _symptom(outcome(self._run.optimizer))
-        return found and f"the gradients are finite, but after this update {found}"
+        largest = max((float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None), default=0)
+        return found and f"the gradients are finite, the largest {largest:.1e}, but after this update {found}"
 
 
 class Revocable:
