@@ -15,7 +15,7 @@ from .plan import Plan, Scalars
 from .rule import Rule
 from .symbols import equation
 
-SHARED = 131072  # elements: from here on it pays to hand the second half to another thread, if there is one
+SHARED = 2e6  # operations on an element: from here on it pays to hand half of them to another thread, if there is one
 BLOCK = 49152  # elements: small enough that a block of each vector stays in the cache, large enough to pay for a call
 
 Call = Callable[[], object]  # a ufunc with its operands and its result
@@ -37,7 +37,7 @@ class Blocks:
         self._scalars = np.empty(len(self.plan.scalars), dtype)
         self._rooms = [
             [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
-            for _ in range(1 if vectors[0].size < SHARED else 2)
+            for _ in range(1 if vectors[0].size * len(self.plan.operations) < SHARED else 2)
         ]
         self._calls: dict[tuple[Run, ...], list[list[Call]]] = {}
 
