@@ -34,8 +34,8 @@ def _bars(axes: Any, name: str, one: Mapping[str, Any]) -> None:
     medians = {contender: median(best(variants)[1]) for contender, variants in one["us"].items()}
     axes.axvline(medians.pop("floor"), color="black", linestyle=":", linewidth=1)
     names = sorted(medians, key=medians.__getitem__, reverse=True)
-    bars = axes.barh(names, [medians[n] for n in names], color=[COLOURS.get(n, OTHERS) for n in names])
-    axes.bar_label(bars, [f"{medians[n]:,.0f}" for n in names], padding=3, fontsize=7)
+    labels = [f"{n}\n{medians[n]:,.0f}" for n in names]  # there, as the longest bars end outside the picture
+    axes.barh(labels, [medians[n] for n in names], color=[COLOURS.get(n, OTHERS) for n in names])
     if medians:
         axes.set_xlim(0, min(10 * min(medians.values()), 1.2 * max(medians.values())))
     axes.set_title(f"{name}: {one['describe']}", fontsize=8)

@@ -54,11 +54,6 @@ def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> li
     return [primitives.product(a, b.T if transposed else b, out[0])]
 
 
-def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
-    x, d = args
-    return [partial(np.multiply, x.T, d, *out) if len(x) == 1 else primitives.product(x.T, d, *out)]
-
-
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
     return [partial(np.add, *args, *out), *_activate(out, out, name)]
 
@@ -146,7 +141,7 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "bias_activate": _bias_activate,
     "activate": _activate,
     "activation_back": _activation_back,
-    "weight_gradient": _weight_gradient,
+    "weight_gradient": lambda out, args: [partial(primitives.weight_gradient, *args, *out)],
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "batch_norm": _batch_norm,

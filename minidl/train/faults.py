@@ -78,8 +78,10 @@ class Careful(Eager):
         """What the update would make infinite, as it does where the square of a large gradient overflows."""
         with np.errstate(all="ignore"):
             found = _symptom(outcome(self._run.optimizer))
-        largest = max((float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None), default=0)
-        return found and f"the gradients are finite, the largest {largest:.1e}, but after this update {found}"
+        if found is None:
+            return None
+        largest = max(float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None and p.size)
+        return f"the gradients are finite, the largest {largest:.1e}, but after this update {found}"
 
 
 class Revocable:
