@@ -97,7 +97,6 @@ def _settings(python: str, caches: Path) -> dict[str, str]:
     return {
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "XDG_CACHE_HOME": str(caches),
-        "NUMBA_CACHE_DIR": str(caches / "numba"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
         "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -3,14 +3,15 @@
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 import minidl
 from minidl import nn, optim
-from minidl.compile.warm import compile_machine
+from minidl.compile.native import needed
+from minidl.compile.objects import installed
+from minidl.compile.warm import compile_now
 from minidl.data import Dataset, Loader
 from minidl.train import Callback, evaluate, fit
 
@@ -81,11 +82,11 @@ class Fitting:
     def stretches(self, parts: Sequence[np.ndarray]) -> list[float]:
         """All parts in one call of `fit`, as a user's epochs are; the seconds that each took.
 
-        The machine code is loaded beforehand, as `fit` does by itself in a run of more than a few seconds: that
-        is measured in the section job.
+        What has to be compiled is compiled beforehand, as `fit` does by itself in a run of more than a few seconds:
+        that is measured in the section job.
         """
-        if find_spec("numba") and self.options.get("compile") is not False:
-            compile_machine()
+        if installed() and self.options.get("compile") is not False:
+            compile_now(needed(self.optimizer, [True] * len(self.model.parameters())))
         clock = Clock(np.cumsum([len(part) for part in parts]).tolist())
         self._fit(np.concatenate(parts), clock)
         return np.diff(clock.times).tolist()

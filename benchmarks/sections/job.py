@@ -44,7 +44,7 @@ def collect(bench: Bench) -> dict[str, Any]:
 
 def _compiled(caches: Path) -> None:
     """Wait for minidl's compiler, which goes on after its run has ended, and holds a lock as long as it works."""
-    for lock in caches.glob("numba/machine.lock"):
+    for lock in caches.glob("minidl/compiling.lock"):
         with lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
 

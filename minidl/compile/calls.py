@@ -1,22 +1,11 @@
-"""What machine code needs to reach memory and other machine code by address: pointers, and calls through them."""
+"""What machine code needs to reach memory and other machine code by address: arrays of what is there, and calls."""
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
-from numba.core import cgutils
+from numba import njit, types
 from numba.extending import intrinsic
-
-
-@intrinsic
-def pointer(context: Any, address: Any) -> Any:
-    """An address as a pointer."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
+from numba.np.arrayobj import populate_array
 
 
 def caller(result: Any) -> Any:
@@ -37,16 +26,34 @@ def caller(result: Any) -> Any:
 
 
 call, call_float = caller(types.void), caller(types.float32)
+native = njit(error_model="numpy")  # division by zero as C has it: a check would keep LLVM from vector instructions
 
 
-@njit(inline="always", error_model="numpy")
-def floats(address: Any, count: Any) -> Any:
-    return carray(pointer(address), (count,), np.float32)
+def vector(kind: Any) -> Any:
+    """A function that makes an array of what is at an address: so many numbers of this kind."""
+
+    @intrinsic
+    def make(context: Any, address: Any, count: Any) -> Any:
+        array = types.Array(kind, 1, "C")
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            made = context.make_array(array)(context, builder)
+            data = builder.inttoptr(args[0], made.data.type)
+            size = context.get_constant(types.intp, kind.bitwidth // 8)
+            populate_array(made, data=data, shape=[args[1]], strides=[size], itemsize=size, meminfo=None)
+            return made._getvalue()
+
+        return array(types.int64, types.int64), generate
+
+    return make
 
 
-@njit(inline="always", error_model="numpy")
-def loop(address: Any, data: Any, count: Any, places: Any, source: Any, target: Any) -> Any:
-    """One ufunc of one argument, by NumPy's own inner loop."""
+floats, integers, octets = vector(types.float32), vector(types.int64), vector(types.uint8)
+
+
+@native
+def ufunc(address: Any, data: Any, count: Any, room: Any, source: Any, target: Any) -> Any:
+    """One ufunc of one argument, by NumPy's own inner loop; `room` for six integers is where it is told so."""
+    places = integers(room, 6)
     places[0], places[1], places[3], places[4], places[5] = source, target, count, 4, 4
-    at = places.ctypes.data
-    call(address, (at, at + 24, at + 32, data))
+    call(address, (room, room + 24, room + 32, data))

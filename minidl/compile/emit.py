@@ -6,15 +6,12 @@ once instead of once per operation. No operation is reordered, so the results ar
 """
 
 import hashlib
-import importlib.util
 import os
-import sys
 from pathlib import Path
-from typing import Any
 
 from ..errors import UnsupportedError
 from ..optim.plan import Place, Plan
-from .warm import cache_folder
+from .objects import cache_folder
 
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _CALLS = {"sqrt": "np.sqrt({})", "negative": "-{}", "positive": "{}", "absolute": "abs({})"}
@@ -23,17 +20,14 @@ _MAXIMUM = "({0} if {0} >= {1} or {0} != {0} else {1})"  # NaN stays NaN
 _SOURCE = '''"""{rule}, written by minidl: one pass over the parameters, their gradient and the rule's state."""
 
 import numpy as np
-from numba import carray, cfunc, types
 
-from minidl.compile.calls import pointer
+from minidl.compile.calls import floats, integers
 
 
-@cfunc(types.void(types.int64, types.int64, types.int64, types.int64), cache=True, error_model="numpy")
 def update(vectors, start, stop, scalars):
-    places = carray(pointer(vectors), ({vectors},), np.int64)
-    s = carray(pointer(scalars), ({scalars},), np.float32)
+    places, s, count = integers(vectors, {vectors}), floats(scalars, {scalars}), stop - start
 {heads}
-    for i in range(stop - start):
+    for i in range(count):
 {body}
 '''
 
@@ -42,7 +36,7 @@ def source(rule: str, plan: Plan) -> str:
     """The loop of a rule's plan, as Python. Raises `UnsupportedError`, naming it, for a ufunc not known here."""
     used = {p.number for op in plan.operations for p in (*op.operands, op.result) if p.kind == "vector"}
     heads = [f"    s{i} = s[{i}]" for i in range(len(plan.scalars))]
-    heads += [f"    v{i} = carray(pointer(places[{i}] + 4 * start), (stop - start,), np.float32)" for i in sorted(used)]
+    heads += [f"    v{i} = floats(places[{i}] + 4 * start, count)" for i in sorted(used)]
     body = [f"        {_name(op.result)} = {_written(op.ufunc.__name__, [*map(_name, op.operands)])}" for op in
             plan.operations]  # fmt: skip
     vectors = max(used) + 1
@@ -66,8 +60,9 @@ def _written(ufunc: str, operands: list[str]) -> str:
     raise UnsupportedError(f"compile: np.{ufunc} in a rule is not known to the machine")
 
 
-def kept(text: str) -> Path:
-    """The file in which this source is kept, beside which Numba keeps what it made of it; written if need be."""
+def rule_file(rule: str, plan: Plan) -> Path:
+    """The Python file with the loop of a rule's plan; written if need be. Raises as `source` does."""
+    text = source(rule, plan)
     file = cache_folder() / "rules" / f"rule_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -75,18 +70,3 @@ def kept(text: str) -> Path:
         part.write_text(text, encoding="utf-8")
         part.replace(file)
     return file
-
-
-def compiled(file: Path) -> Any:
-    """The function `update` in a file that `kept` wrote, as machine code: its `address` is what the machine calls."""
-    if file.stem not in sys.modules:
-        spec = importlib.util.spec_from_file_location(file.stem, file)
-        if spec is None or spec.loader is None:
-            raise UnsupportedError(f"compile: {file} cannot be imported")
-        module = sys.modules[file.stem] = importlib.util.module_from_spec(spec)  # where Numba's cache looks for it
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[file.stem]
-            raise
-    return sys.modules[file.stem].update

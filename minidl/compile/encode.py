@@ -7,15 +7,14 @@ import numpy as np
 
 from ..errors import UnsupportedError
 from ..kernels.primitives import halves
-from . import machine
+from . import codes
 from .addresses import blas, loop
 from .program import Array, Buffer, Instruction, Program
 
-WIDTH = 16  # integers in a row
 SHARED = 16384  # elements from which on it pays to share a pass over them between two threads
 _NO_TRANSPOSE, _TRANSPOSE, _ROWS, _COLUMNS = 111, 112, 101, 102  # CBLAS's own numbers
-_ACTIVATIONS = {"relu": machine.RELU, "leaky_relu": machine.LEAKY_RELU, "tanh": machine.TANH,
-                "sigmoid": machine.SIGMOID}  # fmt: skip
+_ACTIVATIONS = {"relu": codes.RELU, "leaky_relu": codes.LEAKY_RELU, "tanh": codes.TANH,
+                "sigmoid": codes.SIGMOID}  # fmt: skip
 
 
 class Encoder:
@@ -54,7 +53,7 @@ class Encoder:
     def _gather(self, x: Buffer, own: Buffer, inputs: Array, labels: Array) -> list[list[int]]:
         count, width = x.shape
         return _paired(count, count * width, lambda first, last: [
-            machine.GATHER, last - first, width, address(inputs), self.at(x) + 4 * first * width, address(labels),
+            codes.GATHER, last - first, width, address(inputs), self.at(x) + 4 * first * width, address(labels),
             self.at(own) + 8 * first, inputs.dtype == np.uint8, first])  # fmt: skip
 
     def _product(self, m: int, n: int, k: int, a: tuple[int, int, bool], b: tuple[int, int, bool],
@@ -67,7 +66,7 @@ class Encoder:
             at_a = a[0] + 4 * rows.start * (1 if a[2] else a[1])
             at_b = b[0] + 4 * columns.start * (b[1] if b[2] else 1)
             at_y = y + 4 * (rows.start * n + columns.start)
-            return [machine.GEMM, gemm, *how, rows.stop - rows.start, columns.stop - columns.start, k, at_a, a[1],
+            return [codes.GEMM, gemm, *how, rows.stop - rows.start, columns.stop - columns.start, k, at_a, a[1],
                     at_b, b[1], at_y, n]  # fmt: skip
 
         cut = halves(m, k, n)
@@ -82,7 +81,7 @@ class Encoder:
         """The machine works in place: where an instruction does not, its operand is copied first."""
         if self.at(source) == self.at(target):
             return []
-        return [[machine.COPY, source.bytes // 4, self.at(source), self.at(target)]]
+        return [[codes.COPY, source.bytes // 4, self.at(source), self.at(target)]]
 
     def _matmul(self, step: Any, y: Buffer, a: Buffer, b: Buffer, transposed: bool = False) -> list[list[int]]:
         (m, k), n = a.shape, y.shape[1]
@@ -90,13 +89,13 @@ class Encoder:
             raise UnsupportedError(f"the machine leaves a product of {a.shape} and {b.shape} to NumPy")
         if m == 1:  # as NumPy calls it for a row and a matrix
             order = _COLUMNS if transposed else _ROWS
-            return [[machine.GEMV, blas("sgemv"), order, k, n, self.at(b), b.shape[1], self.at(a), self.at(y)]]
+            return [[codes.GEMV, blas("sgemv"), order, k, n, self.at(b), b.shape[1], self.at(a), self.at(y)]]
         return self._product(m, n, k, (self.at(a), k, False), (self.at(b), b.shape[1], transposed), self.at(y))
 
     def _weight_gradient(self, step: Any, out: Buffer, x: Buffer, d: Buffer) -> list[list[int]]:
         (batch, m), n = x.shape, d.shape[1]
         if batch == 1:
-            return [[machine.OUTER, m, n, self.at(x), self.at(d), self.at(out)]]
+            return [[codes.OUTER, m, n, self.at(x), self.at(d), self.at(out)]]
         return self._product(m, n, batch, (self.at(x), m, True), (self.at(d), n, False), self.at(out))
 
     def _sum_rows(self, step: Any, out: Buffer, d: Buffer) -> list[list[int]]:
@@ -104,18 +103,18 @@ class Encoder:
         if n < 2:
             raise UnsupportedError("the machine leaves layers of one output to NumPy")
         if batch == 1:
-            return [[machine.COPY, n, self.at(d), self.at(out)]]
-        return [[machine.GEMV, blas("sgemv"), _ROWS, batch, n, self.at(d), n, self.room(batch), self.at(out)]]
+            return [[codes.COPY, n, self.at(d), self.at(out)]]
+        return [[codes.GEMV, blas("sgemv"), _ROWS, batch, n, self.at(d), n, self.room(batch), self.at(out)]]
 
-    def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, kind: int = machine.NONE) -> list[list[int]]:
+    def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, kind: int = codes.NONE) -> list[list[int]]:
         rows, width = y.shape
         added = _paired(rows, rows * width, lambda first, last: [
-            machine.BIAS, last - first, width, self.at(out) + 4 * first * width, self.at(bias), kind])  # fmt: skip
+            codes.BIAS, last - first, width, self.at(out) + 4 * first * width, self.at(bias), kind])  # fmt: skip
         return [*self._moved(y, out), *added]
 
     def _bias_activate(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, name: str) -> list[list[int]]:
         if name == "relu":
-            return self._add_bias(step, out, y, bias, machine.RELU)
+            return self._add_bias(step, out, y, bias, codes.RELU)
         return [*self._add_bias(step, out, y, bias), *self._activate(step, out, out, name)]
 
     def _activate(self, step: Any, out: Buffer, y: Buffer, name: str) -> list[list[int]]:
@@ -123,24 +122,24 @@ class Encoder:
             raise UnsupportedError(f"the machine knows no {name}")
         count = out.bytes // 4
         loops = (*loop(np.exp, "f->f"), *loop(np.tanh, "f->f"))
-        return [*self._moved(y, out), [machine.ACTIVATE, count, self.at(out), _ACTIVATIONS[name], self._room, *loops]]
+        return [*self._moved(y, out), [codes.ACTIVATE, count, self.at(out), _ACTIVATIONS[name], self._room, *loops]]
 
     def _activation_back(self, step: Any, out: Buffer, g: Buffer, y: Buffer, name: str) -> list[list[int]]:
         if name not in _ACTIVATIONS:
             raise UnsupportedError(f"the machine knows no {name}")
         count = out.bytes // 4
         rows = _paired(count, count, lambda first, last: [
-            machine.ACTIVATE_BACK, last - first, self.at(out) + 4 * first, self.at(y) + 4 * first,
+            codes.ACTIVATE_BACK, last - first, self.at(out) + 4 * first, self.at(y) + 4 * first,
             _ACTIVATIONS[name]])  # fmt: skip
         return [*self._moved(g, out), *rows]
 
     def _multiply(self, step: Any, out: Buffer, a: Buffer, b: Buffer) -> list[list[int]]:
-        return [*self._moved(a, out), [machine.MULTIPLY, out.bytes // 4, self.at(out), self.at(b)]]
+        return [*self._moved(a, out), [codes.MULTIPLY, out.bytes // 4, self.at(out), self.at(b)]]
 
     def _softmax_cross_entropy(self, step: Any, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer,
                                labels: Buffer) -> list[list[int]]:  # fmt: skip
         batch, classes = logits.shape
-        return [[machine.SOFTMAX, batch, classes, self.at(logits), self.at(labels), self._room, self.room(3 * batch),
+        return [[codes.SOFTMAX, batch, classes, self.at(logits), self.at(labels), self._room, self.room(3 * batch),
                  self.at(d), *loop(np.exp, "f->f"), *loop(np.log, "f->f"), blas("sdot"), self.room(batch)]]  # fmt: skip
 
     def _batch_norm(self, step: Any, y: Buffer, x_hat: Buffer, inverse: Buffer, mean: Buffer, squares: Buffer,
@@ -151,39 +150,39 @@ class Encoder:
 
         def part(first: int, last: int) -> list[int]:
             here = [place + 4 * first for place in places]
-            return [machine.NORM, rows, last - first, *here[:4], number, *here[4:], width]
+            return [codes.NORM, rows, last - first, *here[:4], number, *here[4:], width]
 
         return _paired(width, rows * width, part)
 
     def _follow(self, step: Any, running_mean: Buffer, running_var: Buffer, mean: Buffer, squares: Buffer,
                 momentum: float, batch: int) -> list[list[int]]:  # fmt: skip
         places = [self.at(b) for b in (running_mean, running_var, mean, squares)]
-        return [[machine.FOLLOW, mean.shape[0], *places, self.number(momentum), self.number(1 - momentum), batch - 1]]
+        return [[codes.FOLLOW, mean.shape[0], *places, self.number(momentum), self.number(1 - momentum), batch - 1]]
 
     def _batch_norm_sums(self, step: Any, d_gamma: Buffer, d_beta: Buffer, g: Buffer,
                          x_hat: Buffer) -> list[list[int]]:  # fmt: skip
         (rows, width), places = g.shape, [self.at(b) for b in (g, x_hat, d_gamma, d_beta)]
         return _paired(width, rows * width, lambda first, last: [
-            machine.NORM_SUMS, rows, last - first, *[place + 4 * first for place in places], width])  # fmt: skip
+            codes.NORM_SUMS, rows, last - first, *[place + 4 * first for place in places], width])  # fmt: skip
 
     def _batch_norm_back(self, step: Any, dx: Buffer, g: Buffer, x_hat: Buffer, inverse: Buffer, gamma: Buffer,
                          d_gamma: Buffer, d_beta: Buffer) -> list[list[int]]:  # fmt: skip
         (rows, width), places = g.shape, [self.at(b) for b in (dx, x_hat, inverse, gamma, d_gamma, d_beta)]
         room = self.room(6 * width + 32)  # three rows for each of two threads
         made = _paired(width, rows * width, lambda first, last: [
-            machine.NORM_BACK, rows, last - first, *[place + 4 * first for place in places],
+            codes.NORM_BACK, rows, last - first, *[place + 4 * first for place in places],
             room + (12 * width + 64 if first else 0), width])  # fmt: skip
         return [*self._moved(g, dx), *made]
 
     def _dropout_mask(self, step: Instruction, mask: Buffer, rate: float) -> list[list[int]]:
         self.draws.append(step)
         scale = self.number(1 / (1 - rate))
-        return [[machine.DROPOUT, mask.bytes // 4, 0, 0, self.at(mask), self.number(rate), scale]]
+        return [[codes.DROPOUT, mask.bytes // 4, 0, 0, self.at(mask), self.number(rate), scale]]
 
 
 def _pair(one: list[int], other: list[int]) -> list[list[int]]:
     """Two instructions that may be carried out at the same time."""
-    return [[*one, *[0] * (machine.PAIRED - len(one)), 1], other]
+    return [[*one, *[0] * (codes.PAIRED - len(one)), 1], other]
 
 
 def _paired(length: int, work: int, part: Callable[[int, int], list[int]]) -> list[list[int]]:
@@ -197,7 +196,7 @@ def _paired(length: int, work: int, part: Callable[[int, int], list[int]]) -> li
 def update_rows(head: list[int], start: int, stop: int, tail: list[int]) -> list[list[int]]:
     """An optimizer's update of the elements from `start` to `stop`: what comes before and after those in the row."""
     return _paired(stop - start, stop - start, lambda first, last: [
-        machine.UPDATE, *head, start + first, start + last, *tail])  # fmt: skip
+        codes.UPDATE, *head, start + first, start + last, *tail])  # fmt: skip
 
 
 def address(array: Array) -> int:
@@ -207,7 +206,7 @@ def address(array: Array) -> int:
 
 def table(rows: Sequence[Sequence[int]]) -> Array:
     """Rows as one array, the short ones filled up with zeros."""
-    filled = np.zeros((max(len(rows), 1), WIDTH), np.int64)
+    filled = np.zeros((max(len(rows), 1), codes.WIDTH), np.int64)
     for i, row in enumerate(rows):
         filled[i, : len(row)] = row
     return filled

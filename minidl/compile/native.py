@@ -3,40 +3,55 @@
 import ctypes
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..backend import generator
 from ..optim.ahead import Update, ahead
+from ..optim.flat import aligned
 from ..threads import assistant
-from . import machine
-from .emit import compiled, kept, source
+from . import codes
+from .emit import rule_file
 from .encode import Encoder, address, table, update_rows
+from .objects import MACHINE, function, load
 from .program import Array, Program
+from .warm import compile_now
 
 MOST = 1024  # steps in one call
 _YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
 _REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
 
 
+def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
+    """The Python files whose machine code a program needs that ends with this optimizer's update.
+
+    Raises `UnsupportedError` if its rule does what the machine cannot.
+    """
+    return [MACHINE, *(rule_file(update.name, update.executor.plan) for update in ahead(optimizer, moving, 1))]
+
+
 class Native:
     """The steps of `program` on batches of a data set: `inputs` (N, D), uint8 or float32, and `labels` (N,), int64.
 
-    Raises `UnsupportedError` if the machine lacks something that the program or its optimizer needs.
+    What is `needed` and has not been compiled before is compiled now, which takes seconds. Raises `UnsupportedError`
+    if the machine lacks something that the program or its optimizer needs, `OSError` if Numba or a disk fails.
     """
 
     def __init__(self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool]) -> None:
         self._encoder = Encoder(program, inputs, labels)
         self._optimizer, self._moving = optimizer, moving
         self._batch = program.buffers("batch")[0].shape[0]
-        self._outer = {row[5]: row for row in self._encoder.rows if row[0] == machine.OUTER}
+        self._outer = {row[5]: row for row in self._encoder.rows if row[0] == codes.OUTER}
         self._losses, self._rights = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
+        self._board = aligned(codes.BOARD_BYTES // 8, np.int64)
         self._tables: dict[Any, Array] = {}
         self._kept: list[Any] = []  # alive, for their addresses are in the tables
         self._scalars: list[Array] = []
         self._draws: Array | None = None
         self._coded(ahead(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
+        self._machine = function(MACHINE)
 
     def run(self, order: Array, steps: int) -> tuple[Array, Array, float]:
         """Make up to `steps` updates on the samples in `order`, batch after batch.
@@ -47,17 +62,27 @@ class Native:
         updates = ahead(self._optimizer, self._moving, steps)
         self._draw(steps)
         code = self._coded(updates, steps)
-        rows = np.ascontiguousarray(order[: steps * self._batch], np.int64).reshape(steps, self._batch)
-        shared: list[Any] = [code, self._encoder.numbers, rows, self._losses, self._rights]
+        rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
         other = assistant()
-        board = np.zeros(32 if other else 0, np.int64)  # three numbers, each in a cache line of its own
-        run = partial(machine.run, *shared, board, _REST)
+        task = self._task(code, rows, steps, other is not None)
+        run = partial(self._machine, address(task), 0)
         if other is None:
             run()
         else:
-            other.both(run, partial(machine.assist, *shared, board, _REST))
+            other.both(run, partial(self._machine, address(task), 1))
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
+
+    def _task(self, code: Array, rows: Array, steps: int, shared: bool) -> Array:
+        """What the machine is told: see codes.py."""
+        self._board[...] = 0
+        given = {
+            codes.CODE: address(code), codes.LENGTH: len(code), codes.NUMBERS: address(self._encoder.numbers),
+            codes.ROWS: address(rows), codes.STEPS: steps, codes.BATCH: self._batch,
+            codes.LOSSES: address(self._losses), codes.RIGHTS: address(self._rights),
+            codes.BOARD: address(self._board), codes.SHARED: shared, codes.REST: _REST,
+        }  # fmt: skip
+        return np.array([given[place] for place in range(len(given))], np.int64)
 
     def _draw(self, steps: int) -> None:
         """Draw the uniform numbers for the dropout masks of the coming steps, in the order in which layers would."""
@@ -84,9 +109,10 @@ class Native:
         return self._tables[key]
 
     def _written(self, updates: list[Update]) -> Array:
+        compile_now(needed(self._optimizer, self._moving))
         rows, offset = [list(row) for row in self._encoder.rows], 0
         for row in rows:
-            if row[0] == machine.DROPOUT and self._draws is not None:
+            if row[0] == codes.DROPOUT and self._draws is not None:
                 row[2], row[3] = address(self._draws) + 4 * offset, self._draws.shape[1]
                 offset += row[1]
         at_once: dict[int, list[int]] = {}  # updates of weights that follow their gradients at once
@@ -94,20 +120,20 @@ class Native:
         for update, scalars in zip(updates, self._scalars, strict=False):
             vectors = update.executor.vectors
             places = np.array([address(vector) for vector in vectors])
-            loop = compiled(kept(source(update.name, update.executor.plan)))
-            self._kept += [loop, places, *vectors, scalars]
-            head, tail = [loop.address, address(places)], [address(scalars), scalars.shape[1] * 4]
+            loop = load(rule_file(update.name, update.executor.plan))
+            self._kept += [places, *vectors, scalars]
+            head, tail = [loop, address(places)], [address(scalars), scalars.shape[1] * 4]
             for start, stop in update.runs:
                 at = start
                 for first, row in sorted(self._outer_products(vectors[1]).items()):
                     last = first + row[1] * row[2]
                     if start <= first and last <= stop:
-                        at_once[row[5]] = [machine.UPDATE_OUTER, *head, first, last, *tail, *row[1:5],
+                        at_once[row[5]] = [codes.UPDATE_OUTER, *head, first, last, *tail, *row[1:5],
                                            address(vectors[1]), update.idle]  # fmt: skip
                         final += update_rows(head, at, first, tail)
                         at = last
                 final += update_rows(head, at, stop, tail)
-        rows = [at_once.get(row[5], row) if row[0] == machine.OUTER else row for row in rows]
+        rows = [at_once.get(row[5], row) if row[0] == codes.OUTER else row for row in rows]
         return table([*rows, *final])
 
     def _outer_products(self, gradients: Array) -> dict[int, list[int]]:

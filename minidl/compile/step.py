@@ -1,6 +1,7 @@
 """A training step, compiled: written down once, as a program, and then carried out again and again."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..kernels import primitives
 from ..nn.losses import check_labels
 from ..ops.shape import plain
 from .lower import lower
+from .native import Native, needed
 from .passes import optimised
 from .program import Program
 from .replay import Replay, allocate
@@ -121,12 +123,16 @@ class Bound:
         primitives.gather(inputs, rows, self.x, self._raw if inputs.dtype == np.uint8 else None)
         labels.take(rows, out=self.labels, mode="clip")
 
-    def native(self, inputs: Array, labels: Array) -> Any:
-        """The program as machine code, on batches of these `inputs` and `labels`; raises `UnsupportedError`."""
-        from .native import Native
+    def native(self, inputs: Array, labels: Array) -> Native:
+        """The program as machine code, on batches of these `inputs` and `labels`; raises as `Native` does."""
+        return Native(self.program, inputs, labels, self._optimizer, self._moving())
 
-        moving = [p.requires_grad for group in self._optimizer.groups for p in group["params"]]
-        return Native(self.program, inputs, labels, self._optimizer, moving)
+    def code(self) -> list[Path]:
+        """The files whose machine code `native` needs; raises as `needed` does."""
+        return needed(self._optimizer, self._moving())
+
+    def _moving(self) -> list[bool]:
+        return [p.requires_grad for group in self._optimizer.groups for p in group["params"]]
 
     def update(self) -> None:
         """Let the optimizer move the parameters by the gradients that the program has left in its vector."""

@@ -59,16 +59,17 @@ class Compiled:
 
     def _machine(self, bound: Any) -> Any:
         """The whole batches' program `bound` as machine code; None or False if there is none (yet)."""
-        from ..compile import warm
+        from ..compile.warm import ready
 
         if bound is not self._bound:
             self._bound, self._native = bound, None
         run = self._run
         left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
-        if self._native is None and (warm.loaded() or warm.ready(left)):
+        if self._native is None:
             try:
-                self._native = bound.native(self._inputs, self._labels)
-            except (UnsupportedError, ImportError, OSError, RuntimeError):  # Numba's cache, too, may be unusable
+                if ready(bound.code(), left):
+                    self._native = bound.native(self._inputs, self._labels)
+            except (UnsupportedError, ImportError, OSError, RuntimeError):  # no room for a cache, a damaged file
                 self._native = False
         return self._native
 
