@@ -44,6 +44,18 @@ def train(folder: Path, rule: str) -> None:
     )  # fmt: skip
 
 
+def compiled_ahead() -> None:
+    """Where Numba is there, have machine code carry the runs out from their first update."""
+    from minidl import nn, optim
+    from minidl.compile.native import needed
+    from minidl.compile.objects import installed
+    from minidl.compile.warm import compile_now
+
+    if installed():
+        for rule in RULES:
+            compile_now(needed(getattr(optim, rule)(nn.Dense(2, 2).parameters()), [True, True]))
+
+
 def child(folder: Path, rule: str) -> "subprocess.Popen[str]":
     command = [sys.executable, __file__, "--child", str(folder), "--rule", rule]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -107,6 +119,7 @@ def check_latest(folder: Path) -> None:
 
 def harness(kills: int, seed: int) -> None:
     """Carry out so many kills; exits with a message if a run cannot be resumed, or differs by a bit."""
+    compiled_ahead()
     rng = random.Random(seed)
     runs = done = saving = 0
     with tempfile.TemporaryDirectory() as place:

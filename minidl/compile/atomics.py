@@ -38,23 +38,11 @@ def store(context: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
-def increase(context: Any, address: Any) -> Any:
-    """Add one to the number at an address."""
+def claimed(context: Any, address: Any, number: Any) -> Any:
+    """Put zero in the place of `number`, if that is at an address; whether it was."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.atomic_rmw("add", _at(builder, args[0]), _WORD(1), "acq_rel")
-        return context.get_dummy_value()
-
-    return types.void(types.int64), generate
-
-
-@intrinsic
-def claimed(context: Any, address: Any, expected: Any) -> Any:
-    """Add one to the number at an address if it is `expected`; whether it was."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        next_one = builder.add(args[1], _WORD(1))
-        pair = builder.cmpxchg(_at(builder, args[0]), args[1], next_one, "acq_rel", "acquire")
+        pair = builder.cmpxchg(_at(builder, args[0]), args[1], _WORD(0), "acq_rel", "acquire")
         return builder.extract_value(pair, 1)
 
     return types.boolean(types.int64, types.int64), generate

@@ -4,6 +4,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -49,6 +50,48 @@ def vector(kind: Any) -> Any:
 
 
 floats, integers, octets = vector(types.float32), vector(types.int64), vector(types.uint8)
+
+
+def reader(kind: Any) -> Any:
+    """A function that reads one number of this kind at an address, wherever that is."""
+
+    @intrinsic
+    def read(context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = builder.inttoptr(args[0], context.get_value_type(kind).as_pointer())
+            return builder.load(place, align=1)
+
+        return kind(types.int64), generate
+
+    return read
+
+
+octet, integer, real = reader(types.uint8), reader(types.int64), reader(types.float32)
+
+
+@intrinsic
+def put(context: Any, address: Any, number: Any) -> Any:
+    """Write an int64 to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def expect(context: Any, address: Any) -> Any:
+    """Have the cache line at an address brought near, for it will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(prefetch, [builder.inttoptr(args[0], byte), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
 
 
 @native

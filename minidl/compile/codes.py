@@ -1,7 +1,7 @@
 """The numbers by which encode.py tells the machine what to do: instructions, activations, columns, parts of a task."""
 
 (GATHER, GEMM, GEMV, OUTER, BIAS, ACTIVATE, ACTIVATE_BACK, MULTIPLY, SOFTMAX, NORM, FOLLOW, NORM_SUMS, NORM_BACK,
- DROPOUT, COPY, UPDATE, UPDATE_OUTER) = range(17)  # fmt: skip
+ DROPOUT, COPY, UPDATE, UPDATE_OUTER, SPARSE_GATHER, SPARSE_MATMUL, SPARSE_GRADIENT) = range(20)  # fmt: skip
 NONE, RELU, LEAKY_RELU, TANH, SIGMOID = range(5)
 
 WIDTH = 16  # integers in an instruction; the first says which it is
@@ -10,6 +10,15 @@ PAIRED = 15  # the column that says whether this instruction and the next may be
 # A task: addresses and sizes, of what the machine is to carry out and where it notes the results.
 CODE, LENGTH, NUMBERS, ROWS, STEPS, BATCH, LOSSES, RIGHTS, BOARD, SHARED, REST = range(11)
 
-# The board, on which two threads share a task: three numbers in a cache line of their own each, and room for each one.
-TICKET, DONE, END, ROOM = 0, 64, 128, 192  # in bytes
-BOARD_BYTES = 320
+# The board, on which two threads share a task: what is offered, what is done, and room for each thread; each in a
+# cache line of its own.
+OFFER, DONE, ROOM = 0, 64, 128  # in bytes
+BOARD_BYTES = 256
+
+# The lists of a sparse batch. An input that is not zero is an entry: its number in its block, and its value. A sample's
+# entries lie together; the begins say where those of each block begin. For the gradient, each input has a column of the
+# samples that have it, up to its end, for so many samples TOGETHER. Pixels have one of 256 values.
+ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK = range(9)
+LISTS = 9
+TOGETHER = 128
+COLUMN = TOGETHER + 8  # not a power of two, so that the columns do not compete for places in the cache

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import call, call_float, floats, integers, native, octets, ufunc
+from .calls import call, call_float, expect, floats, integers, native, octets, ufunc
 from .codes import LEAKY_RELU, RELU, SIGMOID, TANH
 
 F = np.float32
@@ -23,8 +23,9 @@ def gather(row: Any, rows: Any) -> Any:
     target = floats(target, count * width)
     labels = integers(labels_from, 1 << 40)
     own = integers(labels_to, count)
-    scale = F(1 / 255)
+    scale, size = F(1 / 255), 1 if pixels else 4
     for i in range(count):
+        expect_sample(source, rows, first + i + 1, first + count, size * width)
         sample = rows[first + i]
         own[i] = labels[sample]
         out = target[i * width : (i + 1) * width]
@@ -36,6 +37,15 @@ def gather(row: Any, rows: Any) -> Any:
             values = floats(source + sample * width * 4, width)
             for j in range(width):
                 out[j] = values[j]
+
+
+@native
+def expect_sample(source: Any, rows: Any, number: Any, last: Any, size: Any) -> Any:
+    """Have a sample of so many bytes brought near: they are taken from all over a large memory, in no order."""
+    if number < last:
+        sample = source + rows[number] * size
+        for line in range(sample, sample + size, 64):
+            expect(line)
 
 
 @native

@@ -7,10 +7,10 @@ between is in loops.py. It needs no interpreter while it runs, and holds no lock
 
 from typing import Any
 
-from . import codes, loops
-from .atomics import claimed, increase, load, pause, store
+from . import codes, loops, sparse
+from .atomics import claimed, load, pause, store
 from .calls import call, floats, integers, native
-from .codes import BOARD, CODE, DONE, END, LENGTH, PAIRED, ROOM, SHARED, STEPS, TICKET, WIDTH
+from .codes import BOARD, CODE, DONE, LENGTH, OFFER, PAIRED, ROOM, SHARED, STEPS, WIDTH
 
 
 @native
@@ -19,8 +19,9 @@ def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
     row = integers(task[CODE] + 8 * WIDTH * n, WIDTH)
     op = row[0]
     numbers = floats(task[codes.NUMBERS], 1 << 30)
+    rows = integers(task[codes.ROWS] + 8 * k * task[codes.BATCH], task[codes.BATCH])
     if op == codes.GATHER:
-        loops.gather(row, integers(task[codes.ROWS] + 8 * k * task[codes.BATCH], task[codes.BATCH]))
+        loops.gather(row, rows)
     elif op == codes.GEMM:
         call(row[1], (101, row[2], row[3], row[4], row[5], row[6], loops.ONE, row[7], row[8], row[9], row[10],
                       loops.ZERO, row[11], row[12]))  # fmt: skip
@@ -60,13 +61,21 @@ def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
         loops.update(row, k)
     elif op == codes.UPDATE_OUTER:
         loops.update_outer(row, k)
+    elif op == codes.SPARSE_GATHER:
+        sparse.gather(row, rows)
+    elif op == codes.SPARSE_MATMUL:
+        sparse.matmul(row)
+    elif op == codes.SPARSE_GRADIENT:
+        sparse.gradient(row)
 
 
 def machine(address: Any, assisting: Any) -> None:
     """Carry out the task at `address` (codes.py), or help another thread with it.
 
     The program is carried out once for each batch; each one's loss is noted, and how many were right. If the task is
-    shared, pairs of instructions are put on the board, by their number, and whoever is free claims one of the two.
+    shared, the second of two paired instructions is offered on the board, by its number, while the first is carried
+    out: the other thread takes it, or, if that is busy elsewhere, this one, afterwards. So each thread mostly meets the
+    same part of a memory again, in its own cache.
     """
     task = integers(address, codes.REST + 1)
     if assisting:
@@ -79,7 +88,7 @@ def machine(address: Any, assisting: Any) -> None:
 def _run(task: Any) -> Any:
     """Carry out the program, alone or with another thread that is in `_assist`."""
     length, places = task[LENGTH], task[BOARD] + ROOM
-    ticket, done = task[BOARD] + TICKET, task[BOARD] + DONE
+    offer, done = task[BOARD] + OFFER, task[BOARD] + DONE
     for k in range(task[STEPS]):
         n = 0
         while n < length:
@@ -87,32 +96,29 @@ def _run(task: Any) -> Any:
                 _carry_out(n, task, k, places)
                 n += 1
                 continue
-            store(done, 0)
-            open_ticket = (k * length + n + 1) * 4
-            store(ticket, open_ticket)
-            for part in range(2):
-                if claimed(ticket, open_ticket + part):
-                    _carry_out(n + part, task, k, places)
-                    increase(done)
-            waited = 0
-            while load(done) < 2:
-                waited = _wait(waited, task[codes.REST])
+            number, waited = k * length + n + 1, 0
+            store(offer, number)
+            _carry_out(n, task, k, places)
+            if claimed(offer, number):
+                _carry_out(n + 1, task, k, places)
+            else:
+                while load(done) != number:
+                    waited = _wait(waited, task[codes.REST])
             n += 2
-    store(task[BOARD] + END, 1)
+    store(offer, -1)
 
 
 @native
 def _assist(task: Any) -> Any:
     """Help a thread that is in `_run`, until that has finished."""
     length, places = task[LENGTH], task[BOARD] + ROOM + 64
-    ticket, done, end = task[BOARD] + TICKET, task[BOARD] + DONE, task[BOARD] + END
-    waited = 0
-    while load(end) == 0:
-        seen = load(ticket)
-        number, part = seen // 4 - 1, seen % 4
-        if number >= 0 and part < 2 and claimed(ticket, seen):
-            _carry_out(number % length + part, task, number // length, places)
-            increase(done)
+    offer, done = task[BOARD] + OFFER, task[BOARD] + DONE
+    number, waited = 0, 0
+    while number >= 0:
+        number = load(offer)
+        if number > 0 and claimed(offer, number):
+            _carry_out(number % length, task, number // length, places)
+            store(done, number)
             waited = 0
         else:
             waited = _wait(waited, task[codes.REST])

@@ -14,9 +14,10 @@ from ..optim.flat import aligned
 from ..threads import assistant
 from . import codes
 from .emit import rule_file
-from .encode import Encoder, address, table, update_rows
+from .encode import Encoder
 from .objects import MACHINE, function, load
 from .program import Array, Program
+from .rows import address, table, update_rows
 from .warm import compile_now
 
 MOST = 1024  # steps in one call
@@ -35,12 +36,15 @@ def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
 class Native:
     """The steps of `program` on batches of a data set: `inputs` (N, D), uint8 or float32, and `labels` (N,), int64.
 
+    `sparse`: zeros in the inputs are passed over, see `lists.pays`; sums are then rounded otherwise than by NumPy.
     What is `needed` and has not been compiled before is compiled now, which takes seconds. Raises `UnsupportedError`
     if the machine lacks something that the program or its optimizer needs, `OSError` if Numba or a disk fails.
     """
 
-    def __init__(self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool]) -> None:
-        self._encoder = Encoder(program, inputs, labels)
+    def __init__(
+        self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool], sparse: bool = False
+    ) -> None:
+        self._encoder = Encoder(program, inputs, labels, sparse)
         self._optimizer, self._moving = optimizer, moving
         self._batch = program.buffers("batch")[0].shape[0]
         self._outer = {row[5]: row for row in self._encoder.rows if row[0] == codes.OUTER}
@@ -122,13 +126,13 @@ class Native:
             places = np.array([address(vector) for vector in vectors])
             loop = load(rule_file(update.name, update.executor.plan))
             self._kept += [places, *vectors, scalars]
-            head, tail = [loop, address(places)], [address(scalars), scalars.shape[1] * 4]
+            head, tail = [codes.UPDATE, loop, address(places)], [address(scalars), scalars.shape[1] * 4]
             for start, stop in update.runs:
                 at = start
                 for first, row in sorted(self._outer_products(vectors[1]).items()):
                     last = first + row[1] * row[2]
                     if start <= first and last <= stop:
-                        at_once[row[5]] = [codes.UPDATE_OUTER, *head, first, last, *tail, *row[1:5],
+                        at_once[row[5]] = [codes.UPDATE_OUTER, *head[1:], first, last, *tail, *row[1:5],
                                            address(vectors[1]), update.idle]  # fmt: skip
                         final += update_rows(head, at, first, tail)
                         at = last

@@ -19,7 +19,7 @@ from ..errors import UnsupportedError
 
 _HERE = Path(__file__).parent
 MACHINE = _HERE / "machine.py"
-_PARTS = [_HERE / f"{name}.py" for name in ("atomics", "calls", "codes", "loops", "machine")]
+_PARTS = [_HERE / f"{name}.py" for name in ("atomics", "calls", "codes", "lanes", "loops", "machine", "sparse")]
 _SYMBOL = "minidl"  # the name of the function in each object file
 _loaded: dict[Path, tuple[Any, int]] = {}  # an object file's engine, which holds its code, and where that begins
 
@@ -66,6 +66,11 @@ def build(file: Path) -> None:
     part = target.with_suffix(f".{os.getpid()}")
     part.write_bytes(_target().emit_object(module))
     part.replace(target)
+
+
+def loaded() -> bool:
+    """Whether this process has loaded machine code before, so that LLVM is there."""
+    return bool(_loaded)
 
 
 def function(file: Path) -> Callable[..., None]:

@@ -68,6 +68,11 @@ class Program:
         found = dict.fromkeys(b for step in self.instructions for b in (*step.args, *step.out))
         return [b for b in found if not kinds or b.kind in kinds]
 
+    @property
+    def flops(self) -> int:
+        """The floating-point operations of its instructions, without the update."""
+        return sum(step.flops for step in self.instructions)
+
     def note(self, name: str) -> None:
         """Keep a listing of the program as it is now, under the name of the pass that made it so."""
         self.history.append((name, self.listing()))
@@ -79,10 +84,11 @@ class Program:
             moved = sum(b.bytes for b in (*step.args, *step.out))
             shapes = ", ".join("×".join(map(str, b.shape)) or "1" for b in step.out)
             lines.append(f"  {step!r:<76} {shapes:>18} {step.flops:>13,} flop {moved:>11,} B")
-        flops = sum(step.flops for step in self.instructions)
         work = self.buffers("work")
         held = self.memory or sum(b.bytes for b in work)
-        lines.append(f"  {len(self.instructions)} instructions, {flops:,} flop; {len(work)} work buffers in {held:,} B")
+        lines.append(
+            f"  {len(self.instructions)} instructions, {self.flops:,} flop; {len(work)} work buffers in {held:,} B"
+        )
         return "\n".join(lines)
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from ..errors import UnsupportedError
 from ..kernels import primitives
 from ..nn.losses import check_labels
 from ..ops.shape import plain
+from .lists import pays
 from .lower import lower
 from .native import Native, needed
 from .passes import optimised
@@ -123,9 +124,13 @@ class Bound:
         primitives.gather(inputs, rows, self.x, self._raw if inputs.dtype == np.uint8 else None)
         labels.take(rows, out=self.labels, mode="clip")
 
-    def native(self, inputs: Array, labels: Array) -> Native:
-        """The program as machine code, on batches of these `inputs` and `labels`; raises as `Native` does."""
-        return Native(self.program, inputs, labels, self._optimizer, self._moving())
+    def native(self, inputs: Array, labels: Array, sparse: bool = False) -> Native:
+        """The program as machine code, on batches of these `inputs` and `labels`: see `Native`; raises as that does."""
+        return Native(self.program, inputs, labels, self._optimizer, self._moving(), sparse)
+
+    def sparse(self, inputs: Array) -> bool:
+        """Whether `native` had better pass over zeros in these `inputs`."""
+        return pays(self.program, inputs)
 
     def code(self) -> list[Path]:
         """The files whose machine code `native` needs; raises as `needed` does."""

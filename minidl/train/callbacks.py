@@ -32,6 +32,7 @@ class Run:
     loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
     stopped: str | None = None
+    sparse: bool | None = None  # whether machine code passes over zeros in the inputs; None: that is not decided yet
     settle: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Training steps as a compiled program, on batches that are gathered straight from the data set."""
 
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from ..errors import UnsupportedError
 from ..nn.losses import check_labels
 from .callbacks import Run
 from .eager import PAUSE, Eager
+
+OVERHEAD, SPEED = 2e-4, 3e10  # seconds that NumPy's calls of a step take, and floating-point operations a second
+LOADING = 0.2  # seconds that a run takes for which machine code is loaded, in half of that
 
 
 class Compiled:
@@ -58,20 +62,34 @@ class Compiled:
             self._checked = True
 
     def _machine(self, bound: Any) -> Any:
-        """The whole batches' program `bound` as machine code; None or False if there is none (yet)."""
-        from ..compile.warm import ready
+        """The whole batches' program `bound` as machine code; None or False if there is none (yet).
+
+        Whether that passes over zeros is decided as a run begins, and kept when it is resumed, so that its results
+        do not depend on when the machine code was compiled.
+        """
+        from ..compile import objects, warm
 
         if bound is not self._bound:
             self._bound, self._native = bound, None
-        run = self._run
+        run, worth = self._run, self._worth(bound)
         left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
         if self._native is None:
             try:
-                if ready(bound.code(), left):
-                    self._native = bound.native(self._inputs, self._labels)
+                there = (worth or objects.loaded()) and warm.ready(bound.code(), left)
+                if run.sparse is None:
+                    run.sparse = there and worth and bound.sparse(self._inputs)
+                elif run.sparse and not there:
+                    go_on_dense(run)
+                if there:
+                    self._native = bound.native(self._inputs, self._labels, run.sparse)
             except (UnsupportedError, ImportError, OSError, RuntimeError):  # no room for a cache, a damaged file
                 self._native = False
         return self._native
+
+    def _worth(self, bound: Any) -> bool:
+        """Whether the run is long enough to load machine code for it, by a rough guess that is always the same."""
+        steps = self._run.epochs * self._run.steps
+        return steps * (OVERHEAD + bound.program.flops / SPEED) > LOADING
 
     def _natively(self, rows: Any, count: int) -> None:
         """Steps by machine code."""
@@ -95,3 +113,13 @@ class Compiled:
             run.step += 1
             run.batch += 1
         run.loss, run.lr = bound.loss, run.optimizer.rate(run.optimizer.t)
+
+
+def go_on_dense(run: Run) -> None:
+    """Say that a resumed run will not be what it would have been, to the last bit: its machine code is not there."""
+    warnings.warn(
+        "fit: the results may differ in their last digits from those of a run that was not interrupted: that was "
+        "carried out by machine code that passes over zeros, and this is not",
+        stacklevel=2,
+    )
+    run.sparse = False

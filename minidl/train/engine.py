@@ -10,7 +10,7 @@ from ..data import Loader
 from ..debug import debugging
 from ..errors import OptionError, UnsupportedError
 from .callbacks import Callback, Run
-from .compiled import Compiled
+from .compiled import Compiled, go_on_dense
 from .eager import Eager
 from .recorded import Recorded
 
@@ -24,6 +24,15 @@ def engine(
 
     Raises `OptionError`, with the reason, if a compiled step is wanted and cannot be had.
     """
+    made = _engine(run, loader, loss, watchers, compiled)
+    if run.sparse and not isinstance(made, Compiled):
+        go_on_dense(run)
+    return made
+
+
+def _engine(
+    run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], compiled: bool | None
+) -> Compiled | Recorded | Eager:
     eager = Eager(run, loader, loss, watchers)
     if compiled is False:
         return eager

@@ -2,7 +2,7 @@
 
 A loss or a gradient that is infinite or NaN spoils weights or running statistics for good, so it is enough to look at
 those at the end of a stretch of steps. If they are spoilt, all that the stretch changed is taken back (undo.py), and it
-is made again with a look at every loss and gradient, up to the step that must not be made.
+is made again with a look after every step, up to the one that must not be made.
 """
 
 import math
@@ -25,7 +25,7 @@ from .undo import Snapshot, Traces, moved
 
 KEEP = 1.0  # processor seconds after which model and optimizer are copied anew: so much may have to be made again
 SMALL = 10_000  # elements: what can be looked at after each stretch
-FEW = 8  # steps: if an epoch has no more left, they are made with care at once, which is cheaper than a copy
+FEW = 8  # steps: if an epoch has no more, they are made with care at once, which is cheaper than a copy
 
 ACTIONS = ("stop", "skip", "continue")
 
@@ -98,7 +98,7 @@ class Revocable:
         """As the engine does."""
         run = self._run
         if not self._open:
-            if run.steps - run.batch < FEW or run.tally.skipped:
+            if run.steps < FEW or run.tally.skipped:
                 self._careful.advance(last)
                 return
             self._snapshot.keep()
@@ -120,15 +120,25 @@ class Revocable:
 
     def settle(self) -> None:
         """Be sure of all steps since the snapshot, or make them again; the next stretch begins with a new one."""
-        run = self._run
         if self._open and not self._sound():
-            reached = run.batch
-            self._snapshot.undo()
-            self._careful.thorough = True
-            while run.batch < reached:
-                self._careful.advance(reached)
-            self._careful.thorough = False
+            self._make_again()
         self._open = False
+
+    def _make_again(self) -> None:
+        """The steps since the snapshot, one by one, to the same bits; with care the one that leads astray."""
+        run, reached = self._run, self._run.batch
+        self._snapshot.undo()
+        self._careful.thorough = True
+        while run.batch < reached:
+            if not run.tally.skipped:
+                self._snapshot.keep()
+                with np.errstate(all="ignore"):
+                    self._engine.advance(run.batch + 1)
+                if self._sound():
+                    continue
+                self._snapshot.undo()
+            self._careful.advance(run.batch + 1)
+        self._careful.thorough = False
 
 
 def watched(

@@ -36,7 +36,7 @@ def take(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple
         "optimizer": _parted("optimizer", run.optimizer.state_dict(), arrays),
         "callbacks": _parted("callbacks", named, arrays),
         "order": _parted("order", run.order if unfinished else None, arrays),
-        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped")},
+        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "sparse")},
         "tally": {name: _number(sum) for name, sum in vars(run.tally).items()},
         "history": run.history.rows,
         "rng": rng_state(),
@@ -86,6 +86,7 @@ def put_back(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: d
     run.model.load_state_dict(_joined(content["model"], arrays))
     run.epoch, run.batch, _, run.step = (content["run"][name] for name in _COUNTS)
     run.lr, run.stopped = content["run"]["lr"], content["run"]["stopped"]
+    run.sparse = content["run"].get("sparse", False)  # the first checkpoints do not tell, and it was not done then
     run.order = _joined(content["order"], arrays)
     run.tally = Tally()
     vars(run.tally).update(content["tally"])
@@ -163,6 +164,7 @@ def _check(content: dict[str, Any]) -> None:
         and at["epoch"] - len(rows) in (0, 1)
         and type(at["lr"]) in numbers
         and isinstance(at["stopped"], str | None)
+        and isinstance(at.get("sparse"), bool | None)
         and tally.keys() == vars(Tally()).keys()
         and all(sum is None or type(sum) in numbers for sum in tally.values())
         and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))
