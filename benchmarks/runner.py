@@ -73,7 +73,8 @@ class Bench:
 
     def time(self, command: list[str], contender: Contender | None, caches: Path | None = None) -> dict[str, Any]:
         """Run a command in a contender's settings, with its compilers' caches in `caches`; see `run`."""
-        inherited = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+        ours = "PYTHONDONTWRITEBYTECODE", "PYTHONPATH"  # installed packages come with their bytecode
+        inherited = {n: v for n, v in os.environ.items() if not n.endswith("_NUM_THREADS") and n not in ours}
         environment = inherited | _settings(command[0], caches or self.folder / "caches")
         environment |= dict(contender.settings) if contender else {}
         start = time.perf_counter()

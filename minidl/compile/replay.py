@@ -1,6 +1,6 @@
 """A program carried out by NumPy: each instruction is a few calls on arrays that have been looked up beforehand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from ..backend import generator
 from ..kernels import primitives
-from .program import Array, Program
+from ..threads import both, in_turn
+from .program import Array, Instruction, Program
 
 Call = Callable[[], Any]
 
@@ -26,14 +27,24 @@ def allocate(program: Program) -> None:
 
 
 class Replay:
-    """`forward` and `backward` run a program's instructions up to its loss, and from there to the gradients."""
+    """`forward` and `backward` run a program's instructions up to its loss, and from there to the gradients.
+
+    All but the last product of the way back, if that is a large weight's gradient: `last` is what makes the halves of
+    its rows, where they are cut, and the gradient, so that the optimizer may follow each half with its update at once.
+    """
 
     def __init__(self, program: Program) -> None:
+        steps = [step for step in program.instructions if step.op != "update"]
+        self.last = _last(steps)
         calls: list[Call] = []
-        for step in program.instructions:
-            if step.op == "update":
+        while steps:
+            step = steps.pop(0)
+            if self.last is not None and step.out[0].array is self.last[3]:
                 continue
-            calls += _BIND[step.op]([b.array for b in step.out], [b.array for b in step.args], **step.options)
+            if steps and _independent(step, steps[0]):
+                calls.append(partial(both, _alone(step), _alone(steps.pop(0))))
+            else:
+                calls += _BIND[step.op]([b.array for b in step.out], [b.array for b in step.args], **step.options)
             if step.op == "softmax_cross_entropy":
                 self._forward, calls = calls, []
         self._backward = calls
@@ -47,6 +58,39 @@ class Replay:
         """From the gradient of the logits to those of the parameters."""
         for call in self._backward:
             call()
+
+
+def _last(steps: Sequence[Instruction]) -> tuple[Call, Call, int, Array] | None:
+    step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
+    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or len(step.args[0].array) == 1:
+        return None
+    parts = primitives.in_halves(*_OPERANDS[step.op](step), step.out[0].array)
+    return None if parts is None or parts[2] != "rows" else (*parts[:2], parts[3], step.out[0].array)
+
+
+def _independent(step: Instruction, following: Instruction) -> bool:
+    """Whether these are the two products of a layer's way back, and large enough for two threads to make one each."""
+    ops = step.op, following.op
+    same = ops == ("matmul", "weight_gradient") and step.args[0] is following.args[1]
+    return same and min(step.flops, following.flops) >= primitives.SPLIT
+
+
+def _alone(step: Instruction) -> Call:
+    """A product, to be made by one thread; in halves nevertheless, if it is cut, for the same bits."""
+    a, b = _OPERANDS[step.op](step)
+    parts = primitives.in_halves(a, b, step.out[0].array)
+    return partial(np.matmul, a, b, step.out[0].array) if parts is None else partial(in_turn, *parts[:2])
+
+
+def _factors(step: Instruction) -> tuple[Array, Array]:
+    a, b = (buffer.array for buffer in step.args)
+    return a, b.T if step.options.get("transposed") else b
+
+
+_OPERANDS: dict[str, Callable[[Instruction], tuple[Array, Array]]] = {
+    "matmul": _factors,
+    "weight_gradient": lambda step: (step.args[0].array.T, step.args[1].array),
+}
 
 
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:

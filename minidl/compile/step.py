@@ -13,6 +13,7 @@ from ..errors import UnsupportedError
 from ..kernels import primitives
 from ..nn.losses import check_labels
 from ..ops.shape import plain
+from ..optim.ahead import step_after
 from .lists import pays
 from .lower import lower
 from .native import Native, needed
@@ -107,7 +108,7 @@ class Bound:
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._raw = np.empty(self.x.shape, np.uint8)
         replay = Replay(program)
-        self.forward, self.backward = replay.forward, replay.backward
+        self.forward, self.backward, self._last = replay.forward, replay.backward, replay.last
 
     def holds(self) -> bool:
         """Whether model and optimizer are still as they were when the program was written."""
@@ -140,9 +141,9 @@ class Bound:
         return [p.requires_grad for group in self._optimizer.groups for p in group["params"]]
 
     def update(self) -> None:
-        """Let the optimizer move the parameters by the gradients that the program has left in its vector."""
+        """Let the optimizer move the parameters by the gradients that the program leaves in its vector."""
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
-        self._optimizer.step()
+        step_after(self._optimizer, self._last)
         for statistic in self._statistics:
             statistic.changed()

@@ -15,6 +15,7 @@ from .. import ops
 from ..threads import both, in_turn
 
 Array = Any
+Call = Callable[[], object]
 SPLIT, WHOLE = 4e6, 1e9  # floating-point operations of a product: see `halves`
 WORTH = 2e7  # from here on the other thread is asked: to wake it takes 30 to 300 microseconds
 
@@ -52,17 +53,24 @@ def matmul(a: Array, b: Array, out: Array = None) -> Array:
     return out
 
 
-def product(a: Array, b: Array, out: Array) -> Callable[[], object]:
+def product(a: Array, b: Array, out: Array) -> Call:
     """What writes A @ b into `out`, as `matmul` does, whenever it is called."""
+    parts = in_halves(a, b, out)
+    call = both if 2 * a.size * b.shape[1] >= WORTH else in_turn
+    return functools.partial(np.matmul, a, b, out) if parts is None else functools.partial(call, *parts[:2])
+
+
+def in_halves(a: Array, b: Array, out: Array) -> tuple[Call, Call, str, int] | None:
+    """What writes the halves of A @ b into `out`; its "rows" or "columns" are cut, and where. None: it is not cut."""
     cut = halves(len(a), *b.shape)
     if cut is None:
-        return functools.partial(np.matmul, a, b, out)
+        return None
     side, at = cut
     parts = [(a[:at], b, out[:at]), (a[at:], b, out[at:])]
     if side == "columns":
         parts = [(a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])]
-    call = both if 2 * a.size * b.shape[1] >= WORTH else in_turn
-    return functools.partial(call, *[functools.partial(np.matmul, *part) for part in parts])
+    one, other = (functools.partial(np.matmul, *part) for part in parts)
+    return one, other, side, at
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .execute import Blocks, executor
+from .execute import Before, Blocks, Call, executor
 from .flat import Run
 
 if TYPE_CHECKING:
@@ -48,6 +48,19 @@ def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Up
         runs = optimizer._flat.runs(moving, group.first, group.last)
         found.append(Update(group.rule.name, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
     return found
+
+
+def step_after(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndarray] | None) -> None:
+    """``optimizer.step()`` after what makes the last gradient: its first rows, the others; how many, and the gradient.
+
+    Where that is about half of the work, each half is followed by its own share of the update.
+    """
+    if last is None:
+        optimizer.step()
+        return
+    first, second, rows, gradient = last
+    begin = gradient.ctypes.data - optimizer._flat.gradients.ctypes.data
+    optimizer._step(Before(first, second, (begin + rows * gradient.strides[0]) // gradient.itemsize))
 
 
 def outcome(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:

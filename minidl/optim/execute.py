@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array, array_module, backend_of, shelf
 from ..errors import UnsupportedError
-from ..threads import both
+from ..threads import both, in_turn
 from .cuda import Fused
 from .flat import Run, aligned
 from .plan import Plan, Scalars
@@ -19,6 +20,17 @@ SHARED = 2e6  # operations on an element: from here on it pays to hand half of t
 BLOCK = 49152  # elements: small enough that a block of each vector stays in the cache, large enough to pay for a call
 
 Call = Callable[[], object]  # a ufunc with its operands and its result
+
+
+class Before(NamedTuple):
+    """What is to be done before an update, as it makes the gradient: `first` its elements up to `cut`, `second` others.
+
+    Each is followed at once, and on its thread, by its share of the update.
+    """
+
+    first: Call
+    second: Call
+    cut: int
 
 
 class Blocks:
@@ -39,35 +51,48 @@ class Blocks:
             [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
             for _ in range(1 if vectors[0].size * len(self.plan.operations) < SHARED else 2)
         ]
-        self._calls: dict[tuple[Run, ...], list[list[Call]]] = {}
+        self._calls: dict[Any, list[list[Call]]] = {}
 
-    def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
+    def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...], before: Before | None = None) -> None:
         """Update the vectors over `runs`; `rule` is the one of this step (see `Rule.at`)."""
-        if runs not in self._calls:
+        key = runs, None if before is None else before.cut
+        if key not in self._calls:
             if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
                 self._calls.clear()
-            self._calls[runs] = self._bound(runs)
+            self._calls[key] = self._bound(*key)
         self._scalars[:] = self.numbers(rule, lr, t)
-        parts = self._calls[runs]
+        parts = [partial(_carry_out, part) for part in self._calls[key]]
+        if before is not None:
+            parts = [partial(in_turn, before.first, parts[0]), partial(in_turn, before.second, parts[1])]
         if len(parts) == 1:
-            _carry_out(*parts)
+            parts[0]()
         else:
-            both(*[partial(_carry_out, part) for part in parts])
+            both(*parts)
+
+    def takes(self, runs: tuple[Run, ...], cut: int) -> bool:
+        """Whether two threads would each have about half of an update over `runs` to do, if it is cut there."""
+        if len(self._rooms) == 1 or len(runs) != 1:
+            return False
+        start, stop = runs[0]
+        return 0.35 <= (cut - start) / (stop - start) <= 0.65
 
     def numbers(self, rule: Rule, lr: float, t: int) -> list[float]:
         """The values of the plan's scalars for one step."""
         given = {name: getattr(rule, name) for name in self._names}
         return self._work_out({"lr": lr, "t": t, **given})
 
-    def _bound(self, runs: tuple[Run, ...]) -> list[list[Call]]:
+    def _bound(self, runs: tuple[Run, ...], cut: int | None) -> list[list[Call]]:
         """The plan's operations with their arrays: looked up once, as that costs as much as a call.
 
-        In one list for each room of buffers, so that two threads can each go through one.
+        In one list for each room of buffers, so that two threads can each go through one; up to `cut`, and from there.
         """
-        blocks = [(at, min(at + BLOCK, stop)) for start, stop in runs for at in range(start, stop, BLOCK)]
+        if cut is None:
+            shares = np.array_split(_blocks(runs), len(self._rooms))
+        else:
+            shares = [np.array(_blocks(part)) for part in (((runs[0][0], cut),), ((cut, runs[0][1]),))]
         scalars = {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
         parts: list[list[Call]] = []
-        for room, share in zip(self._rooms, np.array_split(blocks, len(self._rooms)), strict=True):
+        for room, share in zip(self._rooms, shares, strict=True):
             parts.append([])
             for start, stop in share:
                 found = scalars | {("vector", i): vector[start:stop] for i, vector in enumerate(self.vectors)}
@@ -75,6 +100,10 @@ class Blocks:
                 for ufunc, operands, result in self.plan.operations:
                     parts[-1].append(_call(ufunc, [found[place] for place in operands], found[result]))
         return parts
+
+
+def _blocks(runs: tuple[Run, ...]) -> list[Run]:
+    return [(at, min(at + BLOCK, stop)) for start, stop in runs for at in range(start, stop, BLOCK)]
 
 
 def _carry_out(calls: list[Call]) -> None:

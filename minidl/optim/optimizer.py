@@ -9,7 +9,8 @@ from ..autograd import Node
 from ..backend import Array, backend_of, to_backend
 from ..errors import OptionError, StateError
 from ..guards import StepGuard
-from .execute import executor
+from ..threads import both
+from .execute import Before, executor
 from .flat import Flat, checked
 from .group import Group
 from .hyperparameters import LR
@@ -93,6 +94,10 @@ class Optimizer:
         allowed; `ShapeError`, `GradientError` or `MixedBackendError` if a parameter's data or gradient was
         replaced by what does not fit it; `StateError` inside `at_iterate`.
         """
+        self._step(None)
+
+    def _step(self, before: Before | None) -> None:
+        """The update; `before` makes a part of the gradient first."""
         if self._away:
             raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
         if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
@@ -102,8 +107,15 @@ class Optimizer:
         self._flat.claim()
         active = self._flat.collect()
         self._prepare()
-        for group, (rule, lr) in zip(self._groups, today, strict=True):
-            group.executor.step(rule, lr, t, self._flat.runs(active, group.first, group.last))
+        runs = [self._flat.runs(active, group.first, group.last) for group in self._groups]
+        if before is not None and len(runs) == 1 and self._groups[0].executor.takes(runs[0], before.cut):
+            rule, lr = today[0]
+            self._groups[0].executor.step(rule, lr, t, runs[0], before)
+        else:
+            if before is not None:
+                both(before.first, before.second)
+            for group, (rule, lr), own in zip(self._groups, today, runs, strict=True):
+                group.executor.step(rule, lr, t, own)
         for parameter, moved in zip(self._flat.parameters, active, strict=True):
             if moved:
                 parameter.changed()
