@@ -62,7 +62,7 @@ class Replay:
 
 def _last(steps: Sequence[Instruction]) -> tuple[Call, Call, int, Array] | None:
     step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
-    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or len(step.args[0].array) == 1:
+    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or step.flops < primitives.WORTH:
         return None
     parts = primitives.in_halves(*_OPERANDS[step.op](step), step.out[0].array)
     return None if parts is None or parts[2] != "rows" else (*parts[:2], parts[3], step.out[0].array)
@@ -126,15 +126,15 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
     count = d.dtype.type(len(d))
     ones = primitives.ones(len(d), d.dtype)
     share = d.dtype.type(1) / count
-    room = np.empty(d.shape[::-1], d.dtype)
+    room = primitives.LossRoom(len(d), d.shape[1], d.dtype)
 
     def run() -> None:
-        losses, e, total, own, picked = primitives.softmax_cross_entropy(logits, labels, room)
-        loss[...] = losses @ ones / count
+        primitives.softmax_cross_entropy(logits, labels, room)
+        loss[...] = room.losses @ ones / count
         # a label is right if its logit is the largest; the search for the first of several is slower, and seldom needed
-        several = np.count_nonzero(e == 1) != len(d)
-        right[...] = np.count_nonzero(logits.argmax(axis=1) == labels if several else picked == 0)
-        primitives.softmax_cross_entropy_back(e, total, own, share, d)
+        several = np.count_nonzero(room.e == 1) != len(d)
+        right[...] = np.count_nonzero(logits.argmax(axis=1) == labels if several else room.picked == 0)
+        primitives.softmax_cross_entropy_back(room, share, d)
 
     return [run]
 

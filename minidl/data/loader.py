@@ -105,7 +105,12 @@ class Loader:
             else:
                 x, y = inputs[batch], labels[batch].copy()
                 x = x if pixels else x.copy()
-            yield (np.multiply(x, _PIXEL, dtype=np.float32) if pixels else x), y
+            if pixels:
+                x = x.astype(
+                    np.float32
+                )  # and then in place: NumPy is faster at that than at one pass with a cast in it
+                x *= _PIXEL
+            yield x, y
 
     def _there(self, order: np.ndarray | None, numbers: range, backend: str) -> Iterator[tuple[Array, Array]]:
         """Batches on a GPU, cut out there: all that travels is the order."""

@@ -53,17 +53,17 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
-        losses, *saved, _ = primitives.softmax_cross_entropy(logits, labels)
+        room = primitives.softmax_cross_entropy(logits, labels)
+        losses = room.losses
         if reduction == "none":
-            return losses, saved
+            return losses, room
         value = losses @ primitives.ones(len(losses), losses.dtype)
-        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, saved
+        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, room
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
         share = g[:, None] if reduction == "none" else g / g.dtype.type(len(logits)) if reduction == "mean" else g
-        e, total, own = saved
-        return [primitives.softmax_cross_entropy_back(e, total, own, share)]
+        return [primitives.softmax_cross_entropy_back(saved, share)]
 
 
 @kernel(ops.batch_norm, "numpy")

@@ -16,6 +16,7 @@ from ..threads import both, in_turn
 
 Array = Any
 Call = Callable[[], object]
+PIXEL = np.array(1 / 255, np.float32)
 SPLIT, WHOLE = 4e6, 1e9  # floating-point operations of a product: see `halves`
 WORTH = 2e7  # from here on the other thread is asked: to wake it takes 30 to 300 microseconds
 
@@ -79,7 +80,8 @@ def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
         inputs.take(rows, axis=0, out=out, mode="clip")
     else:
         inputs.take(rows, axis=0, out=raw, mode="clip")
-        np.multiply(raw, np.float32(1 / 255), out=out, dtype=np.float32)
+        out[...] = raw  # in two passes, which NumPy makes faster than one with a cast in it
+        np.multiply(out, PIXEL, out)
 
 
 def activate(y: Array, name: str, out: Array = None) -> Array:
@@ -119,27 +121,44 @@ def sum_rows(d: Array, out: Array = None) -> Array:
     return np.matmul(ones(len(d), d.dtype), d, out=out)
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, e: Array = None) -> tuple[Array, Array, Array, Array, Array]:
-    """The losses (B,), e^(logits - max) (C, B), its sums (B,): classes first, as NumPy is faster then.
+class LossRoom:
+    """Where `softmax_cross_entropy` puts what it works out for `batch` samples; classes first, as NumPy is faster then.
 
-    And where each sample's own class is in (C, B), flattened; and its logit, the sample's largest subtracted (B,).
+    e: e^(logits - max) (C, B), and `total`, its sums (B,). own: where each sample's class is in it, flattened; picked:
+    that logit, the sample's largest subtracted; losses: (B,). p: softmax - one-hot (C, B).
     """
-    if e is None:
-        e = np.empty(logits.shape[::-1], logits.dtype)
-    e[...] = logits.T
-    e -= np.maximum.reduce(e, axis=0)
-    own = firsts(*e.shape).take(labels) + firsts(e.shape[1], 1)
-    picked = e.reshape(-1).take(own)
-    np.exp(e, out=e)
-    total = np.add.accumulate(e, axis=0)[-1] if len(labels) == 1 else np.add.reduce(e, axis=0)  # row by row, both
-    return np.log(total) - picked, e, total, own, picked
+
+    def __init__(self, batch: int, classes: int, dtype: Any) -> None:
+        self.e, self.p = np.empty((2, classes, batch), dtype)
+        self.top, self.picked, self.total, self.losses = np.empty((4, batch), dtype)
+        self.own = np.empty(batch, np.intp)
+        self.e_flat, self.p_flat = self.e.reshape(-1), self.p.reshape(-1)
 
 
-def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None) -> Array:
+def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = None) -> LossRoom:
+    """The losses of logits (B, C) for labels (B,), which are known to be classes."""
+    batch, classes = logits.shape
+    room = LossRoom(batch, classes, logits.dtype) if room is None else room
+    np.maximum.reduce(logits.T, axis=0, out=room.top)
+    np.subtract(logits.T, room.top, room.e)
+    firsts(classes, batch).take(labels, out=room.own, mode="clip")
+    np.add(room.own, firsts(batch, 1), room.own)
+    room.e_flat.take(room.own, out=room.picked, mode="clip")
+    np.exp(room.e, room.e)
+    if batch == 1:
+        room.total[...] = np.add.accumulate(room.e, axis=0)[-1]  # class by class, as a sum over more samples goes
+    else:
+        np.add.reduce(room.e, axis=0, out=room.total)
+    np.log(room.total, room.losses)
+    np.subtract(room.losses, room.picked, room.losses)
+    return room
+
+
+def softmax_cross_entropy_back(room: LossRoom, g: Any, out: Array = None) -> Array:
     """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1)."""
-    d = e / total
-    d.reshape(-1)[own] -= 1
-    return np.multiply(d.T, g, out=out, order="C")
+    np.divide(room.e, room.total, room.p)
+    room.p_flat[room.own] -= 1
+    return np.multiply(room.p.T, g, out=out, order="C")
 
 
 def batch_norm(
@@ -152,10 +171,11 @@ def batch_norm(
     mean /= count
     x_hat -= mean
     mean += x[0]
-    squares = np.add.reduce(x_hat * x_hat, axis=0)
+    room = np.multiply(x_hat, x_hat, out=y)
+    squares = np.add.reduce(room, axis=0)
     inverse = 1 / np.sqrt(squares / count + eps)
     x_hat *= inverse
-    y = np.multiply(x_hat, gamma, out=y)
+    y = np.multiply(x_hat, gamma, out=room if gamma.dtype == room.dtype else None)
     y += beta
     return y, x_hat, inverse, mean, squares
 
