@@ -7,7 +7,7 @@ import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
-from minidl.kernels import primitives
+from minidl.kernels import products
 from minidl.threads import assistant, assisted, blas_threads, use_blas_threads
 from minidl.train import fit
 
@@ -105,13 +105,35 @@ def test_a_large_update_in_two_halves_is_the_update():
     assert found[0] == found[1]
 
 
-def test_a_product_in_halves_is_the_product():
+SHAPES = [
+    (128, 784, 256),
+    (784, 128, 256),
+    (200, 300, 100),
+    (33, 1000, 71),
+    (32, 784, 128),
+    (13, 9000, 40),
+    (12, 8000, 70),
+]
+
+
+@pytest.mark.parametrize(("m", "k", "n"), SHAPES)
+def test_a_product_in_halves_is_the_product(m, k, n):
     rng = np.random.default_rng(0)
-    for m, k, n in ((128, 784, 256), (784, 128, 256), (200, 300, 100), (33, 1000, 71)):
-        a, b = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
-        assert primitives.halves(m, k, n) is not None
-        expected = a.astype(np.float64) @ b
-        with use_blas_threads(2), assisted(True):
-            np.testing.assert_allclose(primitives.matmul(a, b), expected, rtol=1e-4, atol=1e-3)
-            np.testing.assert_array_equal(primitives.matmul(a, b), primitives.matmul(a, b, np.empty((m, n), "f")))
-        np.testing.assert_allclose(primitives.matmul(a.T.copy().T, b.T.copy().T), expected, rtol=1e-4, atol=1e-3)
+    x, w = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
+    assert products.cut(m, k, n) is not None
+    for a, b in ((x, w), (x.T.copy().T, w), (x, w.T.copy().T)):
+        out = np.empty((m, n), np.float32)
+        parts = products.halves(a, b, out)
+        with use_blas_threads(1):
+            parts.first()
+            parts.second()
+            np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
+            np.testing.assert_array_equal(products.matmul(a, b), out)
+        with use_blas_threads(2), assisted(True), use_blas_threads(1):
+            np.testing.assert_array_equal(products.matmul(a, b), out)
+
+
+def test_what_is_too_small_to_be_cut_is_not():
+    for m, k, n in ((4, 4, 4), (12, 10**6, 11), (1, 10**4, 10**4), (10**4, 10**3, 10**3)):
+        assert products.cut(m, k, n) is None or 0 < products.cut(m, k, n)[1] < max(m, n)
+    assert products.cut(32, 784, 10) is products.cut(2000, 2000, 2000) is None

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..kernels import primitives
+from ..kernels import products
 from ..optim.flat import aligned
 from . import codes
 from .addresses import blas, loop
@@ -78,7 +78,7 @@ class Encoder:
             return [codes.GEMM, gemm, *how, rows.stop - rows.start, columns.stop - columns.start, k, at_a, a[1],
                     at_b, b[1], at_y, n]  # fmt: skip
 
-        cut = primitives.halves(m, k, n)
+        cut = products.cut(m, k, n)
         if cut is None:
             return [part(slice(0, m), slice(0, n))]
         side, at = cut

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import generator
-from ..kernels import primitives
-from ..threads import both, in_turn
+from ..kernels import primitives, products
+from ..threads import both
 from .program import Array, Instruction, Program
 
 Call = Callable[[], Any]
@@ -62,24 +62,21 @@ class Replay:
 
 def _last(steps: Sequence[Instruction]) -> tuple[Call, Call, int, Array] | None:
     step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
-    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or step.flops < primitives.WORTH:
+    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or step.flops < products.WORTH:
         return None
-    parts = primitives.in_halves(*_OPERANDS[step.op](step), step.out[0].array)
-    return None if parts is None or parts[2] != "rows" else (*parts[:2], parts[3], step.out[0].array)
+    parts = products.halves(*_OPERANDS[step.op](step), step.out[0].array)
+    return None if parts is None or parts.side != "rows" else (parts.first, parts.second, parts.at, step.out[0].array)
 
 
 def _independent(step: Instruction, following: Instruction) -> bool:
     """Whether these are the two products of a layer's way back, and large enough for two threads to make one each."""
     ops = step.op, following.op
     same = ops == ("matmul", "weight_gradient") and step.args[0] is following.args[1]
-    return same and min(step.flops, following.flops) >= primitives.SPLIT
+    return same and min(step.flops, following.flops) >= products.SPLIT
 
 
 def _alone(step: Instruction) -> Call:
-    """A product, to be made by one thread; in halves nevertheless, if it is cut, for the same bits."""
-    a, b = _OPERANDS[step.op](step)
-    parts = primitives.in_halves(a, b, step.out[0].array)
-    return partial(np.matmul, a, b, step.out[0].array) if parts is None else partial(in_turn, *parts[:2])
+    return products.alone(*_OPERANDS[step.op](step), step.out[0].array)
 
 
 def _factors(step: Instruction) -> tuple[Array, Array]:
@@ -95,7 +92,12 @@ _OPERANDS: dict[str, Callable[[Instruction], tuple[Array, Array]]] = {
 
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
     a, b = args
-    return [primitives.product(a, b.T if transposed else b, out[0])]
+    return [products.product(a, b.T if transposed else b, out[0])]
+
+
+def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
+    x, d = args
+    return [partial(primitives.weight_gradient, x, d, *out) if len(x) == 1 else products.product(x.T, d, *out)]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
@@ -185,7 +187,7 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "bias_activate": _bias_activate,
     "activate": _activate,
     "activation_back": _activation_back,
-    "weight_gradient": lambda out, args: [partial(primitives.weight_gradient, *args, *out)],
+    "weight_gradient": _weight_gradient,
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "batch_norm": _batch_norm,

@@ -6,19 +6,14 @@ Therefore sums over a batch are products with ones, or go row by row, and nothin
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import ops
-from ..threads import both, in_turn
+from .products import Array, matmul
 
-Array = Any
-Call = Callable[[], object]
 PIXEL = np.array(1 / 255, np.float32)
-SPLIT, WHOLE = 4e6, 1e9  # floating-point operations of a product: see `halves`
-WORTH = 2e7  # from here on the other thread is asked: to wake it takes 30 to 300 microseconds
 
 
 @functools.cache
@@ -31,47 +26,6 @@ def ones(count: int, dtype: Any) -> Array:
 def firsts(rows: int, columns: int) -> Array:
     """Where each row begins in an array (rows, columns), flattened."""
     return np.arange(rows) * columns
-
-
-def halves(m: int, k: int, n: int) -> tuple[str, int] | None:
-    """How a product (m, k) @ (k, n) is cut in two, for two threads: its "rows" or "columns", and at which of them.
-
-    The cut depends on the shapes alone, so that the result is the same bits on one thread and on two. Small
-    products are not cut (None), and large ones neither: those are left to OpenBLAS and its threads.
-    """
-    if min(m, n) < 2 or not SPLIT <= 2 * m * k * n < WHOLE:
-        return None
-    side, length = ("rows", m) if m >= n else ("columns", n)
-    return side, -(-length // 32) * 16
-
-
-def matmul(a: Array, b: Array, out: Array = None) -> Array:
-    """A @ b for matrices, in two halves (see `halves`), at the same time if there is another thread for it."""
-    if halves(len(a), *b.shape) is None:
-        return np.matmul(a, b, out=out)
-    out = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
-    product(a, b, out)()
-    return out
-
-
-def product(a: Array, b: Array, out: Array) -> Call:
-    """What writes A @ b into `out`, as `matmul` does, whenever it is called."""
-    parts = in_halves(a, b, out)
-    call = both if 2 * a.size * b.shape[1] >= WORTH else in_turn
-    return functools.partial(np.matmul, a, b, out) if parts is None else functools.partial(call, *parts[:2])
-
-
-def in_halves(a: Array, b: Array, out: Array) -> tuple[Call, Call, str, int] | None:
-    """What writes the halves of A @ b into `out`; its "rows" or "columns" are cut, and where. None: it is not cut."""
-    cut = halves(len(a), *b.shape)
-    if cut is None:
-        return None
-    side, at = cut
-    parts = [(a[:at], b, out[:at]), (a[at:], b, out[at:])]
-    if side == "columns":
-        parts = [(a, b[:, :at], out[:, :at]), (a, b[:, at:], out[:, at:])]
-    one, other = (functools.partial(np.matmul, *part) for part in parts)
-    return one, other, side, at
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
