@@ -132,10 +132,10 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
 
     def run() -> None:
         primitives.softmax_cross_entropy(logits, labels, room)
-        loss[...] = room.losses @ ones / count
+        loss[...] = room.losses.dot(ones) / count
         # a label is right if its logit is the largest; the search for the first of several is slower, and seldom needed
-        several = np.count_nonzero(room.e == 1) != len(d)
-        right[...] = np.count_nonzero(logits.argmax(axis=1) == labels if several else room.picked == 0)
+        alone = room.p.size - np.count_nonzero(room.p) == len(d)
+        right[...] = len(d) - np.count_nonzero(room.picked if alone else logits.argmax(axis=1) - labels)
         primitives.softmax_cross_entropy_back(room, share, d)
 
     return [run]

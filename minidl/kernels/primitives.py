@@ -79,14 +79,14 @@ class LossRoom:
     """Where `softmax_cross_entropy` puts what it works out for `batch` samples; classes first, as NumPy is faster then.
 
     e: e^(logits - max) (C, B), and `total`, its sums (B,). own: where each sample's class is in it, flattened; picked:
-    that logit, the sample's largest subtracted; losses: (B,). p: softmax - one-hot (C, B).
+    that logit, the sample's largest subtracted; losses: (B,). p: logits - max, and in the end softmax - one-hot (C, B).
     """
 
     def __init__(self, batch: int, classes: int, dtype: Any) -> None:
         self.e, self.p = np.empty((2, classes, batch), dtype)
         self.top, self.picked, self.total, self.losses = np.empty((4, batch), dtype)
         self.own = np.empty(batch, np.intp)
-        self.e_flat, self.p_flat = self.e.reshape(-1), self.p.reshape(-1)
+        self.p_flat = self.p.reshape(-1)
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = None) -> LossRoom:
@@ -94,11 +94,11 @@ def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = 
     batch, classes = logits.shape
     room = LossRoom(batch, classes, logits.dtype) if room is None else room
     np.maximum.reduce(logits.T, axis=0, out=room.top)
-    np.subtract(logits.T, room.top, room.e)
+    np.subtract(logits.T, room.top, room.p)
     firsts(classes, batch).take(labels, out=room.own, mode="clip")
     np.add(room.own, firsts(batch, 1), room.own)
-    room.e_flat.take(room.own, out=room.picked, mode="clip")
-    np.exp(room.e, room.e)
+    room.p_flat.take(room.own, out=room.picked, mode="clip")
+    np.exp(room.p, room.e)
     if batch == 1:
         room.total[...] = np.add.accumulate(room.e, axis=0)[-1]  # class by class, as a sum over more samples goes
     else:
