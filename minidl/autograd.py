@@ -42,16 +42,17 @@ def recording(on: bool) -> Iterator[None]:
 class Node:
     """An array and how it was made; `minidl.Tensor` is a Node with operators and methods."""
 
+    grad: Any = None  # these are what a leaf begins with; a result has its own of those that differ
+    requires_grad = False
+    _changes: list[int] | None = None  # when `data` was last changed in place; shared with its views
+    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
+    _op: "Op | None" = None  # what made it; None for a leaf
+    _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
+    _saved: Any = None  # what a kernel's forward left for its backward
+    _born = 0  # after its arguments: birth order is a topological order. Leaves count as oldest
+
     def __init__(self, data: Array) -> None:
         self.data = data
-        self.grad: Any = None
-        self.requires_grad = False
-        self._changes: list[int] | None = None  # when `data` was last changed in place; shared with its views
-        self._slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
-        self._op: Op | None = None  # what made it; None for a leaf
-        self._args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
-        self._saved: Any = None  # what a kernel's forward left for its backward
-        self._born = 0  # after its arguments: birth order is a topological order. Leaves count as oldest
 
     def changed(self) -> None:
         """Note an in-place change of `data`: an older graph that saved it will then refuse to use it."""
@@ -60,13 +61,12 @@ class Node:
 
 
 kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
-_new, _fill = object.__new__, Node.__init__
 
 
 def wrap(data: Array) -> Any:
     """A Tensor around `data`, with none of the constructor's conversions."""
-    node: Any = _new(kind)
-    _fill(node, np.asarray(data) if type(data) not in _USUAL and isinstance(data, np.generic) else data)
+    node: Any = object.__new__(kind)
+    node.data = np.asarray(data) if type(data) not in _USUAL and isinstance(data, np.generic) else data
     return node
 
 

@@ -136,7 +136,7 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
         # a label is right if its logit is the largest; the search for the first of several is slower, and seldom needed
         alone = room.p.size - np.count_nonzero(room.p) == len(d)
         right[...] = len(d) - np.count_nonzero(room.picked if alone else logits.argmax(axis=1) - labels)
-        primitives.softmax_cross_entropy_back(room, share, d)
+        primitives.softmax_cross_entropy_back(room.e, room.total, room.own, share, d, room.p)
 
     return [run]
 

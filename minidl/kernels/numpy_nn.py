@@ -55,16 +55,17 @@ class SoftmaxCrossEntropy:
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
         room = primitives.softmax_cross_entropy(logits, labels)
-        losses = room.losses
+        losses, saved = room.losses, (room.e, room.total, room.own)
         if reduction == "none":
-            return losses, room
+            return losses, saved
         value = losses @ primitives.ones(len(losses), losses.dtype)
-        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, room
+        return value / losses.dtype.type(len(losses)) if reduction == "mean" else value, saved
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
         share = g[:, None] if reduction == "none" else g / g.dtype.type(len(logits)) if reduction == "mean" else g
-        return [primitives.softmax_cross_entropy_back(saved, share)]
+        e, total, own = saved
+        return [primitives.softmax_cross_entropy_back(e, total, own, share)]
 
 
 @kernel(ops.batch_norm, "numpy")

@@ -108,11 +108,11 @@ def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = 
     return room
 
 
-def softmax_cross_entropy_back(room: LossRoom, g: Any, out: Array = None) -> Array:
-    """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1)."""
-    np.divide(room.e, room.total, room.p)
-    room.p_flat[room.own] -= 1
-    return np.multiply(room.p.T, g, out=out, order="C")
+def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None, p: Array = None) -> Array:
+    """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1); see `LossRoom`."""
+    p = np.divide(e, total, out=p)
+    p.reshape(-1)[own] -= 1
+    return np.multiply(p.T, g, out=out, order="C")
 
 
 def batch_norm(
