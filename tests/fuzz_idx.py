@@ -39,7 +39,7 @@ BOMB = 4 << 20  # bytes
 COPIES = 5
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 SIZES = [0, 1, 2, 27, 29, 255, 256, 65536, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
-DIGITS = Path(minidl.data.__file__).parent / "files/mnist/t10k-images-idx3-ubyte.xz"
+DIGITS = Path(minidl.data.__file__).parent / "files/mnist/t10k-images-idx3-ubyte.gz"
 
 Edit = Callable[[random.Random, bytearray], bytearray]
 

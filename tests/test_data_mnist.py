@@ -86,7 +86,7 @@ def test_mnist_needs_no_network(monkeypatch):
 
 def test_mnist_from_a_folder_of_the_users_own_must_be_the_real_one(tmp_path):
     for name in FILES:
-        (tmp_path / name).write_bytes(lzma.decompress((SHIPPED / f"{name}.xz").read_bytes()))
+        (tmp_path / name).write_bytes(gzip.decompress((SHIPPED / f"{name}.gz").read_bytes()))
     assert len(mnist(tmp_path)[0]) == 60_000
 
     with open(tmp_path / "t10k-labels-idx1-ubyte", "r+b") as file:
@@ -98,7 +98,7 @@ def test_mnist_from_a_folder_of_the_users_own_must_be_the_real_one(tmp_path):
 
 
 def test_mnist_from_a_folder_without_it_says_what_is_lacking(tmp_path):
-    shutil.copy(SHIPPED / "train-images-idx3-ubyte.xz", tmp_path)
+    shutil.copy(SHIPPED / "train-images-idx3-ubyte.gz", tmp_path)
     with pytest.raises(DataError, match=f"{tmp_path}: lacks train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-lab"):
         mnist(tmp_path)
 
@@ -159,7 +159,7 @@ def test_fashion_mnist_that_is_nowhere_tells_where_it_looked_and_how_to_get_it(p
 
 def test_digits_are_not_taken_for_clothes(places, monkeypatch):
     monkeypatch.setenv("MINIDL_DATA", str(SHIPPED))
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.xz: sha256"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: sha256"):
         fashion_mnist()
 
 
