@@ -4,7 +4,7 @@ Each framework has one file here. It defines what the sections that its rows nam
 
     start(workload, samples, variant) -> Training    a model and its optimizer: for all sections but ops
     adds(count) -> Callable[[], None]                a chain of additions, forward and backward: for ops
-    job(recipe, samples, test) -> list[float]        the accuracies of a whole job, where it is not the general one
+    job(recipe, samples, test, variant) -> list[float]    the accuracies of a whole job, where it is not the general one
 
 `variant` is one of the row's; where it ends in "1 thread" or "2 threads", it asks for them.
 """
@@ -86,6 +86,7 @@ CONTENDERS = [
     Contender("minidl", "minidl", "minidl", ("minidl",), ("fit", "fit, 2 threads", "eager"), "fit", ALL,
               without="numba"),
     Contender("minidl[fast]", "minidl", "minidl-fast", ("minidl", "numba"), ("fit", "fit, 2 threads"), "fit", ALL),
+    Contender("minidl, eager", "minidl", "minidl", ("minidl",), ("eager",), "eager", ("job",), without="numba"),
     Contender("PyTorch", "torch", "others", ("torch",), EAGER, "fused, 2 threads", ALL),
     Contender("PyTorch (1 thread)", "torch", "others", ("torch",), EAGER, "fused, 1 thread", ("growth", "job")),
     Contender("torch.compile", "torch", "others", ("torch",), _on_threads("compile"), "compile, 1 thread", STEPS,

@@ -66,7 +66,7 @@ def work(request: dict[str, Any]) -> dict[str, Any]:
     train, test = shared_samples(folder, "train"), shared_samples(folder, "test")
     recipe = RECIPE._replace(target=request["target"], epochs=request["epochs"])
     if hasattr(framework, "job"):
-        return {"accuracies": framework.job(recipe, train, test)}
+        return {"accuracies": framework.job(recipe, train, test, request["variant"])}
     training = framework.start(recipe.workload, train, request["variant"])
     accuracies: list[float] = []
     for epoch, batches in enumerate(np.load(folder / "order.npy")):
