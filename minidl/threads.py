@@ -6,11 +6,13 @@ another by spinning, and a step can take ten times as long. There is no public c
 so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
 
 So minidl has a second thread of its own, the *assistant*. It takes the second half of a product, which is cut in two
-at a place that depends on its shape alone: the results are the same bits with and without it.
+at a place that depends on its shape alone: the results are the same bits with and without it. Where there are more
+than two cores, large products are left to OpenBLAS and all of them.
 """
 
 import ctypes
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -22,6 +24,7 @@ import numpy as np
 from .denormals import flush
 from .errors import OptionError
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"
 
 

@@ -5,19 +5,21 @@ that gives the same bits, as a whole, which saves the library from copying a fac
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..threads import both, in_turn, use_blas_threads
+from ..threads import CORES, both, in_turn, use_blas_threads
 
 Array = Any
 Call = Callable[[], object]
 
 SPLIT = 4e6  # floating-point operations from which on a product is cut: machine code has another thread at hand
 WORTH = 2e7  # from here on NumPy asks it, too: to wake it takes 30 to 300 microseconds
-WHOLE = 1e9  # from here on a product is left to OpenBLAS and its own threads
+WHOLE = 1e9 if CORES > 2 else math.inf  # from here on a product is left to OpenBLAS and its own threads
+TRIED = 1e9  # up to here it is tried out whether a product may be made whole; beyond, that saves nothing
 TILE = 12  # rows that OpenBLAS makes at a time on x86-64 with AVX2: a cut between two tiles changes no bit
 
 
@@ -74,7 +76,8 @@ def product(a: Array, b: Array, out: Array) -> Call:
 def alone(a: Array, b: Array, out: Array) -> Call:
     """What writes A @ b into `out` on one thread: the bits of its halves, if it has any."""
     parts = halves(a, b, out)
-    if parts is None or (parts.side == "rows" and _seamless(*_shape(a), *_shape(b), np.result_type(a, b))):
+    tried = parts is not None and parts.side == "rows" and 2 * a.size * b.shape[1] < TRIED
+    if parts is None or (tried and _seamless(*_shape(a), *_shape(b), np.result_type(a, b))):
         return functools.partial(np.matmul, a, b, out)
     return functools.partial(in_turn, parts.first, parts.second)
 

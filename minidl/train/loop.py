@@ -11,7 +11,7 @@ from ..data import Dataset, Loader
 from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
-from ..threads import assisted, use_blas_threads
+from ..threads import CORES, assisted, use_blas_threads
 from .callbacks import Callback, Run
 from .engine import engine as make_engine
 from .faults import ACTIONS, watched
@@ -48,7 +48,7 @@ def fit(
     `train` and `validation` are data sets, or Loaders for those who want their own batches. `optimizer` holds
     the model's parameters; ``loss(output, labels)`` returns the batch's mean. `batch_size` 1 is SGD, "full" is
     GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is how many may share the work;
-    by default two, and as many as the library takes where products are large (threads.py). Returns the `History`;
+    by default two, and as many as there are where products are large (threads.py). Returns the `History`;
     afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
 
     `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
@@ -77,7 +77,7 @@ def fit(
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
-    large = _large(model, loader.batch_size)
+    large = (CORES > 2 or (threads or 1) > 2) and _large(model, loader.batch_size)
     with ExitStack() as held:
         held.enter_context(assisted(not large and threads != 1))
         held.enter_context(use_blas_threads(threads if large else 1))
