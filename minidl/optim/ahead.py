@@ -53,14 +53,14 @@ def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Up
 def step_after(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndarray] | None) -> None:
     """``optimizer.step()`` after what makes the last gradient: its first rows, the others; how many, and the gradient.
 
-    Where that is about half of the work, each half is followed by its own share of the update.
+    If it fits, each half is followed at once by its own share of the update.
     """
     if last is None:
         optimizer.step()
         return
     first, second, rows, gradient = last
-    begin = gradient.ctypes.data - optimizer._flat.gradients.ctypes.data
-    optimizer._step(Before(first, second, (begin + rows * gradient.strides[0]) // gradient.itemsize))
+    begin = (gradient.ctypes.data - optimizer._flat.gradients.ctypes.data) // gradient.itemsize
+    optimizer._step(Before(first, second, begin + rows * gradient.shape[1], begin + gradient.size))
 
 
 def outcome(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:

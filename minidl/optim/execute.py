@@ -23,14 +23,15 @@ Call = Callable[[], object]  # a ufunc with its operands and its result
 
 
 class Before(NamedTuple):
-    """What is to be done before an update, as it makes the gradient: `first` its elements up to `cut`, `second` others.
+    """What makes a part of the gradient before an update: `first` up to `cut`, `second` from there to `stop`.
 
-    Each is followed at once, and on its thread, by its share of the update.
+    Each is followed at once, and on its thread, by its share of the update: what it has made, and half in all.
     """
 
     first: Call
     second: Call
     cut: int
+    stop: int
 
 
 class Blocks:
@@ -69,12 +70,13 @@ class Blocks:
         else:
             both(*parts)
 
-    def takes(self, runs: tuple[Run, ...], cut: int) -> bool:
-        """Whether two threads would each have about half of an update over `runs` to do, if it is cut there."""
+    def takes(self, runs: tuple[Run, ...], before: Before) -> bool:
+        """Whether an update over `runs` can be shared so that each half begins with what was made before it."""
         if len(self._rooms) == 1 or len(runs) != 1:
             return False
         start, stop = runs[0]
-        return 0.35 <= (cut - start) / (stop - start) <= 0.65
+        half = (stop - start) // 2
+        return start <= before.cut <= start + half and before.stop <= before.cut + half
 
     def numbers(self, rule: Rule, lr: float, t: int) -> list[float]:
         """The values of the plan's scalars for one step."""
@@ -84,12 +86,15 @@ class Blocks:
     def _bound(self, runs: tuple[Run, ...], cut: int | None) -> list[list[Call]]:
         """The plan's operations with their arrays: looked up once, as that costs as much as a call.
 
-        In one list for each room of buffers, so that two threads can each go through one; up to `cut`, and from there.
+        In one list for each room of buffers, so that two threads can each go through one. The second goes from `cut`
+        on, if that is given, through half of the elements.
         """
         if cut is None:
-            shares = np.array_split(_blocks(runs), len(self._rooms))
+            shares = [[*map(tuple, part)] for part in np.array_split(_blocks(runs), len(self._rooms))]
         else:
-            shares = [np.array(_blocks(part)) for part in (((runs[0][0], cut),), ((cut, runs[0][1]),))]
+            start, stop = runs[0]
+            other = cut + (stop - start) // 2
+            shares = [_blocks(((start, cut), (other, stop))), _blocks(((cut, other),))]
         scalars = {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
         parts: list[list[Call]] = []
         for room, share in zip(self._rooms, shares, strict=True):

@@ -108,7 +108,7 @@ class Optimizer:
         active = self._flat.collect()
         self._prepare()
         runs = [self._flat.runs(active, group.first, group.last) for group in self._groups]
-        if before is not None and len(runs) == 1 and self._groups[0].executor.takes(runs[0], before.cut):
+        if before is not None and len(runs) == 1 and self._groups[0].executor.takes(runs[0], before):
             rule, lr = today[0]
             self._groups[0].executor.step(rule, lr, t, runs[0], before)
         else:
