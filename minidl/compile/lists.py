@@ -10,7 +10,7 @@ from .program import Array, Buffer, Program
 from .rows import Row, address, halves
 
 SPARSE = 0.3  # the share of inputs that are not zero, up to which it pays to pass over the others
-NARROW = 48  # outputs: a dense product with less is as quick
+NARROW = 64  # outputs: a dense product with less is as quick
 FEW = 8  # so many samples that read a row of the weight, on average, are worth a copy of it
 _BLOCK = 112  # rows of the weight at most, 64 numbers each: 28 KB, for a first cache of 32
 _LANES = 64

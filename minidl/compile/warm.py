@@ -33,9 +33,7 @@ def compile_now(files: Sequence[Path]) -> None:
     """See to it that the machine code of these files is there. Raises `OSError` if it could not be compiled."""
     missing = [file for file in files if not object_file(file).exists()]
     if missing and _process(missing).wait():
-        raise OSError(
-            f"compile: Numba failed; to see how: {sys.executable} -m {__name__} {' '.join(map(str, missing))}"
-        )
+        raise OSError(f"compile: Numba failed; to see how: {shlex.join(_command(missing))}")
 
 
 def _process(files: Sequence[Path]) -> "subprocess.Popen[bytes]":
@@ -43,12 +41,15 @@ def _process(files: Sequence[Path]) -> "subprocess.Popen[bytes]":
     paths = os.pathsep.join(sys.path)
     environment = {**os.environ, "PYTHONPATH": paths, "NUMBA_OPT": "0"}  # `build` has them optimised, as a whole
     quiet = subprocess.DEVNULL
-    command = [sys.executable, "-m", __name__, *map(str, files)]
-    return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=environment)
+    return subprocess.Popen(_command(files), stdin=quiet, stdout=quiet, stderr=quiet, env=environment)
 
 
-def _main(files: Sequence[str]) -> None:
-    """Compile what is missing, one process at a time."""
+def _command(files: Sequence[Path]) -> list[str]:
+    return [sys.executable, "-c", f"from {__name__} import compile_missing; compile_missing()", *map(str, files)]
+
+
+def compile_missing() -> None:
+    """Compile what is missing of the files on the command line, one process at a time."""
     if hasattr(os, "nice"):
         os.nice(10)  # training goes first
     with (cache_folder() / "compiling.lock").open("w") as lock:
@@ -58,10 +59,6 @@ def _main(files: Sequence[str]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         except ImportError:  # Windows: two may compile the same, to the same result
             pass
-        for file in map(Path, files):
+        for file in map(Path, sys.argv[1:]):
             if not object_file(file).exists():
                 build(file)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])
