@@ -47,10 +47,13 @@ def train(folder: Path, rule: str) -> None:
 def compiled_ahead() -> None:
     """Where Numba is there, have machine code carry the runs out from their first update."""
     from minidl import nn, optim
-    from minidl.compile.native import needed
-    from minidl.compile.objects import installed
-    from minidl.compile.warm import compile_now
 
+    try:
+        from minidl.compile.native import needed
+        from minidl.compile.objects import installed
+        from minidl.compile.warm import compile_now
+    except ModuleNotFoundError:  # that folder may be deleted
+        return
     if installed():
         for rule in RULES:
             compile_now(needed(getattr(optim, rule)(nn.Dense(2, 2).parameters()), [True, True]))

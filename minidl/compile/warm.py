@@ -5,6 +5,7 @@ waits for it: that happens in a process beside the first run that is long enough
 """
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
