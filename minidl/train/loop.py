@@ -52,8 +52,9 @@ def fit(
     afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
 
     `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
-    carried out without a graph (`minidl.compile`), and by machine code where Numba is installed; the results are the
-    same bits. False leaves it at the eager loop, True raises `OptionError` with the reason if there is no other.
+    carried out without a graph (`minidl.compile`), to the same bits, and by machine code where Numba is installed, which
+    passes over zeros in the inputs (docs/compile.md tells when the last digits depend on that). False leaves it at the
+    eager loop, True raises `OptionError` with the reason if there is no other.
 
     `checkpoint`, a folder or a `Checkpoint`, saves the run as it goes; with `resume` it goes on from what is there,
     bit for bit as if it had never been interrupted, or begins if there is nothing. `Checkpoint` tells the errors.
