@@ -52,7 +52,7 @@ def fit(
     afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
 
     `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
-    carried out without a graph (`minidl.compile`), to the same bits, and by machine code where Numba is installed, which
+    carried out without a graph (`minidl.compile`), to the same bits; where Numba is installed by machine code, which
     passes over zeros in the inputs (docs/compile.md tells when the last digits depend on that). False leaves it at the
     eager loop, True raises `OptionError` with the reason if there is no other.
 
