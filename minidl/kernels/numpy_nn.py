@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
-        share = g[:, None] if reduction == "none" else g / g.dtype.type(len(logits)) if reduction == "mean" else g
+        share = g / g.dtype.type(len(logits)) if reduction == "mean" else g
         e, total, own = saved
         return [primitives.softmax_cross_entropy_back(e, total, own, share)]
 

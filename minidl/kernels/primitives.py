@@ -14,6 +14,7 @@ from .. import ops
 from .products import Array, matmul
 
 PIXEL = np.array(1 / 255, np.float32)
+ONE = np.ones((), np.float32)
 
 
 @functools.cache
@@ -79,7 +80,7 @@ class LossRoom:
     """Where `softmax_cross_entropy` puts what it works out for `batch` samples; classes first, as NumPy is faster then.
 
     e: e^(logits - max) (C, B), and `total`, its sums (B,). own: where each sample's class is in it, flattened; picked:
-    that logit, the sample's largest subtracted; losses: (B,). p: logits - max, and in the end softmax - one-hot (C, B).
+    that logit, the sample's largest subtracted; losses: (B,). p: logits - max.
     """
 
     def __init__(self, batch: int, classes: int, dtype: Any) -> None:
@@ -93,8 +94,9 @@ def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = 
     """The losses of logits (B, C) for labels (B,), which are known to be classes."""
     batch, classes = logits.shape
     room = LossRoom(batch, classes, logits.dtype) if room is None else room
-    np.maximum.reduce(logits.T, axis=0, out=room.top)
-    np.subtract(logits.T, room.top, room.p)
+    room.p[...] = logits.T
+    np.maximum.reduce(room.p, axis=0, out=room.top)
+    np.subtract(room.p, room.top, room.p)
     firsts(classes, batch).take(labels, out=room.own, mode="clip")
     np.add(room.own, firsts(batch, 1), room.own)
     room.p_flat.take(room.own, out=room.picked, mode="clip")
@@ -109,10 +111,19 @@ def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = 
 
 
 def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None, p: Array = None) -> Array:
-    """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or (B, 1); see `LossRoom`."""
+    """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or one for each sample (B,).
+
+    Of a `LossRoom` it reads e, total and own, and may overwrite p.
+    """
     p = np.divide(e, total, out=p)
-    p.reshape(-1)[own] -= 1
-    return np.multiply(p.T, g, out=out, order="C")
+    flat = p.reshape(-1)
+    picked = flat.take(own, mode="clip")
+    flat[own] = np.subtract(picked, ONE, picked)  # in half the time of flat[own] -= 1
+    np.multiply(p, g, p)
+    if out is None:
+        return p.T.copy()
+    out[...] = p.T
+    return out
 
 
 def batch_norm(

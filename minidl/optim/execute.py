@@ -52,6 +52,7 @@ class Blocks:
             [aligned(min(BLOCK, vectors[0].size), dtype) for _ in range(self.plan.buffers)]
             for _ in range(1 if vectors[0].size * len(self.plan.operations) < SHARED else 2)
         ]
+        self._worked_out: tuple[Rule, float] | None = None  # what the scalars are for, as far as they do not hang on t
         self._calls: dict[Any, list[list[Call]]] = {}
 
     def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...], before: Before | None = None) -> None:
@@ -61,7 +62,9 @@ class Blocks:
             if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
                 self._calls.clear()
             self._calls[key] = self._bound(*key)
-        self._scalars[:] = self.numbers(rule, lr, t)
+        if self.timed or (rule, lr) != self._worked_out:
+            self._scalars[:] = self.numbers(rule, lr, t)
+            self._worked_out = rule, lr
         parts = [partial(_carry_out, part) for part in self._calls[key]]
         if before is not None:
             parts = [partial(in_turn, before.first, parts[0]), partial(in_turn, before.second, parts[1])]

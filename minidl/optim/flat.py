@@ -56,6 +56,7 @@ class Flat:
         self.size, self.dtype, self._module = sum(p.data.size for p in self.parameters), like.dtype, array_module(like)
         self.values, self.gradients = self.zeros(), self.zeros()
         self.pieces: list[Piece] = []
+        self._runs: dict[Any, tuple[Run, ...]] = {}  # known answers of `runs`
         stop = 0
         for number, p in enumerate(self.parameters):
             start, stop = stop, stop + p.data.size
@@ -109,10 +110,13 @@ class Flat:
         active, foreign = [], []
         for piece in self.pieces:
             grad = piece.parameter.grad
-            active.append(grad is not None and piece.parameter.requires_grad)
-            if active[-1] and getattr(grad, "data", None) is not piece.gradient:
+            moves = grad is not None and piece.parameter.requires_grad
+            active.append(moves)
+            if moves and getattr(grad, "data", None) is not piece.gradient:
                 _check_gradient(piece, grad)
                 foreign.append((piece, grad.data))
+        if not foreign:
+            return active
         overlap = array_module(self.gradients).may_share_memory
         copies = [g.copy() if overlap(g, self.gradients) else g for _, g in foreign]
         for (piece, _), gradient in zip(foreign, copies, strict=True):
@@ -126,6 +130,14 @@ class Flat:
 
     def runs(self, active: Sequence[bool], first: int, last: int) -> tuple[Run, ...]:
         """The elements of the active ones among the parameters numbered from `first` to `last`, as few runs."""
+        key = tuple(active), first, last
+        if key not in self._runs:
+            if len(self._runs) == 64:  # should the sets never repeat, forget
+                self._runs.clear()
+            self._runs[key] = self._joined(*key)
+        return self._runs[key]
+
+    def _joined(self, active: tuple[bool, ...], first: int, last: int) -> tuple[Run, ...]:
         runs: list[Run] = []
         for piece, on in zip(self.pieces[first:last], active[first:last], strict=True):
             if on and runs and runs[-1][1] == piece.start:

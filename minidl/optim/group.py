@@ -1,5 +1,6 @@
 """Parameters that share a learning rate and hyperparameters, and the dict through which a user changes those."""
 
+from operator import is_
 from typing import Any
 
 from ..autograd import Node
@@ -34,7 +35,8 @@ class Group:
 
     def read(self) -> Rule:
         """The rule with today's settings, checked if they have changed. Raises `OptionError`."""
-        if self.settings.keys() == self._seen.keys() and all(self.settings[n] is self._seen[n] for n in self._seen):
+        now, seen = self.settings, self._seen
+        if [*now] == [*seen] and all(map(is_, now.values(), seen.values())):
             return self.rule
         given = dict(self.settings)
         name = self.kind.__name__

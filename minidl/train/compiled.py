@@ -109,7 +109,7 @@ class Compiled:
             bound.forward()
             bound.backward()
             bound.update()
-            run.tally.count(bound.loss, int(bound.right), len(batch))
+            run.tally.count(bound.loss.item(), int(bound.right), len(batch))
             run.step += 1
             run.batch += 1
         run.loss, run.lr = bound.loss, run.optimizer.rate(run.optimizer.t)

@@ -24,7 +24,7 @@ class Recorded:
         size = self._step.loader.batch_size
         loss_sum, right = self._step.run(order, run.batch, last)
         samples = min(last * size, len(order)) - run.batch * size
-        run.tally.count(loss_sum / samples, right, samples)
+        run.tally.count((loss_sum / samples).astype("float64"), right, samples)
         run.loss, run.lr = self._step.loss, run.optimizer.rate(run.optimizer.t)
         run.step += last - run.batch
         run.batch = last

@@ -22,11 +22,11 @@ class Tally:
         hits = None
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
             hits = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
-        self.count(plain(loss), hits, len(labels))
+        self.count(plain(loss).astype("float64"), hits, len(labels))
 
     def count(self, loss: Any, right: Any, samples: int) -> None:
-        """Count one batch of so many `samples`: its mean loss, and how many were `right` (None: not measured)."""
-        self.loss = self.loss + loss.astype("float64") * samples
+        """Count one batch of `samples`: its mean loss in float64, and how many were `right` (None: not measured)."""
+        self.loss = self.loss + loss * samples
         self.samples += samples
         if right is not None:
             self.right = right if self.right is None else self.right + right
