@@ -86,7 +86,7 @@ CONTENDERS = [
     Contender("minidl", "minidl", "minidl", ("minidl",), ("fit", "fit, 2 threads", "eager"), "fit", ALL,
               without="numba"),
     Contender("minidl[fast]", "minidl", "minidl-fast", ("minidl", "numba"), ("fit", "fit, 2 threads"), "fit", ALL),
-    Contender("minidl, eager", "minidl", "minidl", ("minidl",), ("eager",), "eager", ("job",), without="numba"),
+    Contender("minidl (eager)", "minidl", "minidl", ("minidl",), ("eager",), "eager", ("job",), without="numba"),
     Contender("PyTorch", "torch", "others", ("torch",), EAGER, "fused, 2 threads", ALL),
     Contender("PyTorch (1 thread)", "torch", "others", ("torch",), EAGER, "fused, 1 thread", ("growth", "job")),
     Contender("torch.compile", "torch", "others", ("torch",), _on_threads("compile"), "compile, 1 thread", STEPS,
