@@ -388,10 +388,13 @@ def test_a_number_changed_in_a_group_is_used_at_the_next_step():
     optimizer.groups[0]["weight_decay"] = 2  # a term that was not there when the rule was traced
     optimizer.step()
     assert p.tolist() == [0.25 - 0.25 * 1.5]
+    optimizer.groups[0]["weight_decay"] = 4  # another number in the same term, at the same lr
+    optimizer.step()
+    assert p.tolist() == [-0.125 - 0.25 * 0.5]
     optimizer.groups[0]["weight_decay"] = 0
     optimizer.lr = np.float64(0.5)
     optimizer.step()
-    assert p.tolist() == [0.25 - 0.25 * 1.5 - 0.5]
+    assert p.tolist() == [-0.25 - 0.5]
     assert isinstance(optimizer.groups[0]["lr"], float)
 
 

@@ -4,6 +4,7 @@ Numba takes some ten seconds to compile the machine, once per installation, and 
 waits for it: that happens in a process beside the first run that is long enough to gain from it.
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..threads import CORES
 from .objects import build, cache_folder, installed, object_file
 
 WORTH = 3.0  # seconds of training to go, without machine code, from which on it is worth compiling
@@ -26,7 +28,10 @@ def ready(files: Sequence[Path], seconds: float) -> bool:
         return False
     missing = [file for file in files if not object_file(file).exists()]
     if missing and seconds >= WORTH and not all(file in _compiling for file in missing):
-        _compiling.update(dict.fromkeys(missing, _process(missing)))
+        process = _process(missing)
+        with contextlib.suppress(OSError):  # a system may forbid it
+            _give_way(process.pid)
+        _compiling.update(dict.fromkeys(missing, process))
     return not missing
 
 
@@ -45,14 +50,20 @@ def _process(files: Sequence[Path]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(_command(files), stdin=quiet, stdout=quiet, stderr=quiet, env=environment)
 
 
+def _give_way(process: int) -> None:
+    """Let a process have what training leaves: no time that another wants or, where there is one core, a tenth."""
+    if CORES > 1 and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, process, 10)
+
+
 def _command(files: Sequence[Path]) -> list[str]:
     return [sys.executable, "-c", f"from {__name__} import compile_missing; compile_missing()", *map(str, files)]
 
 
 def compile_missing() -> None:
     """Compile what is missing of the files on the command line, one process at a time."""
-    if hasattr(os, "nice"):
-        os.nice(10)  # training goes first
     with (cache_folder() / "compiling.lock").open("w") as lock:
         try:
             import fcntl

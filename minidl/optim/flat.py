@@ -47,6 +47,7 @@ class Flat:
 
     def __init__(self, parameters: Sequence[Node]) -> None:
         self.parameters = parameters
+        self._runs: dict[Any, tuple[Run, ...]] = {}  # known answers of `runs`
         self._lay()
 
     def _lay(self) -> None:
@@ -56,7 +57,6 @@ class Flat:
         self.size, self.dtype, self._module = sum(p.data.size for p in self.parameters), like.dtype, array_module(like)
         self.values, self.gradients = self.zeros(), self.zeros()
         self.pieces: list[Piece] = []
-        self._runs: dict[Any, tuple[Run, ...]] = {}  # known answers of `runs`
         stop = 0
         for number, p in enumerate(self.parameters):
             start, stop = stop, stop + p.data.size

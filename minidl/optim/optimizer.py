@@ -100,9 +100,7 @@ class Optimizer:
         """The update; `before` makes a part of the gradient first."""
         if self._away:
             raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
-        if len(self.groups) != len(self._groups) or any(
-            settings is not group.settings for settings, group in zip(self.groups, self._groups, strict=False)
-        ):
+        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
             raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
         t = self.t + 1
         today = [group.at(t) for group in self._groups]
