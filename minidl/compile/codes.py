@@ -4,6 +4,8 @@
  DROPOUT, COPY, UPDATE, UPDATE_OUTER, SPARSE_GATHER, SPARSE_MATMUL, SPARSE_GRADIENT) = range(20)  # fmt: skip
 NONE, RELU, LEAKY_RELU, TANH, SIGMOID = range(5)
 
+OUTER_ROOM = 2048  # numbers of an outer product that are made at a time
+
 WIDTH = 16  # integers in an instruction; the first says which it is
 PAIRED = 15  # the column that says whether this instruction and the next may be carried out at the same time
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .calls import call, call_float, expect, floats, integers, native, octets, ufunc
-from .codes import LEAKY_RELU, RELU, SIGMOID, TANH
+from .codes import LEAKY_RELU, OUTER_ROOM, RELU, SIGMOID, TANH
 
 F = np.float32
 ZERO, ONE, SLOPE = np.float32(0), np.float32(1), np.float32(0.01)
@@ -259,17 +259,25 @@ def update(row: Any, k: Any) -> Any:
 
 @native
 def update_outer(row: Any, k: Any) -> Any:
-    """The update of a weight whose gradient is an outer product (a batch of one), row by row while it is in the cache.
+    """The update of a weight whose gradient is an outer product (a batch of one), some rows after the other.
 
-    Where the rule leaves a weight alone that has no gradient, the rows of inputs that are zero are passed over.
+    So many at a time as fit in `room`, which stays in the first cache. Where zeros may be passed over (`skips`), the
+    rows of inputs that are zero are.
     """
     address, vectors, start, scalars, inputs, outputs = row[1], row[2], row[3], row[5] + k * row[6], row[7], row[8]
-    x, d, gradients, idle = floats(row[9], inputs), floats(row[10], outputs), row[11], row[12]
-    for i in range(inputs):
-        if idle and x[i] == ZERO:
+    x, d, room, skips = floats(row[9], inputs), floats(row[10], outputs), row[11], row[12]
+    places, most = integers(vectors, 2), max(1, OUTER_ROOM // outputs)
+    i = 0
+    while i < inputs:
+        first = i
+        while i < min(inputs, first + most) and not (skips and x[i] == ZERO):
+            gradient, factor = floats(room + 4 * (i - first) * outputs, outputs), x[i]
+            for j in range(outputs):
+                gradient[j] = factor * d[j]
+            i += 1
+        if i == first:
+            i += 1
             continue
-        first = start + i * outputs
-        gradient, factor = floats(gradients + 4 * first, outputs), x[i]
-        for j in range(outputs):
-            gradient[j] = factor * d[j]
-        call(address, (vectors, first, first + outputs, scalars))
+        begin = start + first * outputs
+        places[1] = room - 4 * begin  # where a whole gradient would begin that has these rows there
+        call(address, (vectors, begin, start + i * outputs, scalars))

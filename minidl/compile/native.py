@@ -21,6 +21,7 @@ from .rows import address, table, update_rows
 from .warm import compile_now
 
 MOST = 1024  # steps in one call
+NARROW = 64  # outputs: to pass over a weight's rows of fewer takes longer than to update them
 _YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
 _REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
 
@@ -132,8 +133,10 @@ class Native:
                 for first, row in sorted(self._outer_products(vectors[1]).items()):
                     last = first + row[1] * row[2]
                     if start <= first and last <= stop:
-                        at_once[row[5]] = [codes.UPDATE_OUTER, *head[1:], first, last, *tail, *row[1:5],
-                                           address(vectors[1]), update.idle]  # fmt: skip
+                        own, room = places.copy(), aligned(max(row[2], codes.OUTER_ROOM), np.float32)
+                        self._kept += [own, room]
+                        at_once[row[5]] = [codes.UPDATE_OUTER, loop, address(own), first, last, *tail, *row[1:5],
+                                           address(room), update.idle and row[2] >= NARROW]  # fmt: skip
                         final += update_rows(head, at, first, tail)
                         at = last
                 final += update_rows(head, at, stop, tail)
