@@ -1,7 +1,8 @@
-"""Tables from a result: python -m benchmarks.report RESULTS.json [PAGE.md ...]
+"""The tables of the results in benchmarks/results: python -m benchmarks.report [PAGE.md ...]
 
 Prints every table; in the pages named, replaces what stands between ``<!-- benchmark: NAME -->`` and ``<!-- end -->``
-by the table of that name, so that no figure is typed by hand.
+by the table of that name, so that no figure is typed by hand. latest.json's tables have names of one word; those of
+another result have its name before theirs: ``<!-- benchmark: others growth -->``.
 """
 
 import json
@@ -15,6 +16,7 @@ from typing import Any
 from .analysis import best, ratio
 from .sections.steps import differs
 
+RESULTS = Path(__file__).parent / "results"
 US = ("minidl", "minidl[fast]")
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -28,6 +30,15 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
             made |= {name: _workload(name, one) for name, one in measured.items()}
         else:
             made[section] = SECTIONS[section](measured)
+    return made
+
+
+def kept() -> dict[str, str]:
+    """The tables of all results that are kept, by name."""
+    made = {}
+    for file in sorted(RESULTS.glob("*.json")):
+        prefix = "" if file.stem == "latest" else f"{file.stem} "
+        made |= {prefix + name: table for name, table in tables(json.loads(file.read_text())).items()}
     return made
 
 
@@ -169,10 +180,9 @@ SECTIONS = {"growth": _growth, "ops": _ops, "startup": _startup, "job": _job, "m
 
 
 def main() -> None:
-    result, *pages = sys.argv[1:]
-    made = tables(json.loads(Path(result).read_text()))
+    made = kept()
     print("\n".join(made.values()))
-    for page in map(Path, pages):
+    for page in map(Path, sys.argv[1:]):
         page.write_text(quote(page.read_text(), made))
 
 
