@@ -5,10 +5,13 @@ An operation runs where its inputs live: `array_module` reads the backend off an
 the CPU, by NumPy, so one seed gives one model on both backends.
 """
 
+import copy
 import os
 import sys
+import threading
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -23,8 +26,33 @@ shelf: dict[tuple[str, str], Callable[..., Any]] = {}
 
 _BACKENDS = ("numpy", "cupy")
 _current = "numpy"
-_seed: int | None = None
-_streams: "dict[str, np.random.Generator]" = {}
+
+
+class _Streams:
+    """Random streams, by purpose, and what they were started from."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+        self.by_purpose: dict[str, np.random.Generator] = {}
+
+    def copied(self) -> "_Streams":
+        """Streams of their own that stand where these do."""
+        streams = _Streams(self.seed)
+        for purpose, stream in self.by_purpose.items():
+            streams.by_purpose[purpose] = copy.deepcopy(stream)
+        return streams
+
+    def take_over(self, other: "_Streams") -> None:
+        """Go on from where other streams stand."""
+        self.seed, self.by_purpose = other.seed, other.by_purpose
+
+
+class _Here(threading.local):
+    streams: _Streams | None = None  # those that a training of this thread draws from
+
+
+_process = _Streams()
+_here = _Here()
 
 
 def array_module(array: Any) -> Any:
@@ -165,13 +193,13 @@ def seed(n: int) -> None:
     """Start all of minidl's random streams anew from `n`, a non-negative integer.
 
     Same seed, same machine: the same initial values, shuffles and dropout masks, on either
-    backend. Raises `OptionError` if `n` is not a non-negative integer.
+    backend. The streams belong to the process: threads that draw from them at the same time share them. A training
+    (`fit`) draws from streams of its own, which stand where the process's did when it began; where they stand when it
+    ends, the process goes on. Raises `OptionError` if `n` is not a non-negative integer.
     """
-    global _seed
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise OptionError(f"seed: expected a non-negative integer, got {n!r}")
-    _seed = int(n)
-    _streams.clear()
+    _streams().take_over(_Streams(int(n)))
 
 
 def generator(purpose: str) -> "np.random.Generator":
@@ -180,31 +208,55 @@ def generator(purpose: str) -> "np.random.Generator":
     Each purpose draws from a stream of its own, so adding dropout to a model changes neither
     its initial weights nor the order of its batches.
     """
-    if purpose not in _streams:
+    streams = _streams()
+    found = streams.by_purpose.get(purpose)
+    if found is None:
         key = zlib.crc32(purpose.encode())
-        _streams[purpose] = np.random.default_rng(None if _seed is None else [_seed, key])
-    return _streams[purpose]
+        fresh = np.random.default_rng(None if streams.seed is None else [streams.seed, key])
+        found = streams.by_purpose.setdefault(purpose, fresh)
+    return found
+
+
+@contextmanager
+def own_streams() -> Iterator[None]:
+    """Within the block this thread draws from streams of its own, which stand where the others do as it begins.
+
+    So what it draws does not depend on what other threads draw meanwhile. At the block's end the others go on from
+    where its own stand.
+    """
+    before, outer = _here.streams, _streams()
+    _here.streams = mine = outer.copied()
+    try:
+        yield
+    finally:
+        _here.streams = before
+        outer.take_over(mine)
 
 
 def rng_state() -> dict[str, Any]:
     """Where all of minidl's random streams stand, as JSON values: `restore_rng` puts them back there."""
-    return {"seed": _seed, "streams": {name: stream.bit_generator.state for name, stream in _streams.items()}}
+    streams = _streams()
+    return {
+        "seed": streams.seed,
+        "streams": {name: stream.bit_generator.state for name, stream in streams.by_purpose.items()},
+    }
 
 
 def restore_rng(state: dict[str, Any]) -> None:
     """Go on drawing from where `rng_state` was called. Raises `StateError`, all streams then being as before."""
-    global _seed
-    streams = {}
     try:
-        start = None if state["seed"] is None else int(state["seed"])
+        restored = _Streams(None if state["seed"] is None else int(state["seed"]))
         for name, at in state["streams"].items():
-            streams[name] = np.random.default_rng(0)
-            streams[name].bit_generator.state = at
+            restored.by_purpose[name] = np.random.default_rng(0)
+            restored.by_purpose[name].bit_generator.state = at
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise StateError(f"this is not a state of minidl's random streams ({error})") from error
-    _seed = start
-    _streams.clear()
-    _streams.update(streams)
+    _streams().take_over(restored)
+
+
+def _streams() -> _Streams:
+    """The streams that this thread draws from."""
+    return _here.streams or _process
 
 
 if "MINIDL_BACKEND" in os.environ:

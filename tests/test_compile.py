@@ -136,7 +136,7 @@ def fitted(data, compiled, **options):
     model = network([24], [nn.ReLU], ["before"], rate=0.1)
     optimizer = optim.Adam(model.parameters(), lr=optim.schedules.cosine(2e-3, 200))
     history = fit(model, data, optimizer=optimizer, epochs=2, progress=False, compile=compiled, **options)
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows]
+    rows = [{k: v for k, v in row.items() if k not in ("seconds", "engine")} for row in history.rows]
     return rows, model.state_dict(), optimizer.state_dict()
 
 

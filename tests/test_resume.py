@@ -68,7 +68,7 @@ def bits(model, optimizer, history):
     """All that must be equal."""
     state = optimizer.state_dict()
     arrays = {**model.state_dict(), **{f"optimizer {name}": vector for name, vector in state["state"].items()}}
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in history.rows]
+    rows = [{k: v for k, v in row.items() if k not in ("seconds", "engine")} for row in history.rows]
     return {name: a.tobytes() for name, a in arrays.items()}, state["t"], rows, minidl.backend.rng_state()
 
 

@@ -9,8 +9,10 @@ OUTER_ROOM = 2048  # numbers of an outer product that are made at a time
 WIDTH = 16  # integers in an instruction; the first says which it is
 PAIRED = 15  # the column that says whether this instruction and the next may be carried out at the same time
 
-# A task: addresses and sizes, of what the machine is to carry out and where it notes the results.
-CODE, LENGTH, NUMBERS, ROWS, STEPS, BATCH, LOSSES, RIGHTS, BOARD, SHARED, REST = range(11)
+# A task: addresses and sizes, of what the machine is to carry out and where it notes the results. It makes the steps
+# from FIRST to LAST of the samples in ROWS, of each the instructions from BEGIN to END of the LENGTH that there are; if
+# more of the task is to come (OPEN), a thread that helps stays with it.
+(CODE, LENGTH, NUMBERS, ROWS, FIRST, LAST, BEGIN, END, OPEN, BATCH, LOSSES, RIGHTS, BOARD, SHARED, REST) = range(15)
 
 # The board, on which two threads share a task: what is offered, what is done, and room for each thread; each in a
 # cache line of its own.
@@ -19,8 +21,11 @@ BOARD_BYTES = 256
 
 # The lists of a sparse batch. An input that is not zero is an entry: its number in its block, and its value. A sample's
 # entries lie together; the begins say where those of each block begin. For the gradient, each input has a column of the
-# samples that have it, up to its end, for so many samples TOGETHER. Pixels have one of 256 values.
-ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK = range(9)
-LISTS = 9
+# samples that have it, up to its end, for so many samples TOGETHER. Pixels have one of 256 values. Blocks of inputs and
+# spans of samples go from one edge to the next; with some of them (ANEW) a sum begins anew, as in OpenBLAS: order.py.
+(ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK, EDGES, EDGES_ANEW, SPANS, SPAN_EDGES,
+ SPANS_ANEW, GROUPED) = range(15)  # fmt: skip
+LISTS = 15
 TOGETHER = 128
 COLUMN = TOGETHER + 8  # not a power of two, so that the columns do not compete for places in the cache
+GROUP = 8  # inputs whose products OpenBLAS adds up before it adds them to a vector's

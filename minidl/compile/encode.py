@@ -10,6 +10,7 @@ from ..optim.flat import aligned
 from . import codes
 from .addresses import blas, loop
 from .lists import Lists
+from .order import Order
 from .program import Array, Buffer, Instruction, Program
 from .rows import Row, address, halves, pair
 
@@ -21,16 +22,16 @@ _ACTIVATIONS = {"relu": codes.RELU, "leaky_relu": codes.LEAKY_RELU, "tanh": code
 class Encoder:
     """Writes down a program's instructions, and keeps alive the arrays whose addresses are in them.
 
-    `sparse`: products with the batch pass over its zeros, see `lists.pays`.
+    `order`: products with the batch pass over its zeros, and are added up in this order.
     """
 
-    def __init__(self, program: Program, inputs: Array, labels: Array, sparse: bool) -> None:
+    def __init__(self, program: Program, inputs: Array, labels: Array, order: Order | None) -> None:
         self.kept: list[Array] = [inputs, labels]
         self._numbers: list[float] = []
         self.draws: list[Instruction] = []  # the dropout masks, in their order
         self._room = self.room(max(b.bytes for b in program.buffers("work")) // 4)
         x, own = program.buffers("batch")
-        self._x, self._lists = x, Lists(x, inputs, self.kept) if sparse else None
+        self._x, self._lists = x, Lists(x, inputs, order, self.kept) if order is not None else None
         rows = self._gather(x, own, inputs, labels)
         for step in program.instructions:
             if step.op != "update":

@@ -20,17 +20,20 @@ def _at(builder: Any, address: Any, kind: Any) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
 
-def _summing(anew: bool) -> Any:
-    """A function that adds rows, each times its factor, to 64 numbers in memory; `anew`, to zeros instead."""
+def _summing(onto: bool, apart: bool) -> Any:
+    """A function that adds up rows, each times its factor, in their order, and leaves 64 sums in memory.
+
+    It begins with what is there if `onto`, else with zeros; if `apart`, the sum is added to what is there at the end.
+    """
 
     @intrinsic
-    def add_rows(context: Any, target: Any, rows: Any, stride: Any, entries: Any, count: Any) -> Any:
+    def sum_rows(context: Any, target: Any, rows: Any, stride: Any, entries: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             target, rows, stride, entries, count = args
             sums = cgutils.alloca_once(builder, _LANES)
             place = _at(builder, target, _LANES)
             zeros = ir.Constant(_LANES, [0.0] * LANES)
-            builder.store(zeros if anew else builder.load(place, align=4), sums)
+            builder.store(builder.load(place, align=4) if onto else zeros, sums)
             kind = ir.FunctionType(_LANES, [_LANES] * 3)
             multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
             with cgutils.for_range(builder, count) as loop:
@@ -42,15 +45,31 @@ def _summing(anew: bool) -> Any:
                 spread = ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)
                 factors = builder.shuffle_vector(one, ir.Constant(_LANES, ir.Undefined), spread)
                 builder.store(builder.call(multiply_add, [factors, row, builder.load(sums)]), sums)
-            builder.store(builder.load(sums), place).align = 4
+            found = builder.load(sums)
+            found = builder.fadd(builder.load(place, align=4), found) if apart else found
+            builder.store(found, place).align = 4
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 5), generate
 
-    return add_rows
+    return sum_rows
 
 
-set_to_rows, add_rows = _summing(anew=True), _summing(anew=False)
+set_to_rows = _summing(onto=False, apart=False)
+add_rows = _summing(onto=True, apart=False)
+add_sum_of_rows = _summing(onto=False, apart=True)
+
+
+@intrinsic
+def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """A b + c for three float32, rounded as in the sums of rows."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = ir.FloatType()
+        kind = ir.FunctionType(number, [number] * 3)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.f32"), args)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
 
 
 @intrinsic

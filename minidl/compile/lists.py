@@ -6,6 +6,7 @@ import numpy as np
 
 from ..optim.flat import aligned
 from . import codes
+from .order import Order
 from .program import Array, Buffer, Program
 from .rows import Row, address, halves
 
@@ -16,52 +17,62 @@ _BLOCK = 112  # rows of the weight at most, 64 numbers each: 28 KB, for a first 
 _LANES = 64
 
 
-def pays(program: Program, inputs: Array) -> bool:
-    """Whether to pass over zeros: a program begins with a wide product, and few of its `inputs` are anything else."""
+def first_product(program: Program, inputs: Array) -> int | None:
+    """How many outputs the product has in which it pays to pass over the zeros of these `inputs`; None if it does not.
+
+    A program has to begin with a wide product, and few of its `inputs` may be anything else than zero.
+    """
     x = program.buffers("batch")[0]
     users = [step for step in program.instructions if x in step.args]
-    first = users[0].op == "matmul" and users[0].out[0].shape[1] >= NARROW
-    return first and all(step.op in ("matmul", "weight_gradient") for step in users) and _share(inputs) <= SPARSE
+    if users[0].op != "matmul" or any(step.op not in ("matmul", "weight_gradient") for step in users):
+        return None
+    outputs = int(users[0].out[0].shape[1])
+    return outputs if outputs >= NARROW and share(inputs) <= SPARSE else None
 
 
-def _share(inputs: Array) -> float:
+def share(inputs: Array) -> float:
     """The share of a data set's inputs that are not zero, by some two thousand samples from all over it."""
     some = inputs[:: -(-len(inputs) // 2048) or 1]
     return int(np.count_nonzero(some)) / some.size if some.size else 1.0
 
 
 class Lists:
-    """The lists of one batch of `inputs`, and the instructions that make them and use them."""
+    """The lists of one batch of `inputs`, and the instructions that make them and use them in this `order`."""
 
-    def __init__(self, x: Buffer, inputs: Array, kept: list[Array]) -> None:
-        (self.batch, self.width), self.inputs, self._kept = x.shape, inputs, kept
-        self._few = self.batch * _share(inputs) < FEW
-        pieces = 1 if self.batch == 1 else 2 * -(-self.width // (2 * _BLOCK))  # even in number, for two threads
-        self._block = -(-self.width // pieces // 8) * 8
-        self._blocks = -(-self.width // self._block)
-        sizes = {
-            codes.ENTRIES: self.batch * self.width + 8, codes.BEGINS: self.batch * (self._blocks + 1),
-            codes.COLUMNS: self.width * codes.COLUMN if self.batch > 1 else 0, codes.ENDS: self.width,
-        }  # fmt: skip
+    def __init__(self, x: Buffer, inputs: Array, order: Order, kept: list[Array]) -> None:
+        (self.batch, self.width), self.inputs, self._kept, self._order = x.shape, inputs, kept, order
+        self._few = self.batch == 1 or self.batch * share(inputs) < FEW
+        most = self.width if self.batch == 1 else _BLOCK
+        self._edges, edges_anew = _parts(self.width, order.inputs, most)
+        spans, spans_anew = _parts(self.batch, order.samples, codes.TOGETHER)
+        self._blocks = len(self._edges) - 1
+        self._block = int(np.diff(self._edges).max())
         values = (np.arange(256) * np.float32(1 / 255)).astype(np.float32).view(np.int32).astype(np.int64) << 32
-        told = [self._room(sizes[part], np.int64) for part in range(len(sizes))]
-        told += [address(values), self.batch, self.width, self._blocks, self._block]
-        self._told = np.array(told, np.int64)
-        kept += [values, self._told]
+        told = {
+            codes.ENTRIES: self._room(self.batch * self.width + 8, np.int64),
+            codes.BEGINS: self._room(self.batch * (self._blocks + 1), np.int64),
+            codes.COLUMNS: self._room(self.width * codes.COLUMN if self.batch > 1 else 0, np.int64),
+            codes.ENDS: self._room(self.width, np.int64), codes.VALUES: self._held(values),
+            codes.SAMPLES: self.batch, codes.FEATURES: self.width, codes.BLOCKS: self._blocks,
+            codes.BLOCK: self._block, codes.EDGES: self._held(self._edges), codes.EDGES_ANEW: self._held(edges_anew),
+            codes.SPANS: len(spans) - 1, codes.SPAN_EDGES: self._held(spans), codes.SPANS_ANEW: self._held(spans_anew),
+            codes.GROUPED: order.grouped,
+        }  # fmt: skip
+        self._told = self._held(np.array([told[part] for part in range(codes.LISTS)], np.int64))
 
     def gather(self, labels: Array, own: int) -> list[Row]:
         """Each sample's list, and its label, to the address `own`."""
         pixels = self.inputs.dtype == np.uint8
         return halves(self.batch, self.batch * self.width, lambda first, last: [
             codes.SPARSE_GATHER, first, last, address(self.inputs), address(labels), own, pixels,
-            address(self._told)])  # fmt: skip
+            self._told])  # fmt: skip
 
     def matmul(self, n: int, w: int, y: int) -> list[Row]:
         """The batch times a weight (width, n): in halves of its columns if they are whole lanes, else of the batch."""
-        room = _LANES * (self._block + self.batch)
+        room = _LANES * (self._block + 2 * self.batch)
 
         def part(first: int, last: int, left: int, right: int) -> Row:
-            return [codes.SPARSE_MATMUL, first, last, left, right, n, w, y, address(self._told),
+            return [codes.SPARSE_MATMUL, first, last, left, right, n, w, y, self._told,
                     self._room(room, np.float32), self._few]  # fmt: skip
 
         if n % (2 * _LANES) == 0:
@@ -70,11 +81,29 @@ class Lists:
 
     def gradient(self, n: int, d: int, target: int) -> list[Row]:
         """The transposed batch times the gradient (batch, n)."""
+        middle = int(np.abs(self._edges - self.width / 2).argmin())
+        others = self._room(self.width * n if self._order.samples else 0, np.float32)
         return halves(self._blocks, self.batch * self.width, lambda first, last: [
-            codes.SPARSE_GRADIENT, first, last, n, d, target, address(self._told),
-            self._room(_LANES * (codes.TOGETHER + 1), np.float32)], self._blocks // 2)  # fmt: skip
+            codes.SPARSE_GRADIENT, first, last, n, d, target, self._told,
+            self._room(_LANES * (codes.TOGETHER + 1), np.float32), others], middle)  # fmt: skip
 
     def _room(self, count: int, dtype: Any) -> int:
         """The address of room for so many numbers, at the begin of a cache line."""
         self._kept.append(aligned(count, dtype))
         return address(self._kept[-1])
+
+    def _held(self, array: Array) -> int:
+        """The address of an array, which is kept alive."""
+        self._kept.append(array)
+        return address(array)
+
+
+def _parts(length: int, cuts: tuple[int, ...], most: int) -> tuple[Array, Array]:
+    """Edges that cut `length` into even parts of at most so many, at all `cuts`; and which parts begin at a cut."""
+    edges = [0]
+    for start, stop in zip((0, *cuts), (*cuts, length), strict=True):
+        count = -(-(stop - start) // most)
+        size = -(-(stop - start) // count // 8) * 8 if count > 1 else stop - start
+        edges += [*range(start + size, stop, size), stop]
+    anew = [edge in (0, *cuts, length) for edge in edges]
+    return np.array(edges, np.int64), np.array(anew, np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 from . import codes, loops, sparse
 from .atomics import claimed, load, pause, store
 from .calls import call, floats, integers, native
-from .codes import BOARD, CODE, DONE, LENGTH, OFFER, PAIRED, ROOM, SHARED, STEPS, WIDTH
+from .codes import BEGIN, BOARD, CODE, DONE, END, FIRST, LAST, LENGTH, OFFER, OPEN, PAIRED, ROOM, SHARED, WIDTH
 
 
 @native
@@ -89,9 +89,9 @@ def _run(task: Any) -> Any:
     """Carry out the program, alone or with another thread that is in `_assist`."""
     length, places = task[LENGTH], task[BOARD] + ROOM
     offer, done = task[BOARD] + OFFER, task[BOARD] + DONE
-    for k in range(task[STEPS]):
-        n = 0
-        while n < length:
+    for k in range(task[FIRST], task[LAST]):
+        n = task[BEGIN]
+        while n < task[END]:
             if task[SHARED] == 0 or integers(task[CODE] + 8 * WIDTH * n, WIDTH)[PAIRED] == 0:
                 _carry_out(n, task, k, places)
                 n += 1
@@ -105,7 +105,8 @@ def _run(task: Any) -> Any:
                 while load(done) != number:
                     waited = _wait(waited, task[codes.REST])
             n += 2
-    store(offer, -1)
+    if not task[OPEN]:
+        store(offer, -1)
 
 
 @native

@@ -1,7 +1,6 @@
 """A program carried out by the machine (machine.py): many steps in one call, with no Python between them."""
 
-import ctypes
-import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,14 @@ from . import codes
 from .emit import rule_file
 from .encode import Encoder
 from .objects import MACHINE, function, load
+from .order import Order
 from .program import Array, Program
 from .rows import address, table, update_rows
+from .task import dismiss, new_board, written_task
 from .warm import compile_now
 
 MOST = 1024  # steps in one call
 NARROW = 64  # outputs: to pass over a weight's rows of fewer takes longer than to update them
-_YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
-_REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
 
 
 def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
@@ -37,26 +36,33 @@ def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
 class Native:
     """The steps of `program` on batches of a data set: `inputs` (N, D), uint8 or float32, and `labels` (N,), int64.
 
-    `sparse`: zeros in the inputs are passed over, see `lists.pays`; sums are then rounded otherwise than by NumPy.
+    `order`: zeros in the inputs are passed over, and sums made in this order, see order.py. `apart`: updates are kept
+    apart from what comes before them, for `step_by_step`; else for `run`.
     What is `needed` and has not been compiled before is compiled now, which takes seconds. Raises `UnsupportedError`
     if the machine lacks something that the program or its optimizer needs, `OSError` if Numba or a disk fails.
     """
 
     def __init__(
-        self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool], sparse: bool = False
-    ) -> None:
-        self._encoder = Encoder(program, inputs, labels, sparse)
-        self._optimizer, self._moving = optimizer, moving
+        self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool],
+        order: Order | None = None, apart: bool = False,
+    ) -> None:  # fmt: skip
+        self._encoder = Encoder(program, inputs, labels, order)
+        self._optimizer, self._moving, self._apart = optimizer, moving, apart
         self._batch = program.buffers("batch")[0].shape[0]
         self._outer = {row[5]: row for row in self._encoder.rows if row[0] == codes.OUTER}
         self._losses, self._rights = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
-        self._board = aligned(codes.BOARD_BYTES // 8, np.int64)
+        self._board = new_board()
         self._tables: dict[Any, Array] = {}
         self._kept: list[Any] = []  # alive, for their addresses are in the tables
         self._scalars: list[Array] = []
         self._draws: Array | None = None
         self._coded(ahead(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
         self._machine = function(MACHINE)
+
+    @property
+    def leaves_gradients(self) -> bool:
+        """Whether all gradients are in their places after a step: not if updates follow outer products at once."""
+        return self._apart or not self._outer
 
     def run(self, order: Array, steps: int) -> tuple[Array, Array, float]:
         """Make up to `steps` updates on the samples in `order`, batch after batch.
@@ -65,49 +71,73 @@ class Native:
         """
         steps = min(steps, MOST)
         updates = ahead(self._optimizer, self._moving, steps)
-        self._draw(steps)
-        code = self._coded(updates, steps)
-        rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
-        other = assistant()
-        task = self._task(code, rows, steps, other is not None)
-        run = partial(self._machine, address(task), 0)
-        if other is None:
-            run()
-        else:
-            other.both(run, partial(self._machine, address(task), 1))
+        self._make_room(steps)
+        for k in range(steps):
+            self._draw(k)
+        task, _rows = self._task(self._coded(updates, steps), order, steps)
+        self._shared(partial(self._machine, address(task), 0), task)
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
 
-    def _task(self, code: Array, rows: Array, steps: int, shared: bool) -> Array:
-        """What the machine is told: see codes.py."""
-        self._board[...] = 0
-        given = {
-            codes.CODE: address(code), codes.LENGTH: len(code), codes.NUMBERS: address(self._encoder.numbers),
-            codes.ROWS: address(rows), codes.STEPS: steps, codes.BATCH: self._batch,
-            codes.LOSSES: address(self._losses), codes.RIGHTS: address(self._rights),
-            codes.BOARD: address(self._board), codes.SHARED: shared, codes.REST: _REST,
-        }  # fmt: skip
-        return np.array([given[place] for place in range(len(given))], np.int64)
+    def step_by_step(self, order: Array, steps: int, make: "Callable[[Stepping], object]") -> None:
+        """Let `make` take up to `steps` steps on the samples in `order`, one by one, by way of a `Stepping`.
 
-    def _draw(self, steps: int) -> None:
-        """Draw the uniform numbers for the dropout masks of the coming steps, in the order in which layers would."""
-        masks = [step.out[0] for step in self._encoder.draws]
-        if not masks:
-            return
-        ends = np.cumsum([mask.bytes // 4 for mask in masks])
-        if self._draws is None or len(self._draws) < steps:
-            self._draws = np.empty((steps, ends[-1]), np.float32)
+        Another thread shares them as it shares those of `run`.
+        """
+        steps = min(steps, MOST)
+        self._make_room(steps)
+        task, rows = self._task(self._coded(ahead(self._optimizer, self._moving, 1), 1), order, steps)
+        task[codes.OPEN] = 1
+        stepping = Stepping(self, task, rows)
+
+        def mine() -> None:
+            try:
+                make(stepping)
+            finally:
+                dismiss(self._board)
+
+        self._shared(mine, task)
+
+    def _task(self, code: Array, order: Array, steps: int) -> tuple[Array, Array]:
+        """The task of these steps, and the samples' numbers whose address is in it."""
+        rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
+        task = written_task(
+            code, self._encoder.numbers, rows, steps, self._batch, self._losses, self._rights, self._board,
+            shared=assistant() is not None,
+        )  # fmt: skip
+        return task, rows
+
+    def _shared(self, mine: Callable[[], object], task: Array) -> None:
+        """Call `mine`, which carries the task out, with this thread's assistant, if it has one."""
+        other = assistant()
+        if other is None:
+            mine()
+        else:
+            other.both(mine, partial(self._machine, address(task), 1), partial(dismiss, self._board))
+
+    def _make_room(self, steps: int) -> None:
+        """See to it that there is room for the random numbers of so many steps."""
+        sizes = [step.out[0].bytes // 4 for step in self._encoder.draws]
+        if sizes and (self._draws is None or len(self._draws) < steps):
+            self._draws = np.empty((steps, sum(sizes)), np.float32)
             self._tables.clear()
-        for row in self._draws[:steps]:
-            for mask, part in zip(masks, np.split(row, ends[:-1]), strict=True):
-                part[...] = generator("dropout").random(mask.shape, dtype=np.float32).reshape(-1)
 
-    def _coded(self, updates: list[Update], steps: int) -> Array:
-        """The table of instructions, with the coming updates' scalars where it expects them."""
+    def _draw(self, k: int) -> None:
+        """Draw the uniform numbers for the dropout masks of step `k`, in the order in which layers would."""
+        at = 0
+        for step in self._encoder.draws:
+            mask = step.out[0]
+            drawn = generator("dropout").random(mask.shape, dtype=np.float32)
+            if self._draws is not None:
+                self._draws[k, at : at + drawn.size] = drawn.reshape(-1)
+            at += drawn.size
+
+    def _coded(self, updates: list[Update], steps: int, first: int = 0) -> Array:
+        """The table of instructions, with the coming updates' scalars where it expects them: from row `first` on."""
         for i, update in enumerate(updates):
             if len(self._scalars) <= i:
                 self._scalars.append(np.empty((MOST, update.scalars.shape[1]), np.float32))
-            self._scalars[i][:steps] = update.scalars
+            self._scalars[i][first : first + steps] = update.scalars
         key = tuple((id(update.executor), update.runs, update.idle) for update in updates)
         if key not in self._tables:
             self._tables[key] = self._written(updates)
@@ -126,7 +156,7 @@ class Native:
             vectors = update.executor.vectors
             places = np.array([address(vector) for vector in vectors])
             loop = load(rule_file(update.name, update.executor.plan))
-            self._kept += [places, *vectors, scalars]
+            self._kept += [places, *vectors, scalars, update.executor]
             head, tail = [codes.UPDATE, loop, address(places)], [address(scalars), scalars.shape[1] * 4]
             for start, stop in update.runs:
                 at = start
@@ -145,5 +175,43 @@ class Native:
 
     def _outer_products(self, gradients: Array) -> dict[int, list[int]]:
         """The outer products that go into this vector, each by the number of its first element there."""
+        if self._apart:
+            return {}
         base, size = address(gradients), gradients.nbytes
         return {(at - base) // 4: row for at, row in self._outer.items() if base <= at < base + size}
+
+
+class Stepping:
+    """Steps of a `Native` one by one: `differentiate`, then `update`, which may be left out; `count` is how many."""
+
+    def __init__(self, native: Native, task: Array, rows: Array) -> None:
+        self._native, self._task, self._rows = native, task, rows
+        self._code, self._begin = task[codes.CODE], len(native._encoder.rows)
+        self.count = -1
+
+    def differentiate(self) -> tuple[Any, int]:
+        """Forward, loss and backward of the next batch: the gradients are in their places.
+
+        Returns the loss, and how many answers were right.
+        """
+        self.count += 1
+        self._native._draw(self.count)
+        self._carry_out(0, self._begin)
+        return self._native._losses[self.count], int(self._native._rights[self.count])
+
+    def update(self) -> None:
+        """Move the parameters by the gradients that are there now, as ``optimizer.step()`` does."""
+        native = self._native
+        optimizer, moving = native._optimizer, native._moving
+        updates = ahead(optimizer, moving, 1)
+        code = native._coded(updates, 1, self.count)
+        if optimizer.collect() != moving or address(code) != self._code:
+            optimizer.step()  # a gradient has been taken away, or what moves has changed
+            return
+        self._carry_out(self._begin, len(code))
+        optimizer.count(moving, 1)
+
+    def _carry_out(self, begin: int, end: int) -> None:
+        task = self._task
+        task[codes.FIRST], task[codes.LAST], task[codes.BEGIN], task[codes.END] = self.count, self.count + 1, begin, end
+        self._native._machine(address(task), 0)

@@ -2,8 +2,9 @@
 
 Of a picture of MNIST, four fifths are zero, and so are nearly all words of a text. `gather` writes each sample of a
 batch down as a list of its inputs that are not zero. `matmul` adds up the rows of the weight that such a list names,
-and `gradient` for each input the rows of the gradient that belong to its samples. They add in the order of the inputs
-and of the samples, so the results are those of a dense product but for the rounding, and the same however many threads.
+and `gradient` for each input the rows of the gradient that belong to its samples. They add in the order in which
+OpenBLAS does (order.py), where a product with zero changes no sum: so the results are those of a dense product, bit
+for bit, and the same however many threads.
 
 `lists` is where the lists of a batch are described: see `codes`.
 """
@@ -14,7 +15,7 @@ import numpy as np
 
 from . import codes, loops
 from .calls import floats, integer, integers, native, octet, put, real
-from .lanes import LANES, add_rows, copy, entry, set_to_rows
+from .lanes import LANES, add_rows, add_sum_of_rows, copy, entry, multiply_add, set_to_rows
 
 F = np.float32
 
@@ -24,7 +25,8 @@ def gather(row: Any, rows: Any) -> Any:
     """The lists of the samples from `first` to `last` of a batch, and their labels; pixels are scaled to [0, 1]."""
     first, last, source, labels_from, labels_to, pixels = row[1], row[2], row[3], row[4], row[5], row[6]
     lists = integers(row[7], codes.LISTS)
-    width, blocks, block = lists[codes.FEATURES], lists[codes.BLOCKS], lists[codes.BLOCK]
+    width, blocks = lists[codes.FEATURES], lists[codes.BLOCKS]
+    edges = integers(lists[codes.EDGES], blocks + 1)
     labels, own = integers(labels_from, 1 << 40), integers(labels_to, last)
     size = 1 if pixels else 4
     begins = lists[codes.BEGINS] + 8 * first * (blocks + 1)
@@ -34,7 +36,7 @@ def gather(row: Any, rows: Any) -> Any:
         sample, at = source + size * rows[b] * width, lists[codes.ENTRIES] + 8 * b * width
         for j in range(blocks):
             put(begins, at)
-            start, stop = j * block, min((j + 1) * block, width)
+            start, stop = edges[j], edges[j + 1]
             if pixels:
                 at = _pixels(sample + start, stop - start, lists[codes.VALUES], at)
             else:
@@ -71,30 +73,41 @@ def matmul(row: Any) -> Any:
     """Rows `first` to `last` and columns `left` to `right` of x @ w.
 
     A block of w is copied to `room` beforehand, so that it lies in the first cache, side by side, for all samples. If
-    few will read a row (`few`), the rows are taken where they are.
+    few will read a row (`few`), the rows are taken where they are. Sums that begin anew with a block are made apart,
+    in `others`, and added to those before them when they are complete. Of a single sample all inputs are one block.
     """
     first, last, left, right, n, w, y = row[1], row[2], row[3], row[4], row[5], row[6], row[7]
     lists, room, few = integers(row[8], codes.LISTS), row[9], row[10]
-    width, blocks, block = lists[codes.FEATURES], lists[codes.BLOCKS], lists[codes.BLOCK]
-    sums = room + 4 * LANES * block  # of columns that do not make up 64
+    blocks, batch = lists[codes.BLOCKS], lists[codes.SAMPLES]
+    edges, anew = integers(lists[codes.EDGES], blocks + 1), integers(lists[codes.EDGES_ANEW], blocks + 1)
+    sums = room + 4 * LANES * lists[codes.BLOCK]  # of columns that do not make up 64
+    others = sums + 4 * LANES * batch
     for c in range(left, right, LANES):
         lanes = min(LANES, right - c)
-        target, stride = (y + 4 * c, 4 * n) if lanes == LANES else (sums, 4 * LANES)
+        target, stride = (y + 4 * c, 4 * n) if lanes == LANES or few else (sums, 4 * LANES)
+        into, step = target, stride
         for j in range(blocks):
-            here, step = w + 4 * (j * block * n + c), 4 * n
+            here, apart = w + 4 * (edges[j] * n + c), 4 * n
             if not few:
-                _copied(here, n, lanes, min(block, width - j * block), room)
-                here, step = room, 4 * LANES
+                _copied(here, n, lanes, edges[j + 1] - edges[j], room)
+                here, apart = room, 4 * LANES
+            if anew[j] and j > 0:
+                into, step = others, 4 * LANES
             for b in range(first, last):
                 begin = lists[codes.BEGINS] + 8 * (b * (blocks + 1) + j)
                 entries, count = integer(begin), (integer(begin + 8) - integer(begin)) >> 3
-                if few and lanes < LANES:
-                    _added(here, n, lanes, entries, count, y + 4 * (b * n + c), j == 0)
-                elif j == 0:
-                    set_to_rows(target + b * stride, here, step, entries, count)
+                if lists[codes.GROUPED]:
+                    _grouped(here, apart, lanes, entries, count, into + b * step, others)
+                elif few and lanes < LANES:
+                    _added(here, apart, lanes, entries, count, into + b * step, anew[j])
+                elif anew[j]:
+                    set_to_rows(into + b * step, here, apart, entries, count)
                 else:
-                    add_rows(target + b * stride, here, step, entries, count)
-        if not few and lanes < LANES:
+                    add_rows(into + b * step, here, apart, entries, count)
+            if into == others and anew[j + 1]:
+                for b in range(first, last):
+                    _plus(target + b * stride, others + 4 * LANES * b, lanes)
+        if target == sums:
             for b in range(first, last):
                 own, there = floats(sums + 4 * LANES * b, LANES), floats(y + 4 * (b * n + c), lanes)
                 for i in range(lanes):
@@ -102,16 +115,43 @@ def matmul(row: Any) -> Any:
 
 
 @native
+def _plus(target: Any, others: Any, lanes: Any) -> Any:
+    """Add so many numbers to those at `target`."""
+    sums, found = floats(target, lanes), floats(others, lanes)
+    for i in range(lanes):
+        sums[i] += found[i]
+
+
+@native
 def _added(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: Any, anew: Any) -> Any:
-    """What `set_to_rows` and `add_rows` do, for rows of less than 64."""
+    """What `set_to_rows` and `add_rows` do, for rows of less than 64 as well."""
     sums, entries, factors = floats(target, lanes), integers(at, count), floats(at, 2 * count)
     if anew:
         for i in range(lanes):
             sums[i] = F(0)
     for e in range(count):
-        own = floats(rows + 4 * stride * (entries[e] & 0xFFFFFFFF), lanes)
+        own, factor = floats(rows + stride * (entries[e] & 0xFFFFFFFF), lanes), factors[2 * e + 1]
         for i in range(lanes):
-            sums[i] += factors[2 * e + 1] * own[i]
+            sums[i] = multiply_add(factor, own[i], sums[i])
+
+
+@native
+def _grouped(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: Any, others: Any) -> Any:
+    """The rows of each GROUP of inputs added up by themselves, and their sums one after the other, from zero on."""
+    sums, entries = floats(target, lanes), integers(at, count)
+    for i in range(lanes):
+        sums[i] = F(0)
+    e = 0
+    while e < count:
+        begin, group = e, (entries[e] & 0xFFFFFFFF) // codes.GROUP
+        e += 1
+        while e < count and (entries[e] & 0xFFFFFFFF) // codes.GROUP == group:
+            e += 1
+        if lanes == LANES:
+            add_sum_of_rows(target, rows, stride, at + 8 * begin, e - begin)
+        else:
+            _added(rows, stride, lanes, at + 8 * begin, e - begin, others, True)
+            _plus(target, others, lanes)
 
 
 @native
@@ -130,43 +170,62 @@ def _copied(source: Any, stride: Any, lanes: Any, rows: Any, room: Any) -> Any:
 def gradient(row: Any) -> Any:
     """Rows of x.T @ d, for the inputs of blocks `first` to `last`: for each input the samples are listed that have it.
 
-    That is done for so many samples at a time that their rows of d, copied side by side, stay in the first cache.
+    That is done for a span of samples at a time, so few that their rows of d, copied side by side, stay in the first
+    cache. Sums that begin anew with a span are made apart, in `others`, as in `matmul`.
     """
     first, last, n, d, target = row[1], row[2], row[3], row[4], row[5]
-    lists, room = integers(row[6], codes.LISTS), row[7]
-    width, block, batch = lists[codes.FEATURES], lists[codes.BLOCK], lists[codes.SAMPLES]
-    start, stop = first * block, min(last * block, width)
-    sums = room + 4 * LANES * codes.TOGETHER
-    for s in range(0, batch, codes.TOGETHER):
-        count = min(codes.TOGETHER, batch - s)
-        _transposed(lists, first, last, s, count)
+    lists, room, others = integers(row[6], codes.LISTS), row[7], row[8]
+    edges = integers(lists[codes.EDGES], lists[codes.BLOCKS] + 1)
+    spans = lists[codes.SPANS]
+    begins, anew = integers(lists[codes.SPAN_EDGES], spans + 1), integers(lists[codes.SPANS_ANEW], spans + 1)
+    start, stop = edges[first], edges[last]
+    sums, into = room + 4 * LANES * codes.TOGETHER, target
+    for s in range(spans):
+        count = begins[s + 1] - begins[s]
+        if anew[s] and s > 0:
+            into = others
+        _transposed(lists, first, last, begins[s], count)
         for c in range(0, n, LANES):
             lanes = min(LANES, n - c)
-            _copied(d + 4 * (s * n + c), n, lanes, count, room)
+            _copied(d + 4 * (begins[s] * n + c), n, lanes, count, room)
             for k in range(start, stop):
-                entries, own = lists[codes.COLUMNS] + 8 * k * codes.COLUMN, target + 4 * (k * n + c)
+                entries, own = lists[codes.COLUMNS] + 8 * k * codes.COLUMN, into + 4 * (k * n + c)
                 found = (integer(lists[codes.ENDS] + 8 * k) - entries) >> 3
                 if lanes < LANES:
-                    set_to_rows(sums, room, 4 * LANES, entries, found)
-                    whole, there = floats(sums, LANES), floats(own, lanes)
-                    for i in range(lanes):
-                        there[i] = whole[i] if s == 0 else there[i] + whole[i]
-                elif s == 0:
+                    _narrow_rows(own, sums, lanes, room, entries, found, anew[s])
+                elif anew[s]:
                     set_to_rows(own, room, 4 * LANES, entries, found)
                 else:
                     add_rows(own, room, 4 * LANES, entries, found)
+        if into == others and anew[s + 1]:
+            _plus(target + 4 * start * n, others + 4 * start * n, (stop - start) * n)
+
+
+@native
+def _narrow_rows(own: Any, sums: Any, lanes: Any, rows: Any, entries: Any, count: Any, anew: Any) -> Any:
+    """What `set_to_rows` and `add_rows` do, by way of 64 `sums`, for less than 64 numbers in memory."""
+    whole, there = floats(sums, LANES), floats(own, lanes)
+    if anew:
+        set_to_rows(sums, rows, 4 * LANES, entries, count)
+    else:
+        for i in range(LANES):
+            whole[i] = there[i] if i < lanes else F(0)
+        add_rows(sums, rows, 4 * LANES, entries, count)
+    for i in range(lanes):
+        there[i] = whole[i]
 
 
 @native
 def _transposed(lists: Any, first: Any, last: Any, sample: Any, count: Any) -> Any:
     """For each input of blocks `first` to `last`, which of `count` samples from `sample` on have it."""
-    width, blocks, block = lists[codes.FEATURES], lists[codes.BLOCKS], lists[codes.BLOCK]
-    for k in range(first * block, min(last * block, width)):
+    blocks = lists[codes.BLOCKS]
+    edges = integers(lists[codes.EDGES], blocks + 1)
+    for k in range(edges[first], edges[last]):
         put(lists[codes.ENDS] + 8 * k, lists[codes.COLUMNS] + 8 * k * codes.COLUMN)
     for b in range(count):
         begins = lists[codes.BEGINS] + 8 * (sample + b) * (blocks + 1)
         for j in range(first, last):
-            ends = lists[codes.ENDS] + 8 * j * block
+            ends = lists[codes.ENDS] + 8 * edges[j]
             for at in range(integer(begins + 8 * j), integer(begins + 8 * j + 8), 8):
                 found = integer(at)
                 end = ends + 8 * (found & 0xFFFFFFFF)

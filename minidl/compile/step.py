@@ -14,12 +14,15 @@ from ..kernels import primitives
 from ..nn.losses import check_labels
 from ..ops.shape import plain
 from ..optim.ahead import step_after
-from .lists import pays
+from ..threads import both, use_blas_threads
+from .honoured import Watch, in_the_way
 from .lower import lower
 from .native import Native, needed
+from .order import Order
 from .passes import optimised
 from .program import Program
 from .replay import Replay, allocate
+from .zeros import order_without_zeros
 
 
 class Step:
@@ -31,7 +34,9 @@ class Step:
     bit but for a Softplus behind a BatchNorm. Gradients are left in ``p.grad``.
 
     `model` is a `Sequential` of minidl's own layers and `loss` is `nn.softmax_cross_entropy`; for anything else, for
-    a model that is not wholly in training mode, and on a GPU, the step runs eagerly: ``step.reason`` says why.
+    a model that is not wholly in training mode, and on a GPU, the step runs eagerly: ``step.reason`` says why. So it
+    does if a step would go through anything that is not minidl's own: an overridden or wrapped ``optimizer.step``, a
+    ``forward`` that was set on a layer, `minidl.debug`.
     ``print(step.program)`` shows the program after each pass, with its buffers, bytes and operations.
     """
 
@@ -43,7 +48,10 @@ class Step:
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
-        x, y = plain(x), plain(y)
+        with use_blas_threads(1):  # so that the bits do not depend on who else computes at the same time
+            return self._made(_array(x, np.float32), _array(y))
+
+    def _made(self, x: Array, y: Array) -> Any:
         bound = self.bound(len(x), x, y) if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f" else None
         if bound is None:
             return self._eagerly(x, y)
@@ -58,20 +66,17 @@ class Step:
         """The program for batches like `x` and `y`, ready to run; None if the step has to be eager."""
         key = batch, x.shape[1:], x.dtype, y.dtype
         known = self._bound.get(key)
-        valid = known.holds() if isinstance(known, Bound) else known is not None and self._signature() == self._refused
-        if known is None or not valid:
+        if not isinstance(known, Bound) or not known.holds():
             known = self._bound[key] = self._compiled(batch, x, y)
         self.program, self.reason = (known.program, None) if isinstance(known, Bound) else (None, known)
         return known if isinstance(known, Bound) else None
 
-    def _signature(self) -> Any:
-        modules = [m.training for _, m in self.model.named_modules()]
-        return modules, [(p.requires_grad, type(p.data), p.data.dtype) for p in self.model.parameters()]
-
     def _compiled(self, batch: int, x: Array, y: Array) -> "Bound | str":
-        self._refused = self._signature()
         try:
-            if not all(self._refused[0]):
+            reason = in_the_way(self.model, self.loss, self.optimizer)
+            if reason is not None:
+                raise UnsupportedError(reason)
+            if not all(module.training for _, module in self.model.named_modules()):
                 raise UnsupportedError("compile: a part of the model is in evaluation mode")
             program = lower(self.model, self.loss, batch, x.shape[1], y.dtype)
             wanted = program.buffers("batch")[0].dtype
@@ -89,11 +94,23 @@ class Step:
         return value.data
 
 
+def _array(values: Any, dtype: Any = None) -> Array:
+    """An array of what a user gives for a batch: a Tensor's, or one made of numbers and lists."""
+    values = plain(values)
+    return values if hasattr(values, "dtype") else np.asarray(values, dtype)
+
+
+def _numbers(module: nn.Module) -> tuple[Any, ...]:
+    """The numbers of a layer that are written into a program."""
+    held = vars(module)
+    return held.get("rate"), held.get("momentum"), held.get("eps")
+
+
 class Bound:
     """A program with its arrays, and the state of affairs for which it was written."""
 
     def __init__(self, step: Step, program: Program) -> None:
-        self.program, self._optimizer = program, step.optimizer
+        self.program, self.optimizer = program, step.optimizer
         allocate(program)
         named = {b.name: b for b in program.buffers("work", "batch")}
         self.x, self.labels = named["x"].array, named["labels"].array
@@ -103,10 +120,11 @@ class Bound:
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
         self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
         self._statistics = [t for _, t in step.model.named_tensors(nn.module.Buffer)]
-        self._modules = [(m, getattr(m, "rate", None), getattr(m, "momentum", None)) for m in modules]
+        self._modules = [(m, _numbers(m)) for m in modules]
         self._layers = [list(m.layers) for m in modules if isinstance(m, nn.Sequential)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._raw = np.empty(self.x.shape, np.uint8)
+        self._watch = Watch(step.model, step.optimizer)
         replay = Replay(program)
         self.forward, self.backward, self._last = replay.forward, replay.backward, replay.last
 
@@ -115,35 +133,46 @@ class Bound:
         for p, data, wanted in self._parameters:
             if p.data is not data or p.requires_grad is not wanted:
                 return False
-        for m, rate, momentum in self._modules:
-            if not m.training or getattr(m, "rate", None) != rate or getattr(m, "momentum", None) != momentum:
+        for m, numbers in self._modules:
+            if not m.training or _numbers(m) != numbers:
                 return False
-        return all(m.layers == layers for m, layers in zip(self._sequentials, self._layers, strict=True))
+        same = all(m.layers == layers for m, layers in zip(self._sequentials, self._layers, strict=True))
+        return same and self._watch.undisturbed()
 
     def gather(self, inputs: Array, labels: Array, rows: Array) -> None:
         """Take the samples numbered `rows` of a data set as the batch; pixels (uint8) are scaled to [0, 1]."""
         primitives.gather(inputs, rows, self.x, self._raw if inputs.dtype == np.uint8 else None)
         labels.take(rows, out=self.labels, mode="clip")
 
-    def native(self, inputs: Array, labels: Array, sparse: bool = False) -> Native:
+    def native(self, inputs: Array, labels: Array, order: Order | None = None, apart: bool = False) -> Native:
         """The program as machine code, on batches of these `inputs` and `labels`: see `Native`; raises as that does."""
-        return Native(self.program, inputs, labels, self._optimizer, self._moving(), sparse)
+        return Native(self.program, inputs, labels, self.optimizer, self._moving(), order, apart)
 
-    def sparse(self, inputs: Array) -> bool:
-        """Whether `native` had better pass over zeros in these `inputs`."""
-        return pays(self.program, inputs)
+    def order_without_zeros(self, inputs: Array) -> Order | None:
+        """In which order `native` had better add, passing over zeros in these `inputs`; None if it had better not."""
+        return order_without_zeros(self.program, inputs)
 
     def code(self) -> list[Path]:
         """The files whose machine code `native` needs; raises as `needed` does."""
-        return needed(self._optimizer, self._moving())
+        return needed(self.optimizer, self._moving())
 
     def _moving(self) -> list[bool]:
-        return [p.requires_grad for group in self._optimizer.groups for p in group["params"]]
+        return [p.requires_grad for group in self.optimizer.groups for p in group["params"]]
 
     def update(self) -> None:
         """Let the optimizer move the parameters by the gradients that the program leaves in its vector."""
+        self.show_gradients()
+        step_after(self.optimizer, self._last)
+
+    def complete(self) -> None:
+        """Make what `backward` has left to `update`, if anything: all gradients are there then, each as ``p.grad``."""
+        if self._last is not None:
+            both(*self._last[:2])
+        self.show_gradients()
+
+    def show_gradients(self) -> None:
+        """Let each ``p.grad`` be what is in its place in the optimizer's vector."""
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
-        step_after(self._optimizer, self._last)
         for statistic in self._statistics:
             statistic.changed()

@@ -30,9 +30,10 @@ class Update(NamedTuple):
 def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Update]:
     """The next `steps` updates of the parameters that are `moving`, which are NumPy's.
 
-    Nothing is changed but that replaced parameters are taken back, as `step` does. Raises `OptionError` as `step`
-    would: for a schedule's bad value, say.
+    Nothing is changed but that replaced parameters are taken back, as `step` does. Raises what `step` would: for a
+    schedule's bad value, say.
     """
+    optimizer._check()
     optimizer._flat.claim()
     optimizer._prepare()
     found = []

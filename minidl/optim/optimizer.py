@@ -98,10 +98,7 @@ class Optimizer:
 
     def _step(self, before: Before | None) -> None:
         """The update; `before` makes a part of the gradient first."""
-        if self._away:
-            raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
-        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
-            raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
+        self._check()
         t = self.t + 1
         today = [group.at(t) for group in self._groups]
         self._flat.claim()
@@ -121,6 +118,17 @@ class Optimizer:
                 parameter.changed()
         self.t = t
         self._guard.look(self._flat.parameters, active)
+
+    def _check(self) -> None:
+        """Raise unless an update may be made now."""
+        if self._away:
+            raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
+        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
+            raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
+
+    def collect(self) -> list[bool]:
+        """Which parameters have a gradient, and are to move; what was put in a gradient's place is copied there."""
+        return self._flat.collect()
 
     def count(self, moved: Iterable[bool], steps: int) -> None:
         """Take note of so many updates of the parameters that `moved`, made elsewhere (see ahead.py)."""

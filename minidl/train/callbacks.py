@@ -1,5 +1,6 @@
 """Callbacks: what `fit` calls while it trains, in the order in which they were given."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,12 +33,18 @@ class Run:
     loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
     stopped: str | None = None
-    sparse: bool | None = None  # whether machine code passes over zeros in the inputs; None: that is not decided yet
+    straight: bool = False  # whether sums over inputs without zeros go straight on, as in runs of the first version
+    watched: bool = False  # whether somebody may look at gradients between two stretches of steps
+    made: Counter[str] = field(default_factory=Counter)  # how many of this epoch's steps each engine has made
     settle: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:
         """End training after this step; `reason` is what `fit` will say."""
         self.stopped = reason
+
+    def most_made(self) -> dict[str, str]:
+        """The engine that has made most of this epoch's steps, as an entry of its row; nothing if there were none."""
+        return {"engine": max(self.made, key=lambda name: self.made[name])} if self.made else {}
 
 
 class Callback:
@@ -46,8 +53,20 @@ class Callback:
     def on_start(self, run: Run) -> None:
         """Before the first step."""
 
+    def on_gradients(self, run: Run) -> None:
+        """Between backward and update: look at each parameter's ``grad``, change it in place, or put another there.
+
+        That is where gradients are clipped, logged or projected. The update that follows takes what is there then. The
+        steps are made one by one, compiled where they can be; the numbers are checked (``fit(on_nonfinite=)``)
+        afterwards, so that what this repairs counts as sound.
+        """
+
     def on_step(self, run: Run) -> None:
-        """After each update; gradients are still there. Training then takes its steps one by one."""
+        """After each update; gradients are still there. Training then takes its steps one by one, and eagerly."""
+
+    def overrides(self, name: str) -> bool:
+        """Whether the method `name` was overridden in a subclass or set on this callback: it has to be called then."""
+        return name in vars(self) or getattr(type(self), name) is not getattr(Callback, name)
 
     def on_pause(self, run: Run) -> None:
         """Between two updates, several times a second, and after `interval` updates at the latest."""

@@ -15,7 +15,8 @@ class Eager:
 
     def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
         self._run, self._loader, self._loss = run, loader, loss
-        self._on_step = [w.on_step for w in watchers if type(w).on_step is not Callback.on_step]
+        self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
+        self._on_step = [w for w in watchers if w.overrides("on_step")]
 
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
@@ -27,13 +28,15 @@ class Eager:
                 break
 
     def differentiate(self, x: Any, y: Any) -> Any:
-        """Forward, loss and backward for one batch; returns the model's output."""
+        """Forward, loss and backward for one batch, shown to those who want to see it; returns the model's output."""
         run = self._run
         run.lr = run.optimizer.lr
         run.optimizer.zero_grad()
         output = run.model(x)
         run.loss = self._loss(output, y)
         run.loss.backward()
+        for watcher in self._on_gradients:
+            watcher.on_gradients(run)
         return output
 
     def update(self, x: Any, y: Any, output: Any) -> None:
@@ -41,7 +44,8 @@ class Eager:
         run = self._run
         run.optimizer.step()
         run.tally.add(run.loss, output, y)
+        run.made["eager"] += 1
         run.step += 1
         run.batch += 1
-        for notify in self._on_step:
-            notify(run)
+        for watcher in self._on_step:
+            watcher.on_step(run)

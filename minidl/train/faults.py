@@ -19,8 +19,10 @@ from ..errors import NonFiniteError
 from ..nn.module import Buffer
 from ..ops.shape import plain
 from ..optim.ahead import outcome
+from ..overrides import overridden
 from .callbacks import Callback, Run
 from .eager import Eager
+from .stepwise import Stepwise
 from .undo import Snapshot, Traces, moved
 
 KEEP = 1.0  # processor seconds after which model and optimizer are copied anew: so much may have to be made again
@@ -54,20 +56,33 @@ class Careful(Eager):
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """As ever, but so that it can be taken back."""
-        self._traces.keep()
+        self.keep()
         with np.errstate(all="ignore"):  # there is more to say than NumPy would
             return super().differentiate(x, y)
 
     def update(self, x: Any, y: Any, output: Any) -> None:
         """Move the parameters if all is finite; if not, leave the batch out, or raise `NonFiniteError`."""
-        run = self._run
-        found = [("the loss", plain(run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
-        found += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
-        harmless = math.isfinite(squares([array for _, array in found])) and not self.thorough
-        symptom = None if harmless else _symptom(found) or self._misstep()
+        symptom = self.symptom()
         if symptom is None:
             super().update(x, y, output)
-            return
+        else:
+            self.refuse(x, y, symptom)
+
+    def keep(self) -> None:
+        """Before a step: remember what its forward pass will change."""
+        self._traces.keep()
+
+    def symptom(self) -> str | None:
+        """What is not finite of the loss, the running statistics and the gradients of the step at hand, in words."""
+        found = [("the loss", plain(self._run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
+        found += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
+        if math.isfinite(squares([array for _, array in found])) and not self.thorough:
+            return None
+        return _symptom(found) or self._misstep()
+
+    def refuse(self, x: Any, y: Any, symptom: str) -> None:
+        """Take back the step at hand, with the batch (x, y), and leave it out, or raise `NonFiniteError`."""
+        run = self._run
         self._traces.undo()
         if not self._skip:
             raise explained(run, self._loader, self._loss, x, y, symptom)
@@ -148,9 +163,12 @@ def watched(
     if action == "continue":
         return engine
     careful = Careful(run, loader, loss, watchers, skip=action == "skip")
-    stepwise = any(type(w).on_step is not Callback.on_step for w in watchers)  # what they saw cannot be taken back
-    if stepwise:
-        return careful
+    if isinstance(engine, Stepwise):
+        engine.careful = careful
+        return engine
+    stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
+    if stepwise or overridden(run.optimizer, "step", "zero_grad") is not None:
+        return careful  # what the user's own code saw and did in a step cannot be taken back
     revocable = Revocable(run, engine, careful)
     run.settle = revocable.settle
     return revocable

@@ -10,12 +10,16 @@ class History:
 
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
     (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
-    (after the epoch, in evaluation mode), seconds. Accuracies are shares, 0 to 1; what was not measured is absent,
-    as is skipped, the number of batches left out, where there were none.
+    (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
+    (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
+    absent, as is skipped, the number of batches left out, where there were none.
+
+    `reason` says why steps were eager, if they were and that was not asked for; else it is None.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
         self.rows = rows or []
+        self.reason: str | None = None
 
     def __getitem__(self, key: Any) -> Any:
         return [row.get(key) for row in self.rows] if isinstance(key, str) else self.rows[key]

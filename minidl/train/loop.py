@@ -1,25 +1,27 @@
 """The training loop, and the evaluation of a model on a data set."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..autograd import recording
+from ..backend import own_streams
 from ..data import Dataset, Loader
 from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
+from ..overrides import made_here
 from ..threads import CORES, assisted, use_blas_threads
 from .callbacks import Callback, Run
 from .engine import engine as make_engine
 from .faults import ACTIONS, watched
 from .guards import Guards
 from .history import History
-from .progress import Progress
+from .progress import Progress, say
 from .run_checkpoint import Checkpoint
-from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey
+from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey, sheltered
 from .tally import Tally
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
@@ -66,6 +68,10 @@ def fit(
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
         raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
+    if not callable(loss):
+        raise OptionError(
+            f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
+        )
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
@@ -78,12 +84,9 @@ def fit(
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
-    large = (CORES > 2 or (threads or 1) > 2) and _large(model, loader.batch_size)
     with ExitStack() as held:
-        held.enter_context(assisted(not large and threads != 1))
-        held.enter_context(use_blas_threads(threads if large else 1))
-        held.enter_context(flush_denormals())
         held.enter_context(listening(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
+        held.enter_context(_unbroken(own_streams(), _computing(model, loader.batch_size, threads)))
         if checkpoint is not None:
             keeper = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
             held.enter_context(keeper.attached(run, loader, watchers, resume))
@@ -93,9 +96,30 @@ def fit(
     return run.history
 
 
-def _large(model: Module, batch_size: int) -> bool:
-    """Whether the model's products are better left to OpenBLAS's own threads."""
-    return 2 * batch_size * max((p.size for p in model.parameters()), default=0) >= LARGE
+@contextmanager
+def _unbroken(*blocks: AbstractContextManager[None]) -> Iterator[None]:
+    """All these blocks as one, which no signal leaves half entered or half left."""
+    with ExitStack() as held:
+        with sheltered():
+            for block in blocks:
+                held.enter_context(block)
+        try:
+            yield
+        finally:
+            with sheltered():
+                held.close()
+
+
+@contextmanager
+def _computing(model: Module, batch_size: int, threads: int | None = None) -> Iterator[None]:
+    """Within the block this thread computes with so many threads (None: what is best), and denormals are zero.
+
+    Large products are better left to OpenBLAS's own threads, where there are many.
+    """
+    most = 2 * batch_size * max((p.size for p in model.parameters()), default=0)
+    large = (CORES > 2 or (threads or 1) > 2) and most >= LARGE
+    with assisted(not large and threads != 1), use_blas_threads(threads if large else 1), flush_denormals():
+        yield
 
 
 def _train(
@@ -110,14 +134,20 @@ def _train(
     """All epochs of `run`."""
     for watcher in watchers:
         watcher.on_start(run)
-    engine = watched(run, make_engine(run, loader, loss, watchers, compiled), loader, loss, watchers, on_nonfinite)
+    zeros = on_nonfinite != "continue"  # for 0 times infinity is not zero
+    made = make_engine(run, loader, loss, watchers, compiled, zeros)
+    run.watched = any(_sees_gradients(w) for w in watchers)
+    engine = watched(run, made, loader, loss, watchers, on_nonfinite)
+    if run.history.reason is not None and any(isinstance(w, Progress) for w in watchers):
+        say(f"steps are made eagerly: {run.history.reason}")
     try:
         while _unfinished(run) or (run.epoch < run.epochs and run.stopped is None):
             start = time.perf_counter()
             row = _epoch(run, loader, engine, watchers)
             if validation is not None:
                 row |= _validated(run, loss, watchers)
-            run.history.rows.append(row | {"seconds": time.perf_counter() - start})
+            row |= {"seconds": time.perf_counter() - start}
+            run.history.rows.append(row | run.most_made())
             for watcher in watchers:
                 watcher.on_epoch(run)
             obey()
@@ -132,15 +162,26 @@ def _epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> d
     run.model.train()
     if not _unfinished(run):
         run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
-    intervals = [w.interval for w in watchers if type(w).interval is not Callback.interval]
-    pausing = [w.on_pause for w in watchers if type(w).on_pause is not Callback.on_pause]
+        run.made.clear()
     while run.batch < run.steps and run.stopped is None:
-        engine.advance(min([run.steps, *[run.batch + steps for wait in intervals if (steps := wait(run)) is not None]]))
-        for look in pausing:
-            look(run)
+        engine.advance(_next_look(run, watchers))
+        for watcher in watchers:
+            if watcher.overrides("on_pause"):
+                watcher.on_pause(run)
         obey()
     run.settle()
     return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
+
+
+def _next_look(run: Run, watchers: list[Callback]) -> int:
+    """The batch of this epoch before which somebody wants to look again, or the epoch's end."""
+    waits = [watcher.interval(run) for watcher in watchers if watcher.overrides("interval")]
+    return min([run.steps, *[run.batch + steps for steps in waits if steps is not None]])
+
+
+def _sees_gradients(watcher: Callback) -> bool:
+    """Whether a callback may look at gradients between two stretches of steps: one of the user's own, that is."""
+    return any(watcher.overrides(name) and not made_here(getattr(watcher, name)) for name in ("on_pause", "interval"))
 
 
 def _unfinished(run: Run) -> bool:
@@ -178,7 +219,7 @@ def evaluate(
     model.eval()
     tally = Tally()
     try:
-        with recording(False):
+        with recording(False), _computing(model, batch_size):
             for x, y in loader:
                 output = model(x)
                 tally.add(loss(output, y), output, y)

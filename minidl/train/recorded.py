@@ -26,5 +26,6 @@ class Recorded:
         samples = min(last * size, len(order)) - run.batch * size
         run.tally.count((loss_sum / samples).astype("float64"), right, samples)
         run.loss, run.lr = self._step.loss, run.optimizer.rate(run.optimizer.t)
+        run.made["cuda graph"] += last - run.batch
         run.step += last - run.batch
         run.batch = last

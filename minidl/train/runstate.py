@@ -36,7 +36,7 @@ def take(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple
         "optimizer": _parted("optimizer", run.optimizer.state_dict(), arrays),
         "callbacks": _parted("callbacks", named, arrays),
         "order": _parted("order", run.order if unfinished else None, arrays),
-        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "sparse")},
+        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight", "made")},
         "tally": {name: _number(sum) for name, sum in vars(run.tally).items()},
         "history": run.history.rows,
         "rng": rng_state(),
@@ -86,7 +86,8 @@ def put_back(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: d
     run.model.load_state_dict(_joined(content["model"], arrays))
     run.epoch, run.batch, _, run.step = (content["run"][name] for name in _COUNTS)
     run.lr, run.stopped = content["run"]["lr"], content["run"]["stopped"]
-    run.sparse = content["run"].get("sparse", False)  # the first checkpoints do not tell, and it was not done then
+    run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # as older checkpoints call it
+    run.made = Counter(content["run"].get("made", {}))
     run.order = _joined(content["order"], arrays)
     run.tally = Tally()
     vars(run.tally).update(content["tally"])
@@ -164,7 +165,8 @@ def _check(content: dict[str, Any]) -> None:
         and at["epoch"] - len(rows) in (0, 1)
         and type(at["lr"]) in numbers
         and isinstance(at["stopped"], str | None)
-        and isinstance(at.get("sparse"), bool | None)
+        and all(isinstance(at.get(name), bool | None) for name in ("straight", "sparse"))
+        and all(type(count) is int for count in at.get("made", {}).values())
         and tally.keys() == vars(Tally()).keys()
         and all(sum is None or type(sum) in numbers for sum in tally.values())
         and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))

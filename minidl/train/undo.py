@@ -45,7 +45,8 @@ class Snapshot:
         else:
             self._copies = [a.copy() for a in arrays]
         self._traces.keep()
-        self._counts = run.optimizer.t, run.batch, run.step, run.lr, run.loss, copy.copy(run.tally)
+        counts = run.optimizer.t, run.batch, run.step, run.lr, run.loss
+        self._counts = *counts, copy.copy(run.made), copy.copy(run.tally)
 
     def undo(self) -> None:
         """Make things what they were when `keep` was last called."""
@@ -55,8 +56,8 @@ class Snapshot:
         for parameter in moved(run):
             parameter.changed()
         self._traces.undo()
-        run.optimizer.t, run.batch, run.step, run.lr, run.loss, tally = self._counts
-        run.tally = copy.copy(tally)
+        run.optimizer.t, run.batch, run.step, run.lr, run.loss, made, tally = self._counts
+        run.made, run.tally = copy.copy(made), copy.copy(tally)
 
     def _arrays(self) -> list[Any]:
         return [p.data for p in moved(self._run)] + list(self._run.optimizer.state.values())

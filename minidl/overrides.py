@@ -1,0 +1,30 @@
+"""Whether what would run is minidl's own code: a fast path carries out the user's program, or is not taken."""
+
+import os
+from typing import Any
+
+_HERE = os.path.dirname(__file__) + os.sep
+
+
+def made_here(function: Any) -> bool:
+    """Whether `function` is minidl's own, and not one that was put in its place or around it."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith(_HERE)
+
+
+def overridden(thing: Any, *names: str) -> str | None:
+    """The first of these attributes of `thing` that is not minidl's own, in words; None if all are.
+
+    It may have been overridden in a subclass, put into a class of minidl's, or set on the instance alone.
+    """
+    kind = type(thing)
+    held = getattr(thing, "__dict__", {})
+    for name in names:
+        if name in held and not name.startswith("__"):  # Python looks up __call__ and its like on the class
+            return f"{name} was set on this {kind.__name__}"
+        found = next((vars(owner)[name] for owner in kind.__mro__ if name in vars(owner)), None)
+        if isinstance(found, property):
+            found = found.fget
+        if found is not None and not made_here(found) and found is not getattr(object, name, None):
+            return f"{kind.__name__}.{name} is not minidl's own"
+    return None
