@@ -126,26 +126,33 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
 class _Task:
     """A call for the assistant. Whoever claims it first makes it: the assistant, or its owner, if that comes sooner."""
 
-    __slots__ = "_free", "call", "done", "error"
+    __slots__ = "_ended", "_free", "call", "ended", "error"
 
     def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
+        self.call, self.ended = call, False
         self.error: BaseException | None = None
-        self._free, self.done = threading.Lock(), threading.Lock()
-        self.done.acquire()
+        self._free, self._ended = threading.Lock(), threading.Lock()
+        self._ended.acquire()
 
     def claim(self) -> bool:
         """Whether the call is left to make, now by whoever asks."""
         return self._free.acquire(blocking=False)
 
+    def make(self) -> None:
+        """Make the call; what it raises is kept."""
+        try:
+            self.call()
+        except BaseException as error:
+            self.error = error
+        self.ended = True
+        self._ended.release()
+
     def wait(self) -> None:
         """Wait until the call has come to its end: to the end, also if a signal's handler raises meanwhile."""
         raised: BaseException | None = None
-        waiting = True
-        while waiting:
+        while not self.ended:  # a handler may raise when the lock has just been taken: so it is not what is asked
             try:
-                self.done.acquire()
-                waiting = False
+                self._ended.acquire()
             except BaseException as error:
                 raised = error
         if raised is not None:
@@ -206,11 +213,7 @@ def _work(tasks: "SimpleQueue[_Task | None]") -> None:
     np.seterr(all="ignore")  # a warning from here would name no line of the user's; numbers are looked at elsewhere
     while (task := tasks.get()) is not None:
         if task.claim():
-            try:
-                task.call()
-            except BaseException as error:
-                task.error = error
-            task.done.release()
+            task.make()
         del task  # and with it the arrays that it names
 
 
