@@ -23,9 +23,11 @@ BOARD_BYTES = 256
 # entries lie together; the begins say where those of each block begin. For the gradient, each input has a column of the
 # samples that have it, up to its end, for so many samples TOGETHER. Pixels have one of 256 values. Blocks of inputs and
 # spans of samples go from one edge to the next; with some of them (ANEW) a sum begins anew, as in OpenBLAS: order.py.
-(ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK, EDGES, EDGES_ANEW, SPANS, SPAN_EDGES,
- SPANS_ANEW, GROUPED) = range(15)  # fmt: skip
-LISTS = 15
+# For each row and each 64 columns of a product, RIMS has a bit for each group of 8 columns that is made of two sums, of
+# even and of odd terms; up to a LIMIT of each part: the others count as even. RIMS is 0 where there are none.
+(ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK, EDGES, EDGES_ANEW, EDGES_LIMIT, RIMS, SPANS,
+ SPAN_EDGES, SPANS_ANEW, SPANS_LIMIT, SPAN_RIMS, GROUPED) = range(19)  # fmt: skip
+LISTS = 19
 TOGETHER = 128
 COLUMN = TOGETHER + 8  # not a power of two, so that the columns do not compete for places in the cache
 GROUP = 8  # inputs whose products OpenBLAS adds up before it adds them to a vector's

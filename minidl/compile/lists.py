@@ -43,8 +43,9 @@ class Lists:
         (self.batch, self.width), self.inputs, self._kept, self._order = x.shape, inputs, kept, order
         self._few = self.batch == 1 or self.batch * share(inputs) < FEW
         most = self.width if self.batch == 1 else _BLOCK
-        self._edges, edges_anew = _parts(self.width, order.inputs, most)
-        spans, spans_anew = _parts(self.batch, order.samples, codes.TOGETHER)
+        self._edges, edges_anew, edges_limit = _parts(self.width, order.inputs, most)
+        spans, spans_anew, spans_limit = _parts(self.batch, order.samples, codes.TOGETHER)
+        self._spans = len(spans) - 1
         self._blocks = len(self._edges) - 1
         self._block = int(np.diff(self._edges).max())
         values = (np.arange(256) * np.float32(1 / 255)).astype(np.float32).view(np.int32).astype(np.int64) << 32
@@ -55,7 +56,9 @@ class Lists:
             codes.ENDS: self._room(self.width, np.int64), codes.VALUES: self._held(values),
             codes.SAMPLES: self.batch, codes.FEATURES: self.width, codes.BLOCKS: self._blocks,
             codes.BLOCK: self._block, codes.EDGES: self._held(self._edges), codes.EDGES_ANEW: self._held(edges_anew),
-            codes.SPANS: len(spans) - 1, codes.SPAN_EDGES: self._held(spans), codes.SPANS_ANEW: self._held(spans_anew),
+            codes.EDGES_LIMIT: self._held(edges_limit), codes.RIMS: self._held(order.rims),
+            codes.SPANS: self._spans, codes.SPAN_EDGES: self._held(spans), codes.SPANS_ANEW: self._held(spans_anew),
+            codes.SPANS_LIMIT: self._held(spans_limit), codes.SPAN_RIMS: self._held(order.sample_rims),
             codes.GROUPED: order.grouped,
         }  # fmt: skip
         self._told = self._held(np.array([told[part] for part in range(codes.LISTS)], np.int64))
@@ -69,7 +72,7 @@ class Lists:
 
     def matmul(self, n: int, w: int, y: int) -> list[Row]:
         """The batch times a weight (width, n): in halves of its columns if they are whole lanes, else of the batch."""
-        room = _LANES * (self._block + 2 * self.batch)
+        room = _LANES * (self._block + (2 if self._order.rims is None else 4) * self.batch)
 
         def part(first: int, last: int, left: int, right: int) -> Row:
             return [codes.SPARSE_MATMUL, first, last, left, right, n, w, y, self._told,
@@ -83,9 +86,14 @@ class Lists:
         """The transposed batch times the gradient (batch, n)."""
         middle = int(np.abs(self._edges - self.width / 2).argmin())
         others = self._room(self.width * n if self._order.samples else 0, np.float32)
+        lanes = self.width * -(-n // _LANES) if self._spans > 1 else 1
+
+        def pairs() -> int:
+            return 0 if self._order.sample_rims is None else self._room(2 * _LANES * lanes, np.float32)
+
         return halves(self._blocks, self.batch * self.width, lambda first, last: [
             codes.SPARSE_GRADIENT, first, last, n, d, target, self._told,
-            self._room(_LANES * (codes.TOGETHER + 1), np.float32), others], middle)  # fmt: skip
+            self._room(_LANES * (codes.TOGETHER + 1), np.float32), others, pairs()], middle)  # fmt: skip
 
     def _room(self, count: int, dtype: Any) -> int:
         """The address of room for so many numbers, at the begin of a cache line."""
@@ -93,17 +101,24 @@ class Lists:
         return address(self._kept[-1])
 
     def _held(self, array: Array) -> int:
-        """The address of an array, which is kept alive."""
+        """The address of an array, which is kept alive; 0 if there is none."""
+        if array is None:
+            return 0
         self._kept.append(array)
         return address(array)
 
 
-def _parts(length: int, cuts: tuple[int, ...], most: int) -> tuple[Array, Array]:
-    """Edges that cut `length` into even parts of at most so many, at all `cuts`; and which parts begin at a cut."""
-    edges = [0]
+def _parts(length: int, cuts: tuple[int, ...], most: int) -> tuple[Array, Array, Array]:
+    """Edges that cut `length` into even parts of at most so many, at all `cuts`; for each, whether it begins at a cut.
+
+    And for each part how many of its terms come before the last few of their sum, that do not make up 8.
+    """
+    edges, limits = [0], []
     for start, stop in zip((0, *cuts), (*cuts, length), strict=True):
         count = -(-(stop - start) // most)
         size = -(-(stop - start) // count // 8) * 8 if count > 1 else stop - start
-        edges += [*range(start + size, stop, size), stop]
+        parts = [*range(start, stop, size)]
+        limits += [max(0, start + (stop - start) // 8 * 8 - edge) for edge in parts]
+        edges += [*parts[1:], stop]
     anew = [edge in (0, *cuts, length) for edge in edges]
-    return np.array(edges, np.int64), np.array(anew, np.int64)
+    return np.array(edges, np.int64), np.array(anew, np.int64), np.array(limits, np.int64)

@@ -15,7 +15,19 @@ import numpy as np
 
 from . import codes, loops
 from .calls import floats, integer, integers, native, octet, put, real
-from .lanes import LANES, add_rows, add_sum_of_rows, copy, entry, multiply_add, set_to_rows
+from .lanes import (
+    LANES,
+    add_rows,
+    add_rows_and_rim,
+    add_rows_to_pairs,
+    add_sum_of_rows,
+    copy,
+    entry,
+    multiply_add,
+    set_pairs_to_rows,
+    set_to_rows,
+    set_to_rows_and_rim,
+)
 
 F = np.float32
 
@@ -74,14 +86,19 @@ def matmul(row: Any) -> Any:
 
     A block of w is copied to `room` beforehand, so that it lies in the first cache, side by side, for all samples. If
     few will read a row (`few`), the rows are taken where they are. Sums that begin anew with a block are made apart,
-    in `others`, and added to those before them when they are complete. Of a single sample all inputs are one block.
+    in `others`, and added to those before them when they are complete.
     """
     first, last, left, right, n, w, y = row[1], row[2], row[3], row[4], row[5], row[6], row[7]
     lists, room, few = integers(row[8], codes.LISTS), row[9], row[10]
+    if lists[codes.GROUPED]:
+        _grouped(lists, left, right, n, w, y, room)
+        return
     blocks, batch = lists[codes.BLOCKS], lists[codes.SAMPLES]
     edges, anew = integers(lists[codes.EDGES], blocks + 1), integers(lists[codes.EDGES_ANEW], blocks + 1)
+    limits = integers(lists[codes.EDGES_LIMIT], blocks)
     sums = room + 4 * LANES * lists[codes.BLOCK]  # of columns that do not make up 64
     others = sums + 4 * LANES * batch
+    pairs = others + 4 * LANES * batch
     for c in range(left, right, LANES):
         lanes = min(LANES, right - c)
         target, stride = (y + 4 * c, 4 * n) if lanes == LANES or few else (sums, 4 * LANES)
@@ -96,22 +113,73 @@ def matmul(row: Any) -> Any:
             for b in range(first, last):
                 begin = lists[codes.BEGINS] + 8 * (b * (blocks + 1) + j)
                 entries, count = integer(begin), (integer(begin + 8) - integer(begin)) >> 3
-                if lists[codes.GROUPED]:
-                    _grouped(here, apart, lanes, entries, count, into + b * step, others)
-                elif few and lanes < LANES:
+                if few and lanes < LANES:
                     _added(here, apart, lanes, entries, count, into + b * step, anew[j])
-                elif anew[j]:
-                    set_to_rows(into + b * step, here, apart, entries, count)
                 else:
-                    add_rows(into + b * step, here, apart, entries, count)
+                    rim = _rim(lists[codes.RIMS], b, c, n)
+                    pair = pairs + 8 * LANES * b
+                    _summed(into + b * step, pair, here, apart, entries, count, anew[j], rim, limits[j])
+                    if rim and anew[j + 1]:
+                        _join(into + b * step, pair, rim)
             if into == others and anew[j + 1]:
                 for b in range(first, last):
                     _plus(target + b * stride, others + 4 * LANES * b, lanes)
         if target == sums:
             for b in range(first, last):
-                own, there = floats(sums + 4 * LANES * b, LANES), floats(y + 4 * (b * n + c), lanes)
-                for i in range(lanes):
-                    there[i] = own[i]
+                _moved(sums + 4 * LANES * b, y + 4 * (b * n + c), lanes)
+
+
+@native
+def _rim(rims: Any, row: Any, column: Any, n: Any) -> Any:
+    """Which groups of 8 of the 64 numbers of a product, from this row and column on, are made of two sums, as bits."""
+    return octet(rims + row * ((n + LANES - 1) // LANES) + column // LANES) if rims else 0
+
+
+@native
+def _summed(target: Any, pair: Any, rows: Any, stride: Any, entries: Any, count: Any, anew: Any, rim: Any,
+            limit: Any) -> Any:  # fmt: skip
+    """64 sums of rows, begun anew or gone on with; those of a `rim` also as two sums each, in `pair`."""
+    if rim == 0:
+        if anew:
+            set_to_rows(target, rows, stride, entries, count)
+        else:
+            add_rows(target, rows, stride, entries, count)
+    elif rim & (rim - 1) == 0:
+        if anew:
+            set_to_rows_and_rim(target, pair, rows, stride, entries, count, 32 * _lowest(rim), limit)
+        else:
+            add_rows_and_rim(target, pair, rows, stride, entries, count, 32 * _lowest(rim), limit)
+    elif anew:
+        set_to_rows(target, rows, stride, entries, count)
+        set_pairs_to_rows(pair, rows, stride, entries, count, limit)
+    else:
+        add_rows(target, rows, stride, entries, count)
+        add_rows_to_pairs(pair, rows, stride, entries, count, limit)
+
+
+@native
+def _join(target: Any, pair: Any, rim: Any) -> Any:
+    """Put the sums of a `rim`, each of two that are complete now, in their places among 64."""
+    sums, lowest = floats(target, LANES), _lowest(rim)
+    if rim & (rim - 1) == 0:
+        even, odd = floats(pair, 8), floats(pair + 32, 8)
+        for i in range(8):
+            sums[8 * lowest + i] = even[i] + odd[i]
+        return
+    even, odd = floats(pair, LANES), floats(pair + 4 * LANES, LANES)
+    for group in range(8):
+        if (rim >> group) & 1:
+            for i in range(8 * group, 8 * group + 8):
+                sums[i] = even[i] + odd[i]
+
+
+@native
+def _lowest(bits: Any) -> Any:
+    """The number of the lowest bit that is set."""
+    number = 0
+    while (bits >> number) & 1 == 0:
+        number += 1
+    return number
 
 
 @native
@@ -136,10 +204,11 @@ def _added(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: Any,
 
 
 @native
-def _grouped(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: Any, others: Any) -> Any:
-    """The rows of each GROUP of inputs added up by themselves, and their sums one after the other, from zero on."""
-    sums, entries = floats(target, lanes), integers(at, count)
-    for i in range(lanes):
+def _grouped(lists: Any, left: Any, right: Any, n: Any, w: Any, y: Any, room: Any) -> Any:
+    """Columns `left` to `right` of x @ w for one sample: each GROUP of inputs is added up alone, then the sums are."""
+    at, count = integer(lists[codes.BEGINS]), (integer(lists[codes.BEGINS] + 8) - integer(lists[codes.BEGINS])) >> 3
+    sums, entries = floats(y, right), integers(at, count)
+    for i in range(left, right):
         sums[i] = F(0)
     e = 0
     while e < count:
@@ -147,11 +216,12 @@ def _grouped(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: An
         e += 1
         while e < count and (entries[e] & 0xFFFFFFFF) // codes.GROUP == group:
             e += 1
-        if lanes == LANES:
-            add_sum_of_rows(target, rows, stride, at + 8 * begin, e - begin)
-        else:
-            _added(rows, stride, lanes, at + 8 * begin, e - begin, others, True)
-            _plus(target, others, lanes)
+        for c in range(left, right, LANES):
+            if right - c >= LANES:
+                add_sum_of_rows(y + 4 * c, w + 4 * c, 4 * n, at + 8 * begin, e - begin)
+            else:
+                _added(w + 4 * c, 4 * n, right - c, at + 8 * begin, e - begin, room, True)
+                _plus(y + 4 * c, room, right - c)
 
 
 @native
@@ -171,13 +241,14 @@ def gradient(row: Any) -> Any:
     """Rows of x.T @ d, for the inputs of blocks `first` to `last`: for each input the samples are listed that have it.
 
     That is done for a span of samples at a time, so few that their rows of d, copied side by side, stay in the first
-    cache. Sums that begin anew with a span are made apart, in `others`, as in `matmul`.
+    cache. Sums that begin anew with a span are made apart, in `others`, as in `matmul`, and so are `pairs` of sums.
     """
     first, last, n, d, target = row[1], row[2], row[3], row[4], row[5]
-    lists, room, others = integers(row[6], codes.LISTS), row[7], row[8]
+    lists, room, others, pairs = integers(row[6], codes.LISTS), row[7], row[8], row[9]
     edges = integers(lists[codes.EDGES], lists[codes.BLOCKS] + 1)
     spans = lists[codes.SPANS]
     begins, anew = integers(lists[codes.SPAN_EDGES], spans + 1), integers(lists[codes.SPANS_ANEW], spans + 1)
+    limits = integers(lists[codes.SPANS_LIMIT], spans)
     start, stop = edges[first], edges[last]
     sums, into = room + 4 * LANES * codes.TOGETHER, target
     for s in range(spans):
@@ -191,28 +262,26 @@ def gradient(row: Any) -> Any:
             for k in range(start, stop):
                 entries, own = lists[codes.COLUMNS] + 8 * k * codes.COLUMN, into + 4 * (k * n + c)
                 found = (integer(lists[codes.ENDS] + 8 * k) - entries) >> 3
+                rim = _rim(lists[codes.SPAN_RIMS], k, c, n)
+                pair = pairs + (8 * LANES * (k * ((n + LANES - 1) // LANES) + c // LANES) if spans > 1 else 0)
+                place = own if lanes == LANES else sums
+                if lanes < LANES and not anew[s]:
+                    _moved(own, sums, lanes)
+                _summed(place, pair, room, 4 * LANES, entries, found, anew[s], rim, limits[s])
+                if rim and anew[s + 1]:
+                    _join(place, pair, rim)
                 if lanes < LANES:
-                    _narrow_rows(own, sums, lanes, room, entries, found, anew[s])
-                elif anew[s]:
-                    set_to_rows(own, room, 4 * LANES, entries, found)
-                else:
-                    add_rows(own, room, 4 * LANES, entries, found)
+                    _moved(sums, own, lanes)
         if into == others and anew[s + 1]:
             _plus(target + 4 * start * n, others + 4 * start * n, (stop - start) * n)
 
 
 @native
-def _narrow_rows(own: Any, sums: Any, lanes: Any, rows: Any, entries: Any, count: Any, anew: Any) -> Any:
-    """What `set_to_rows` and `add_rows` do, by way of 64 `sums`, for less than 64 numbers in memory."""
-    whole, there = floats(sums, LANES), floats(own, lanes)
-    if anew:
-        set_to_rows(sums, rows, 4 * LANES, entries, count)
-    else:
-        for i in range(LANES):
-            whole[i] = there[i] if i < lanes else F(0)
-        add_rows(sums, rows, 4 * LANES, entries, count)
-    for i in range(lanes):
-        there[i] = whole[i]
+def _moved(source: Any, target: Any, count: Any) -> Any:
+    """So many numbers from one place to another."""
+    here, there = floats(source, count), floats(target, count)
+    for i in range(count):
+        there[i] = here[i]
 
 
 @native
