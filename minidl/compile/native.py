@@ -3,7 +3,6 @@
 import ctypes
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..threads import assistant
 from . import codes
 from .emit import rule_file
 from .encode import Encoder
-from .objects import MACHINE, function, load
+from .objects import MACHINE, Source, function, load
 from .program import Array, Program
 from .rows import address, table, update_rows
 from .warm import compile_now
@@ -26,8 +25,8 @@ _YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win
 _REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
 
 
-def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
-    """The Python files whose machine code a program needs that ends with this optimizer's update.
+def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
+    """The sources whose machine code a program needs that ends with this optimizer's update.
 
     Raises `UnsupportedError` if its rule does what the machine cannot.
     """

@@ -1,7 +1,6 @@
 """A training step, compiled: written down once, as a program, and then carried out again and again."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..optim.ahead import step_after
 from .lists import pays
 from .lower import lower
 from .native import Native, needed
+from .objects import Source
 from .passes import optimised
 from .program import Program
 from .replay import Replay, allocate
@@ -133,8 +133,8 @@ class Bound:
         """Whether `native` had better pass over zeros in these `inputs`."""
         return pays(self.program, inputs)
 
-    def code(self) -> list[Path]:
-        """The files whose machine code `native` needs; raises as `needed` does."""
+    def code(self) -> list[Source]:
+        """The sources whose machine code `native` needs; raises as `needed` does."""
         return needed(self._optimizer, self._moving())
 
     def _moving(self) -> list[bool]:

@@ -80,5 +80,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     if _asked is None:
         _asked = number
+        if compiling := sys.modules.get("minidl.compile.warm"):
+            compiling.interrupted = True
         if _at_once:
             obey()
