@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..durable import write_durably
-from .trust import FOLDER, PLAIN, content, folder, say
+from ..errors import WriteError
+from .trust import FOLDER, PLAIN, content, folder, objection, say
 
 AGAIN = 24 * 3600  # seconds after which a log is forgotten, and what could not be compiled is tried again
 _MARK = b"\nminidl object 1 "
@@ -28,11 +29,14 @@ _FOLDERS = "rules/__pycache__", "rules", "."
 
 
 def home() -> Path:
-    """The folder. Raises `OSError` if there is none to trust."""
-    found = folder()
-    if found is None:
-        raise OSError("compile: there is no folder that machine code may be kept in; `minidl info` says why")
-    return found
+    """The folder, made if it is not there. Raises `WriteError` if there is none to trust, `OSError` if it cannot be."""
+    place = folder()
+    if place is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(0o700, exist_ok=True)
+    if place is None or objection(place):  # another may have been there first
+        raise WriteError("there is no folder that machine code may be kept in: `minidl info` says why")
+    return place
 
 
 def read(name: str) -> bytes | None:
@@ -96,9 +100,12 @@ def files(place: Path) -> list[Path]:
     """The files in the folder `place` that minidl has made."""
     inner = [place / name for name in _FOLDERS]
     return [
-        file for one in inner if one.is_dir() and not one.is_symlink()
-        for file in sorted(one.iterdir()) if _OURS.fullmatch(file.name)
-    ]  # fmt: skip
+        file
+        for one in inner
+        if one.is_dir() and not one.is_symlink()
+        for file in sorted(one.iterdir())
+        if _OURS.fullmatch(file.name)
+    ]
 
 
 def clear(place: Path) -> int:

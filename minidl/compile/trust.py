@@ -12,11 +12,12 @@ from pathlib import Path
 
 PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_said: list[str] = []
+_ELSEWHERE = "set XDG_CACHE_HOME to a folder of your own"
+_said: list[str] = []  # the warning that this process has given
 
 
 def folder() -> Path | None:
-    """The folder for machine code, made if need be; None, and a warning, if there is none to trust.
+    """The folder for machine code, whether it is there yet or not; None, and a warning, if there is none to trust.
 
     It is minidl/ in $XDG_CACHE_HOME or, where that is not set or may not be trusted, in ~/.cache.
     """
@@ -41,14 +42,15 @@ def places() -> list[Path]:
 
 
 def objection(place: Path) -> str | None:
-    """Why the folder `place`, made if need be, may hold no code, and how to mend that; None if it may."""
+    """Why the folder `place` may hold no code, and how to mend that; None if it may, or is not there but could be."""
     try:
         if not os.path.lexists(place):
             nearest = next(parent for parent in place.parents if parent.exists())
             if whose := _foreign(nearest.stat(), 0):
-                return f"would lie in {nearest}, which {whose}: set XDG_CACHE_HOME to a folder of your own"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.mkdir(0o700, exist_ok=True)
+                return f"would lie in {nearest}, which {whose}: {_ELSEWHERE}"
+            if not os.access(nearest, os.W_OK):
+                return f"cannot be made in {nearest}: {_ELSEWHERE}"
+            return None
         if place.is_symlink():
             return "is a symbolic link: remove it"
         if not hasattr(os, "geteuid"):
@@ -62,9 +64,9 @@ def objection(place: Path) -> str | None:
         finally:
             os.close(handle)
     except OSError as error:
-        return f"cannot be used ({error.strerror}): set XDG_CACHE_HOME to a folder of your own"
+        return f"cannot be used ({error.strerror}): {_ELSEWHERE}"
     if why := _foreign(found) or _open_to_others(found):
-        return f"{why}: remove it, or set XDG_CACHE_HOME to another folder"
+        return f"{why}: remove it, or {_ELSEWHERE}"
     return None
 
 

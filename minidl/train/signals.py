@@ -80,7 +80,8 @@ def _hear(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     if _asked is None:
         _asked = number
-        if compiling := sys.modules.get("minidl.compile.warm"):
-            compiling.interrupted = True
+        compiling: Any = sys.modules.get("minidl.compile.warm")
+        if compiling is not None:
+            compiling.interrupted = True  # what this process has started ends with it
         if _at_once:
             obey()
