@@ -58,19 +58,20 @@ def _import_minidl(file: str) -> None:
 
 
 def _compile(sources: list[list[str]]) -> int:
-    """Compile those that are not there, one process at a time; a line for each that was not, or its log, tells how."""
+    """Compile what is not there, one process at a time, and print the seconds of each; its log tells why it failed."""
     from minidl.compile import cache, objects
     from minidl.compile.build import build
 
     failures = 0
     with cache.held():
         for source in map(objects.Source._make, sources):
-            if objects.there(source):
-                continue
-            log, begin = objects.log_name(source), time.perf_counter()
-            os.dup2(cache.new_log(log), 2)
+            name, log, begin = objects.object_name(source), objects.log_name(source), time.perf_counter()
+            handle = cache.new_log(log)
+            os.dup2(handle, 2)
+            os.close(handle)
             try:
-                cache.write(objects.object_name(source), build(*source))
+                if not objects.there(source):
+                    cache.write(name, build(*source))
             except Exception:
                 traceback.print_exc()
                 failures = 1
