@@ -20,6 +20,9 @@ LABELS = "minidl Python numpy safetensors click rich numba llvmlite matplotlib p
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    objects = pytest.importorskip("minidl.compile.objects")
+    for name in ("_loaded", "_read"):  # what other tests have loaded
+        monkeypatch.setattr(objects, name, {})
     return tmp_path / "minidl"
 
 
@@ -52,8 +55,7 @@ def test_it_is_plain_text_of_eighty_columns_however_long_the_paths(tmp_path, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("long " * 30)))
     text = told()
     assert max(map(len, text.splitlines())) <= 80
-    assert text.isascii()
-    assert text.isprintable() or set(text) - {"\n"} <= set(map(chr, range(32, 127)))
+    assert set(text) <= {"\n", *map(chr, range(32, 127))}
 
 
 def test_it_names_the_blas_that_runs_its_kernel_and_its_threads(place, monkeypatch):
@@ -105,10 +107,7 @@ def test_clearing_removes_what_minidl_made_and_nothing_else(place):
     for file in ours + theirs:
         (place / file).write_bytes(b"x" * 1024)
     assert told("--clear-cache") == f"{place}: removed {len(ours)} files of minidl's, {len(ours)} KB\n"
-    assert (
-        sorted(str(file.relative_to(place)) for file in place.rglob("*") if file.is_file())
-        == theirs[1:2] + theirs[:1] + theirs[2:]
-    )
+    assert {str(file.relative_to(place)) for file in place.rglob("*") if file.is_file()} == set(theirs)
 
 
 def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monkeypatch):
@@ -116,11 +115,7 @@ def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monk
     from minidl.compile import stock
 
     every = stock.sources()
-    assert list(every) == [
-        "machine",
-        *minidl.optim.__all__[:0],
-        *[k.__name__ for k in minidl.optim.Optimizer.__subclasses__() if k.__module__ == "minidl.optim"],
-    ]
+    assert list(every)[:3] == ["machine", "SGD", "Momentum"]
     assert len(every) == 11
     few = {name: every[name] for name in ("SGD", "Adam")}
     monkeypatch.setattr(stock, "sources", lambda: few)
