@@ -51,7 +51,7 @@ def python(program, **options):
     """What a Python of its own prints: a crash there is a failure here."""
     command = [sys.executable, "-P", "-W", "error", "-c", program]
     environment = {**os.environ, "PYTHONPATH": str(Path(objects.__file__).parents[2])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
