@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("numba")
 from minidl.compile import objects, warm
+from minidl.threads import CORES
 
 PACKAGE = Path(objects.__file__).parents[1]
 SHORT = 'SOURCE = objects.Source("update", "def update(a, b, c, d):\\n    pass\\n")\n'
@@ -169,14 +170,31 @@ def test_without_an_interpreter_to_start_numpy_goes_on(environment):
 # how it gives way
 
 
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no niceness")
-def test_it_is_nicer_than_the_training_but_not_idle(environment):
+@pytest.mark.skipif(CORES < 2 or not hasattr(os, "SCHED_IDLE"), reason="needs Linux, and two cores")
+def test_it_has_only_the_time_that_others_leave_and_a_little_of_its_own_if_that_is_too_little(environment):
     program = (
-        "import os\ntime.sleep(1)\n"
-        "print(os.getpriority(os.PRIO_PROCESS, process.pid) - os.getpriority(os.PRIO_PROCESS, 0))\n"
-        "print(os.sched_getscheduler(process.pid) if hasattr(os, 'sched_getscheduler') else 0)\nprocess.kill()"
+        "import os\nwarm.PATIENCE = 1.0\n"
+        "def seen():\n"
+        "    time.sleep(0.5)\n"
+        "    number = warm._compiling[SOURCE].pid\n"
+        "    nicer = os.getpriority(os.PRIO_PROCESS, number) - os.getpriority(os.PRIO_PROCESS, 0)\n"
+        "    print(os.sched_getscheduler(number) == os.SCHED_IDLE, nicer)\n"
+        "warm.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
+        "warm.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
+        "warm.ready([SOURCE], 60.0); seen()\nwarm.interrupted = True"
     )
-    assert run(LONG + BEGIN + program, environment).split()[1:] == [str(min(warm.NICE, 19 - os.nice(0))), "0"]
+    nicer = min(warm.NICE, 19 - os.getpriority(os.PRIO_PROCESS, 0))
+    assert run(LONG + program, environment).splitlines() == [f"True {nicer}", *[f"False {nicer}"] * 2]
+
+
+def test_what_found_no_time_in_its_first_minute_is_compiled_all_the_same(environment):
+    program = (
+        "import os\nwarm.PATIENCE = 0.2\n"
+        "warm.ready([SOURCE], 60.0); first = warm._compiling[SOURCE]\ntime.sleep(0.3)\n"
+        "warm.ready([SOURCE], 60.0); second = warm._compiling[SOURCE]\n"
+        "second.wait()\nprint(first is second, first.returncode, warm.ready([SOURCE], 60.0))"
+    )
+    assert run(SHORT + program, environment) == f"False {-signal.SIGKILL} True\n"
 
 
 def test_two_processes_that_compile_the_same_at_once_both_have_it(environment):

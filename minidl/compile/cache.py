@@ -18,6 +18,7 @@ from ..errors import WriteError
 from .trust import FOLDER, PLAIN, content, folder, objection, say
 
 AGAIN = 24 * 3600  # seconds after which a log is forgotten, and what could not be compiled is tried again
+WAIT = 60.0  # seconds that a process waits for another, at most
 _MARK = b"\nminidl object 1 "
 _SEAL = len(_MARK) + 64
 
@@ -81,16 +82,27 @@ def new_log(name: str) -> int:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Hold the folder for the block: one process at a time, where the system has such locks. Raises `OSError`."""
+    """Hold the folder for the block, so that what one process compiles the next need not. Raises `OSError`.
+
+    A minute is the longest that it waits, for the other may have no time to work; that both compile does no harm.
+    """
     try:
         import fcntl
-    except ImportError:  # Windows: two may compile the same, to the same result
+    except ImportError:  # Windows
         yield
         return
     handle = os.open(home(), FOLDER)  # the folder itself: a lock's file could be a link to another's
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        end = time.monotonic() + WAIT
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.1)
+                continue
+            except OSError:  # a file system without locks
+                pass
+            break
         yield
     finally:
         os.close(handle)

@@ -5,6 +5,7 @@ never the folder that somebody happens to train in. It ends when the process tha
 its own normal end, that it may go on for the next.
 """
 
+import contextlib
 import faulthandler
 import importlib.util
 import json
@@ -21,8 +22,7 @@ ALONE = 600.0  # seconds that it may go on alone
 def main() -> None:
     """Compile what is missing; ends the process, with 1 if something could not be compiled."""
     told, more = _told()
-    if hasattr(os, "nice"):
-        os.nice(told["nice"])
+    _give_way(told["nice"], told["policy"])
     threading.Thread(target=_end_with_parent, args=(more,), daemon=True).start()
     faulthandler.enable()
     sys.path += told["path"]
@@ -39,6 +39,15 @@ def _told() -> tuple[dict[str, Any], bytes]:
     if not end:
         os._exit(1)
     return json.loads(line), more
+
+
+def _give_way(nice: int, policy: int | None) -> None:
+    """Let others go first, as far as the system knows how to."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(nice)
+    with contextlib.suppress(OSError, AttributeError):
+        if policy is not None:
+            os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def _end_with_parent(said: bytes) -> None:

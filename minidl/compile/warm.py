@@ -12,19 +12,24 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..threads import CORES
 from . import cache
 from .objects import NEEDS, Source, home_of, installed, log_name, there
 from .trust import folder
 
 WORTH = 3.0  # seconds of training to go, without machine code, from which on it is worth compiling
-NICE = 10  # what the process beside a training gets: what that leaves, and a tenth of a core where all are taken
+PATIENCE = 60.0  # seconds in which it is compiled with what time all others leave, if that is enough
+NICE = 10  # after that, or where a system knows no such time: a tenth of a core where all are taken
+_IDLE = getattr(os, "SCHED_IDLE", None) if CORES > 1 else None
 _CHILD = Path(__file__).with_name("child.py")
 
 interrupted = False  # whether a signal has asked this process to end: what it has started then ends with it
 _compiling: "dict[Source, subprocess.Popen[bytes]]" = {}  # the process that was told to compile a source
+_idle: "dict[subprocess.Popen[bytes], float]" = {}  # those that have only time that is left, and since when
 _lock = threading.RLock()
 
 
@@ -39,9 +44,8 @@ def ready(sources: Sequence[Source], seconds: float) -> bool:
     missing = [source for source in sources if not there(source)]
     if missing and seconds >= WORTH and folder() is not None:
         with _lock:
-            wanted = [source for source in missing if source not in _compiling and not failure(source)]
-            if wanted:
-                _compiling.update(dict.fromkeys(wanted, _process(wanted, NICE)))
+            _hurry()
+            _begin([source for source in missing if source not in _compiling and not failure(source)], _IDLE)
     return not missing
 
 
@@ -75,7 +79,26 @@ def failure(source: Source) -> str:
     return cache.log(log_name(source))
 
 
-def _process(sources: Sequence[Source], nice: int = 0) -> "subprocess.Popen[bytes]":
+def _begin(sources: Sequence[Source], policy: int | None) -> None:
+    """Compile these sources beside what this process does, under a policy of the system's scheduler."""
+    if sources:
+        process = _process(sources, NICE, policy)
+        _compiling.update(dict.fromkeys(sources, process))
+        if policy is not None:
+            _idle[process] = time.monotonic()
+
+
+def _hurry() -> None:
+    """Begin again, a little more urgently, what found too little time: two busy programs may leave none at all."""
+    for process in [process for process, since in _idle.items() if time.monotonic() - since > PATIENCE]:
+        del _idle[process]
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+            _begin([source for source, by in _compiling.items() if by is process and not there(source)], None)
+
+
+def _process(sources: Sequence[Source], nice: int = 0, policy: int | None = None) -> "subprocess.Popen[bytes]":
     """A process that compiles these sources, for as long as the pipe to it stays open; with a word in it, longer."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError("compile: there is no Python interpreter to run Numba with")
@@ -93,7 +116,8 @@ def _process(sources: Sequence[Source], nice: int = 0) -> "subprocess.Popen[byte
     finally:
         os.close(log)
     homes = dict.fromkeys(str(home_of(name)) for name in NEEDS)
-    told = {"path": [*homes], "minidl": str(_CHILD.parents[1] / "__init__.py"), "nice": nice, "sources": sources}
+    told = {"path": [*homes], "minidl": str(_CHILD.parents[1] / "__init__.py"), "nice": nice, "policy": policy}
+    told["sources"] = sources
     _say(process, json.dumps(told).encode() + b"\n")
     return process
 
@@ -112,6 +136,7 @@ def _leave() -> None:
         if process.stdin is not None:
             process.stdin.close()
     _compiling.clear()
+    _idle.clear()
 
 
 @atexit.register
