@@ -1,4 +1,4 @@
-"""The command ``minidl``: train, evaluate, predict."""
+"""The command ``minidl``: train, evaluate, predict, explain, reproduce, info."""
 
 import os
 import sys
@@ -229,6 +229,21 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
         notes.reproduce(names, quick, output)
     else:
         print(notes.listing())
+
+
+@main.command()
+@click.option("--clear-cache", is_flag=True, help="Remove the machine code that minidl has compiled.")
+@click.option("--build-cache", is_flag=True, help="Compile what is missing of it now, for every optimizer.")
+def info(clear_cache: bool, build_cache: bool) -> None:
+    """Show versions, machine and cache, as a bug report needs them."""
+    from .train import info
+
+    if clear_cache:
+        info.clear_cache()
+    if build_cache:
+        info.build_cache()
+    if not clear_cache and not build_cache:
+        print(info.report())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The compiled training step: the same numbers as the eager one, for whatever network users put together."""
 
-import os
 import subprocess
 import sys
 
@@ -14,7 +13,7 @@ from minidl import nn, optim
 from minidl.compile import Step
 from minidl.data import Dataset, Loader, mnist
 from minidl.errors import GuardWarning, LabelError, OptionError
-from minidl.threads import CORES, use_blas_threads
+from minidl.threads import use_blas_threads
 from minidl.train import Callback, fit
 
 
@@ -311,24 +310,6 @@ def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_p
         for _ in range(2)
     ]
     assert seen == ["False 0 False True False\n", "True 0 True True False\n"]
-
-
-@pytest.mark.skipif(CORES < 2 or not hasattr(os, "SCHED_IDLE"), reason="needs Linux, and two cores")
-def test_what_compiles_beside_training_has_only_the_time_that_training_leaves(tmp_path):
-    pytest.importorskip("numba")
-    program = (
-        "import os\n"
-        "from minidl import nn, optim\n"
-        "from minidl.compile import warm\n"
-        "from minidl.compile.native import needed\n"
-        "warm.ready(needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True]), 60.0)\n"
-        "for process in set(warm._compiling.values()):\n"
-        "    print(os.sched_getscheduler(process.pid) == os.SCHED_IDLE)\n"
-        "    process.kill()\n"
-    )
-    environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": ""}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "True\n"
 
 
 def test_denormal_state_is_flushed_and_the_setting_put_back():

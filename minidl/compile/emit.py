@@ -5,13 +5,9 @@ are written down as the body of a loop, one element at a time, for Numba to comp
 once instead of once per operation. No operation is reordered, so the results are the same bits.
 """
 
-import hashlib
-import os
-from pathlib import Path
-
 from ..errors import UnsupportedError
 from ..optim.plan import Place, Plan
-from .objects import cache_folder
+from .objects import Source
 
 _INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 _CALLS = {"sqrt": "np.sqrt({})", "negative": "-{}", "positive": "{}", "absolute": "abs({})"}
@@ -60,13 +56,6 @@ def _written(ufunc: str, operands: list[str]) -> str:
     raise UnsupportedError(f"compile: np.{ufunc} in a rule is not known to the machine")
 
 
-def rule_file(rule: str, plan: Plan) -> Path:
-    """The Python file with the loop of a rule's plan; written if need be. Raises as `source` does."""
-    text = source(rule, plan)
-    file = cache_folder() / "rules" / f"rule_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(text, encoding="utf-8")
-        part.replace(file)
-    return file
+def rule_file(rule: str, plan: Plan) -> Source:
+    """The loop of a rule's plan, to be compiled. Raises as `source` does."""
+    return Source("update", source(rule, plan))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..threads import assistant
 from . import codes
 from .emit import rule_file
 from .encode import Encoder
-from .objects import MACHINE, function, load
+from .objects import MACHINE, Source, function, load
 from .order import Order
 from .program import Array, Program
 from .rows import address, table, update_rows
@@ -25,8 +24,8 @@ MOST = 1024  # steps in one call
 NARROW = 64  # outputs: to pass over a weight's rows of fewer takes longer than to update them
 
 
-def needed(optimizer: Any, moving: list[bool]) -> list[Path]:
-    """The Python files whose machine code a program needs that ends with this optimizer's update.
+def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
+    """The sources whose machine code a program needs that ends with this optimizer's update.
 
     Raises `UnsupportedError` if its rule does what the machine cannot.
     """

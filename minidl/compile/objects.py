@@ -1,71 +1,77 @@
-"""Machine code in files: Numba compiles it once, and from then on LLVM alone loads it, in a tenth of a second.
+"""Machine code, found by what it is made from: Numba compiles it once, and from then on LLVM alone loads it.
 
-What is compiled is a Python file with one function for Numba: machine.py, or an optimizer's loop (emit.py). It becomes
-an object file, as a C compiler's is, under a name that tells what it was made from. So whoever runs it need not
-import Numba, which takes half a second, and nothing is kept with Python's pickle.
+What is compiled is Python with one function for Numba: machine.py's, or an optimizer's loop (emit.py). It becomes an
+object file, as a C compiler's is, which LLVM loads in a tenth of a second. So whoever runs it need not import Numba,
+which takes half a second, and nothing is kept with Python's pickle.
 """
 
 import ctypes
 import functools
 import hashlib
-import importlib.util
-import inspect
 import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import UnsupportedError
+import numpy as np
 
+from . import cache
+from .build import SYMBOL, target
+
+NEEDS = "numba", "llvmlite", "numpy"
 _HERE = Path(__file__).parent
-MACHINE = _HERE / "machine.py"
-_PARTS = [_HERE / f"{name}.py" for name in ("atomics", "calls", "codes", "lanes", "loops", "machine", "sparse")]
-_SYMBOL = "minidl"  # the name of the function in each object file
-_loaded: dict[Path, tuple[Any, int]] = {}  # an object file's engine, which holds its code, and where that begins
+
+
+class Source(NamedTuple):
+    """Python that defines a function for Numba, and the function's name."""
+
+    name: str
+    text: str
+
+
+MACHINE = Source("machine", f"from {__package__}.machine import machine\n")
+
+_lock = threading.RLock()  # what follows is filled by one thread at a time
+_read: dict[Source, bytes] = {}  # object files that have been read, and not loaded yet
+_loaded: dict[Source, tuple[Any, int]] = {}  # an object file's engine, which holds its code, and where that begins
+if hasattr(os, "register_at_fork"):  # a process that is forked meanwhile would find it locked for ever
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def home_of(package: str) -> Path | None:
+    """The folder that Python imports an installed package from: not the working folder, where anything may lie."""
+    here = os.path.realpath(os.curdir)
+    for place in sys.path:
+        if os.path.isabs(place) and os.path.realpath(place) != here and Path(place, package, "__init__.py").exists():
+            return Path(place)
+    return None
 
 
 @functools.cache
 def installed() -> bool:
     """Whether Numba, and LLVM with it, is there."""
-    return all(importlib.util.find_spec(name) is not None for name in ("numba", "llvmlite"))
+    return all(home_of(name) for name in NEEDS)
 
 
-def cache_folder() -> Path:
-    """Where minidl keeps what it has compiled: minidl/ in $XDG_CACHE_HOME, or in ~/.cache; made if need be."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minidl"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def object_file(source: Source) -> Path:
+    """Where the machine code of a source is, or is to be. Raises `OSError` if no folder may be trusted with it."""
+    return cache.home() / object_name(source)
 
 
 @functools.cache
-def object_file(file: Path) -> Path:
-    """Where the machine code of a Python file is, or is to be: that by this LLVM, for this processor."""
-    import llvmlite
-    import llvmlite.binding as llvm
-
-    made_by = f"{llvmlite.__version__} {llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
-    sources = b"".join(part.read_bytes() for part in [file, *_PARTS])
-    return cache_folder() / f"{file.stem}-{hashlib.sha256(made_by.encode() + sources).hexdigest()[:20]}.o"
+def object_name(source: Source) -> str:
+    """The name of its object file: of all that it is made from, and by what, for which processor."""
+    parts = hashlib.sha256(source.text.encode())
+    for part in (*_made_by(), *_sources()):
+        parts.update(hashlib.sha256(part).digest())
+    return f"{source.name}-{parts.hexdigest()[:32]}.o"
 
 
-def build(file: Path) -> None:
-    """Compile the function that the Python file is called after, whose arguments are int64, to its object file."""
-    import llvmlite.binding as llvm
-    from numba import cfunc, types
-
-    function = _defined(file)
-    count = len(inspect.signature(function).parameters)
-    made = cfunc(types.void(*[types.int64] * count), error_model="numpy")(function)
-    module = llvm.parse_assembly(made.inspect_llvm())
-    module.get_function(made.native_name).name = _SYMBOL
-    for one in module.functions:  # nothing of the interpreter's is left then that could be needed
-        if not one.is_declaration and one.name != _SYMBOL:
-            one.linkage = "internal"
-    _optimise(module)
-    target = object_file(file)
-    part = target.with_suffix(f".{os.getpid()}")
-    part.write_bytes(_target().emit_object(module))
-    part.replace(target)
+def log_name(source: Source) -> str:
+    """The name of the log that is kept if it cannot be compiled."""
+    return object_name(source).removesuffix(".o") + ".log"
 
 
 def loaded() -> bool:
@@ -73,54 +79,48 @@ def loaded() -> bool:
     return bool(_loaded)
 
 
-def function(file: Path) -> Callable[..., None]:
-    """The compiled function of a Python file, of two integers; it runs without Python's lock. Raises `OSError`."""
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(load(file))
+def there(source: Source) -> bool:
+    """Whether the machine code of a source can be loaded: is kept, and is what was written."""
+    with _lock:
+        if source not in _loaded and source not in _read and (code := cache.read(object_name(source))) is not None:
+            _read[source] = code
+        return source in _loaded or source in _read
 
 
-def load(file: Path) -> int:
-    """The address of the compiled function of a Python file, which stays loaded. Raises `OSError`."""
-    file = object_file(file)
-    if file not in _loaded:
-        import llvmlite.binding as llvm
-
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
-        engine.add_object_file(llvm.ObjectFileRef.from_data(file.read_bytes()))
-        engine.finalize_object()
-        _loaded[file] = engine, engine.get_function_address(_SYMBOL)
-    return _loaded[file][1]
+def function(source: Source) -> Callable[..., None]:
+    """The compiled function of a source, of two integers; it runs without Python's lock. Raises `OSError`."""
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(load(source))
 
 
-def _defined(file: Path) -> Callable[..., None]:
-    """The function that a Python file is called after, or "update"."""
-    spec = importlib.util.spec_from_file_location(f"{__package__}.{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UnsupportedError(f"compile: {file} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, file.stem, None) or module.update
+def load(source: Source) -> int:
+    """The address of the compiled function of a source, which stays loaded. Raises `OSError`."""
+    with _lock:
+        if source not in _loaded:
+            if not there(source):
+                raise OSError(f"compile: the machine code of {source.name} is not there")
+            import llvmlite.binding as llvm
+
+            engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target())
+            engine.add_object_file(llvm.ObjectFileRef.from_data(_read.pop(source)))
+            engine.finalize_object()
+            _loaded[source] = engine, engine.get_function_address(SYMBOL)
+        return _loaded[source][1]
 
 
-@functools.cache
-def _target() -> Any:
-    """This computer, as LLVM sees it."""
+def _made_by() -> list[bytes]:
+    """The releases of all that has a part in compiling, and the processor."""
     import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, reloc="pic", jit=True
-    )
+    texts = [sys.version, np.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    return [*(text.encode() for text in texts), *map(_release, ("numba", "llvmlite"))]
 
 
-def _optimise(module: Any) -> None:
-    """LLVM's own passes, once Numba's has taken out the counting of references."""
-    import llvmlite.binding as llvm
+def _release(package: str) -> bytes:
+    """What tells a release of a package from others, without importing it, which takes half a second."""
+    folder = (home_of(package) or Path()) / package
+    return b"".join(file.read_bytes() for file in (folder / "_version.py", folder / "__init__.py") if file.exists())
 
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
-    tuning.loop_vectorization = tuning.slp_vectorization = True
-    builder = llvm.create_pass_builder(_target(), tuning)
-    counting = builder.getModulePassManager()
-    counting.add_refprune_pass()
-    for passes in (counting, builder.getModulePassManager()):
-        passes.run(module, builder)
+
+def _sources() -> list[bytes]:
+    """All that a compiled function could be made from, whichever modules it imports: this folder."""
+    return [file.read_bytes() for file in sorted(_HERE.rglob("*.py"))]

@@ -1,7 +1,6 @@
 """A training step, compiled: written down once, as a program, and then carried out again and again."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..threads import both, use_blas_threads
 from .honoured import Watch, in_the_way
 from .lower import lower
 from .native import Native, needed
+from .objects import Source
 from .order import Order
 from .passes import optimised
 from .program import Program
@@ -152,8 +152,8 @@ class Bound:
         """In which order `native` had better add, passing over zeros in these `inputs`; None if it had better not."""
         return order_without_zeros(self.program, inputs)
 
-    def code(self) -> list[Path]:
-        """The files whose machine code `native` needs; raises as `needed` does."""
+    def code(self) -> list[Source]:
+        """The sources whose machine code `native` needs; raises as `needed` does."""
         return needed(self.optimizer, self._moving())
 
     def _moving(self) -> list[bool]:

@@ -4,7 +4,6 @@ A file is written beside its place, flushed to disk and renamed: there is never 
 file is made use of, its checksum is compared and its header is held against the file's size.
 """
 
-import contextlib
 import hashlib
 import json
 import math
@@ -16,7 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import DataError, StateError, WriteError
+from ..durable import write_durably
+from ..errors import DataError, StateError
 
 VERSION = 1
 BLANK = b"0" * 64  # stands in the digest's place while the digest is taken
@@ -77,39 +77,6 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
             raise
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise DataError(f"{path}: not a file as minidl writes it ({reason})") from error
-
-
-def write_durably(path: str | Path, *pieces: Any) -> None:
-    """Write the bytes of `pieces` to a temporary file, flush it to disk, and give it the name `path`.
-
-    Whoever opens `path`, at any moment and after any crash, finds the old file or the new one, whole. Raises
-    `WriteError` if the disk refuses; the old file then stays.
-    """
-    path = Path(path)
-    written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(written, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(written, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror}): what was there before is kept") from error
-    finally:
-        with contextlib.suppress(OSError):
-            written.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the names in `folder` to disk, where the system can do so."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _checked_length(path: str | Path, kind: str, file: BinaryIO) -> tuple[int, int]:

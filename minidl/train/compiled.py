@@ -143,8 +143,10 @@ class Compiled:
         if apart not in self._native:
             try:
                 native = self._loaded(coming.bound, apart)
-            except (UnsupportedError, ImportError, OSError, RuntimeError):  # no room for a cache, a damaged file
+            except (UnsupportedError, ImportError, OSError, RuntimeError):  # no room for a cache, Numba fails
                 native = False
+            if not native and self._run.straight:
+                go_on_dense(self._run)
             if native is not None:
                 self._native[apart] = native
         return self._native.get(apart) or None
@@ -160,8 +162,6 @@ class Compiled:
             warm.compile_now(bound.code())
         there = (run.straight or self._worth(bound) or objects.loaded()) and warm.ready(bound.code(), left)
         if not there:
-            if run.straight:
-                go_on_dense(run)
             return None
         order = bound.order_without_zeros(self._inputs) if self._zeros else None
         return bound.native(self._inputs, self._labels, STRAIGHT if run.straight else order, apart)

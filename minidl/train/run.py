@@ -19,9 +19,9 @@ from ..autograd import recording
 from ..backend import seed as start_seed
 from ..backend import use_backend
 from ..data import Dataset, Loader
+from ..durable import write_durably
 from ..errors import DataError, OptionError, WriteError
 from ..ops import softmax
-from .archive import write_durably
 from .checkpoint import load, notes, save
 from .loop import evaluate, fit
 from .plot import learning_curve

@@ -104,6 +104,9 @@ def _hear(number: int, frame: FrameType | None) -> None:
     global _asked, _raised
     if _asked is None:
         _asked = number
+        compiling: Any = sys.modules.get("minidl.compile.warm")
+        if compiling is not None:
+            compiling.interrupted = True  # what this process has started ends with it
         if not _at_once:
             return
     elif number != SIGINT:
