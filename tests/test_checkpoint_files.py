@@ -67,6 +67,16 @@ def test_a_file_with_much_to_tell_is_read_in_no_time(tmp_path):
     assert time.perf_counter() - start < 20  # some 0.2: it took minutes when each string was looked at from each quote
 
 
+@pytest.mark.parametrize(
+    "rows", [[{"a": 1}] * 20_000, [[]] * 50_000, [1] * 100_000, [{"epoch": 1, "loss": 0.1}] * 9000]
+)
+def test_what_was_written_can_be_read_however_much_it_is(rows, tmp_path):
+    write_archive(tmp_path / "x", "test", {"a": np.ones(3)}, {"history": rows})
+    arrays, content = read_archive(tmp_path / "x", "test")
+    assert content["history"] == rows
+    assert arrays["a"].tolist() == load_file(tmp_path / "x")["a"].tolist() == [1, 1, 1]
+
+
 def test_plain_safetensors_reads_the_weights_under_the_names_of_state_dict(file):
     state = network().state_dict()
     assert {name: array.shape for name, array in load_file(file).items()} == {n: a.shape for n, a in state.items()}

@@ -21,6 +21,7 @@ from ..errors import DataError, StateError, WriteError
 VERSION = 1
 BLANK = b"0" * 64  # stands in the digest's place while the digest is taken
 MOST = 100_000_000  # bytes of a header, as safetensors has it
+TIMES, SMALL = 2.6, 1 << 16  # what a file's JSON may take in memory: so many times the file's size, and so many bytes
 
 # How a file begins behind the header's length; the digest is of the file with BLANK in the digest's place.
 _START = re.compile(rb'\{"__metadata__":\{"minidl":"\{\\"sha256\\": \\"([0-9a-f]{64})')
@@ -49,6 +50,7 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
         data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
     except (TypeError, ValueError, SafetensorError) as error:
         raise StateError(f"{path}: this {kind} cannot be stored: {error}") from error
+    data = _with_room(data)
     at = data.index(BLANK)
     whole = memoryview(data)
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
@@ -112,6 +114,21 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def _with_room(data: bytes) -> bytes:
+    """A file's `data`, its header padded with spaces as far as `_strict` wants it to read what is in it again."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    lacking = math.ceil((_room(data[8:end].decode()) - SMALL) / TIMES) + 1 - len(data)
+    if lacking <= 0:
+        return data
+    header = data[8:end] + b" " * (8 * -(-lacking // 8))
+    return len(header).to_bytes(8, "little") + header + data[end:]
+
+
+def _room(text: str) -> int:
+    """The bytes of memory that the values in some JSON `text` take, at most, beside their text."""
+    return 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",")
+
+
 def _checked_length(path: str | Path, kind: str, file: BinaryIO) -> tuple[int, int]:
     """The header's length and the file's, if the file begins like one of minidl's."""
     size = os.fstat(file.fileno()).st_size
@@ -147,7 +164,7 @@ def _strict(text: str, size: int, **style: Any) -> Any:
 
     Written again in the same `style` it must be the same text: so no key is there twice, and nothing is hidden.
     """
-    if 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",") > 2.6 * size + (1 << 16):
+    if _room(text) > TIMES * size + SMALL:
         raise ValueError("more brackets and commas than a file of this size has use for")
     names: set[str] = set()
     for found in _STRING.finditer(text):
