@@ -50,9 +50,8 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
         data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
     except (TypeError, ValueError, SafetensorError) as error:
         raise StateError(f"{path}: this {kind} cannot be stored: {error}") from error
-    data = _with_room(data)
     at = data.index(BLANK)
-    whole = memoryview(data)
+    whole = memoryview(_with_room(data))
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
 
 
