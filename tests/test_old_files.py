@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import minidl
+from minidl import cli
 from minidl.data import idx_dataset
 from minidl.train import evaluate
 from minidl.train.checkpoint import notes
-from minidl.train.run import resume_run
 
 MADE = json.loads((old.FIXTURES / "made.json").read_text())
 # The last bits of a sum are the processor's and its library's, and those of the kernels that may be deleted.
@@ -85,7 +85,7 @@ def go_on(run):
     """Resume the command's run in that folder; another NumPy than then is said, and is no fault here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".* NumPy was [^;]*$")
-        resume_run(run)
+        cli.main(["train", "--resume", str(run)], standalone_mode=False)
 
 
 @pytest.mark.parametrize("name", [name for name in old.BY_COMMAND if name != "zeros"])
