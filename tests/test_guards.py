@@ -10,9 +10,10 @@ import pytest
 import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
-from minidl.errors import GuardWarning, LabelError, ShapeError
+from minidl.errors import GuardWarning, LabelError, OptionError, ShapeError
 from minidl.train import Callback, evaluate, fit
 from minidl.train.guards.curvature import curvatures, leaves
+from minidl.train.guards.start import check_optimizer, left_out, wider_inputs
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(400, 20)).astype(np.float32)
@@ -283,6 +284,75 @@ def test_mdl011_is_about_labels_that_are_classes():
     train(mlp(), Dataset(X[Y > 0], Y[Y > 0], classes="abc"), guards=False)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "model"), [(np.float64, np.float32), (np.float64, np.float16), (np.float32, np.float16)]
+)
+@pytest.mark.filterwarnings("ignore:MDL007")  # which float16 may set off
+def test_mdl013_inputs_that_are_wider_than_the_model(inputs, model):
+    network = cast(mlp(), model)
+    with pytest.warns(
+        GuardWarning,
+        match=rf"^MDL013: the inputs are {inputs.__name__} and the model is {model.__name__}, .*astype\(np.{model.__name__}\)",
+    ):
+        train(network, Dataset(X.astype(inputs), Y), lr=1e-3)
+
+
+def cast(model, dtype):
+    for p in model.parameters():
+        p.data = p.data.astype(dtype)
+    return model
+
+
+def test_mdl013_leaves_inputs_alone_that_are_no_wider():
+    train(mlp())
+    train(cast(mlp(), np.float64), Dataset(X.astype(np.float64), Y))
+    train(cast(mlp(), np.float64))
+    mixed = mlp()
+    mixed[0].weight.data = mixed[0].weight.data.astype(np.float64)
+    wider_inputs(mixed, X.astype(np.float64))
+    wider_inputs(nn.Sequential(nn.ReLU()), X.astype(np.float64))
+    train(nn.Sequential(nn.Dense(784, 3)), Dataset(np.zeros((40, 784), np.uint8), np.arange(40) % 3), lr=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:MDL007")  # which is right too
+def test_mdl014_parameters_that_the_optimizer_does_not_hold():
+    model = mlp()
+    head = optim.SGD(model[2].parameters())
+    with pytest.warns(GuardWarning, match=r"^MDL014: the optimizer does not hold layers.0.weight, layers.0.bias, so"):
+        fit(model, DATA, optimizer=head, epochs=1, batch_size=20, progress=False)
+    for p in model[0].parameters():
+        p.requires_grad = False
+    fit(model, DATA, optimizer=head, epochs=1, batch_size=20, progress=False)
+    many = nn.Sequential(*[nn.Dense(20, 20) for _ in range(3)])
+    with pytest.warns(GuardWarning, match=r"layers.1.weight, layers.1.bias, layers.2.weight and 1 more, so"):
+        left_out(many, optim.SGD(many[0].parameters()))
+
+
+def test_an_optimizer_that_holds_more_than_the_model_is_no_fault():
+    model, scale = mlp(), nn.Parameter([1.0])
+    optimizer = optim.SGD([*model.parameters(), scale], lr=0.05)
+    fit(model, DATA, optimizer=optimizer, loss=lambda y, t: nn.softmax_cross_entropy(y * scale, t), epochs=1, batch_size=20,
+        progress=False)  # fmt: skip
+
+
+class OwnOptimizer:
+    """Has a step, and does not say what it holds."""
+
+    def step(self):
+        pass
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    ours, theirs = mlp(), mlp()
+    with pytest.raises(
+        OptionError, match=r"holds 4 parameters, and none of them is among the model's 4: .*model.parameters\(\)"
+    ):
+        check_optimizer(ours, optim.Adam(theirs.parameters()))
+    check_optimizer(ours, optim.Adam(ours[2].parameters()))
+    check_optimizer(ours, OwnOptimizer())
+    check_optimizer(nn.Sequential(nn.ReLU()), optim.Adam(theirs.parameters()))
+
+
 # in the run of training
 
 
@@ -354,7 +424,7 @@ def test_every_guard_has_its_page_with_an_example_that_sets_it_off():
     page = Path(minidl.__file__).parent.parent.joinpath("docs", "guards.md").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in Path(minidl.__file__).parent.rglob("*.py"))
     codes = sorted(set(re.findall(r"MDL\d{3}", source)))
-    assert codes == [f"MDL{i:03}" for i in range(1, 13)]
+    assert codes == [f"MDL{i:03}" for i in range(1, 15)]
     sections = re.split(r"^## (MDL\d{3}).*$", page, flags=re.MULTILINE)
     assert sections[1::2] == codes
     for code, text in zip(sections[1::2], sections[2::2], strict=True):

@@ -660,3 +660,105 @@ def test_a_copy_has_parameters_and_state_of_its_own(again):
     assert_equal(values(params), values(twins))
     assert not np.shares_memory(params[0].data, twins[0].data)
     assert np.shares_memory(twins[0].data, twins[1].data.base)
+
+
+# numbers too small for the dtype
+
+
+ADAPTIVE = [kind for kind in optim.Optimizer.__subclasses__() if "eps" in kind.rule.hyperparameters]
+
+
+@pytest.mark.parametrize("kind", [k for k in optim.Optimizer.__subclasses__() if k.__module__.startswith("minidl")])
+def test_half_precision_stands_still_without_a_gradient_or_says_what_to_do(kind):
+    def step(**options):
+        p = Tensor(np.ones(3, np.float16), requires_grad=True)
+        optimizer = kind([p], **options)
+        p.grad = Tensor(np.zeros(3, np.float16))
+        optimizer.step()
+        return p.numpy()
+
+    decay = {"weight_decay": 0.0}
+    if kind.rule.__name__ in ("Adam", "AdamW", "NAdam"):  # 1e-8 is 0 in float16
+        with pytest.raises(
+            OptionError, match=rf"{kind.__name__}: eps=1e-08 is lost in float16, .*: .*eps=0.0001, or make"
+        ):
+            step(**decay)
+        decay["eps"] = 1e-4
+    assert (step(**decay) == 1).all()
+
+
+@pytest.mark.parametrize("kind", ADAPTIVE)
+@pytest.mark.parametrize(
+    ("dtype", "lost", "kept"), [("float16", 5e-8, 6e-8), ("float32", 1e-38, 1.2e-38), ("float64", 1e-308, 2.3e-308)]
+)
+def test_an_eps_that_the_dtype_cannot_hold_is_refused_wherever_it_comes_from(kind, dtype, lost, kept):
+    p = Tensor(np.ones(3, dtype), requires_grad=True)
+    with pytest.raises(OptionError, match=f"is lost in {dtype}"):
+        kind([p], eps=lost)
+    optimizer = kind([p], eps=kept)
+    optimizer.groups[0]["eps"] = lost
+    with pytest.raises(OptionError, match=f"is lost in {dtype}"):
+        optimizer.step()
+    optimizer.groups[0]["eps"] = lambda k: kept if k == 0 else lost
+    p.grad = Tensor(np.zeros(3, dtype))
+    optimizer.step()
+    with pytest.raises(OptionError, match=f"step 2: eps=.* is lost in {dtype}"):
+        optimizer.step()
+    rule = kind.rule(eps=lost)
+    with pytest.raises(OptionError, match=f"is lost in {dtype}"):
+        rule(p.numpy(), p.numpy(), *rule.init(p.numpy()), lr=0.1, t=1)
+    assert kind([p], eps=0).groups[0]["eps"] == 0  # as asked for
+
+
+def test_a_group_may_be_empty():
+    p = Tensor(np.ones(1), requires_grad=True)
+    optimizer = optim.SGD([{"params": [p]}, {"params": [], "lr": 0.5}], lr=0.5)
+    p.grad = Tensor(np.ones(1))
+    optimizer.step()
+    assert p.tolist() == [0.5]
+
+
+def test_a_model_that_becomes_half_precision_is_looked_at_again():
+    p = Tensor(np.ones(3, np.float32), requires_grad=True)
+    optimizer = optim.Adam([p])
+    p.data = p.data.astype(np.float16)
+    with pytest.raises(OptionError, match="eps=1e-08 is lost in float16"):
+        optimizer.step()
+
+
+# one learning rate for several groups
+
+
+def two_groups(first, second, **common):
+    a, b = (Tensor(np.ones(1), requires_grad=True) for _ in range(2))
+    groups = [{"params": [a]}, {"params": [b]}]
+    for group, lr in zip(groups, (first, second), strict=True):
+        group |= {} if lr is None else {"lr": lr}
+    return optim.SGD(groups, **common)
+
+
+def test_lr_is_set_for_all_groups_that_are_alike():
+    optimizer = two_groups(None, None, lr=0.1)
+    optimizer.lr *= 0.5
+    assert [g["lr"] for g in optimizer.groups] == [0.05, 0.05]
+    optimizer.lr = schedules.linear(1.0, 0.0, 4)
+    optimizer.lr = schedules.step(0.1, 2, 0.5)
+    assert optimizer.lr == 0.1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(0.1, 0.01), (0.1, schedules.constant(0.1)), (lambda k: 0.1, lambda k: 0.1)]
+)
+def test_lr_is_not_set_where_groups_differ(first, second):
+    optimizer = two_groups(first, second)
+    for change in (lambda: optimizer.lr * 0.5, lambda: 0.01):
+        with pytest.raises(OptionError, match=r"its 2 groups have learning rates that differ .*group\['lr'\] \*= 0.5"):
+            optimizer.lr = change()
+    assert [g["lr"] for g in optimizer.groups] == [first, second]
+
+
+def test_groups_that_differ_are_set_one_by_one_as_the_message_says():
+    optimizer = two_groups(0.1, 0.01)
+    for group in optimizer.groups:
+        group["lr"] *= 0.5
+    assert [g["lr"] for g in optimizer.groups] == [0.05, 0.005]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_optim_optimizer import OPTIMIZERS, assert_equal, parameters, train, values
 
-from minidl import optim
+from minidl import Tensor, optim
 from minidl.errors import StateError
 from minidl.optim import schedules
 
@@ -202,3 +202,34 @@ def test_a_schedule_must_be_given_again_and_only_where_there_was_one():
     del broken["groups"][0]["lr"]["best"]
     with pytest.raises(StateError, match="Plateau: expected"):
         optim.SGD(parameters(), lr=schedules.Plateau(0.1)).load_state_dict(broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"groups": 5}, "its groups should be a list of dicts"),
+        ({"groups": [5]}, "its groups should be a list of dicts"),
+        ({"state": [1]}, "its state a dict of vectors"),
+        (
+            {"state": {"v": [0.0] * 3, "s": None}},
+            r"state 's': saved nothing, here float16\[3\]\n- state 'v': saved a list",
+        ),
+    ],
+)
+def test_what_is_no_state_of_an_optimizer_is_refused_and_changes_nothing(change, message):
+    p = Tensor(np.ones(3, np.float16), requires_grad=True)
+    optimizer = optim.Adam([p], eps=1e-3)
+    before = optimizer.state_dict()
+    with pytest.raises(StateError, match=message):
+        optimizer.load_state_dict(before | {"t": 7} | change)
+    assert optimizer.t == 0
+
+
+def test_a_state_whose_eps_is_lost_in_the_dtype_is_refused_and_changes_nothing():
+    p = Tensor(np.ones(3, np.float16), requires_grad=True)
+    optimizer = optim.Adam([p], eps=1e-3)
+    state = optimizer.state_dict() | {"t": 7}
+    state["groups"][0]["eps"] = 1e-8
+    with pytest.raises(StateError, match="eps=1e-08 is lost in float16"):
+        optimizer.load_state_dict(state)
+    assert (optimizer.t, optimizer.groups[0]["eps"]) == (0, 1e-3)

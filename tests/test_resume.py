@@ -134,6 +134,20 @@ def test_more_epochs_may_be_asked_for(tmp_path):
     assert bits(*training(tmp_path, epochs=4, lr=0.05, resume=True)) == bits(*training(epochs=4, lr=0.05))
 
 
+def test_a_run_of_thousands_of_epochs_goes_on(tmp_path):
+    def run(folder, epochs):
+        minidl.seed(0)
+        model = nn.Sequential(nn.Dense(6, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.01)
+        history = fit(model, DATA[:20], optimizer=optimizer, epochs=epochs, batch_size=20, checkpoint=Checkpoint(folder, "1000 epochs"),
+                      resume=True, progress=False, guards=False)  # fmt: skip
+        return bits(model, optimizer, history)
+
+    run(tmp_path / "stopped", 2500)
+    assert run(tmp_path / "stopped", 2600) == run(tmp_path / "whole", 2600)
+    assert not list(tmp_path.rglob("*.damaged"))
+
+
 # when, and where
 
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 from .. import ops
-from .module import Module
+from .module import Module, arrayed
+from .untouched import written
 
 
+@written
 class Activation(Module):
     """An elementwise function as a layer. `name` is what `dense` calls it, so that the two can run as one."""
 
@@ -13,7 +15,7 @@ class Activation(Module):
 
     def forward(self, x: Any) -> Any:
         """The function of that name, elementwise; any shape."""
-        return getattr(ops, self.name)(x)
+        return getattr(ops, self.name)(arrayed(x))
 
 
 class ReLU(Activation):
@@ -46,6 +48,7 @@ class Softplus(Activation):
     name = "softplus"
 
 
+@written
 class Softmax(Module):
     """e^x / Σ e^x along the last axis.
 
@@ -54,4 +57,4 @@ class Softmax(Module):
 
     def forward(self, x: Any) -> Any:
         """Probabilities of x's shape, adding up to 1 along the last axis."""
-        return ops.softmax(x)
+        return ops.softmax(arrayed(x))

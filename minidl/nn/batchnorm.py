@@ -11,9 +11,11 @@ from ..errors import DataError, GuardWarning, OptionError, ShapeError
 from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops import batch_norm, sqrt
 from .dense import misfit, positive_integer
-from .module import Buffer, Module, Parameter
+from .module import Buffer, Module, Parameter, arrayed
+from .untouched import written
 
 
+@written
 class BatchNorm(Module):
     """y = gamma * (x - μ) / √(σ² + eps) + beta, feature by feature, for x of shape (batch, num_features).
 
@@ -44,6 +46,7 @@ class BatchNorm(Module):
 
     def forward(self, x: Any) -> Any:
         """Normalise x, (batch, num_features), by the batch's statistics in training, by the running ones in use."""
+        x = arrayed(x)
         if x.ndim != 2 or x.shape[1] != self.num_features:
             raise misfit(self, tuple(x.shape), self.num_features)
         if not self.training:

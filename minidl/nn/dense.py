@@ -8,7 +8,8 @@ from ..backend import current_backend
 from ..errors import OptionError, ShapeError
 from ..ops import dense
 from .init import initial
-from .module import Module, Parameter
+from .module import Module, Parameter, arrayed
+from .untouched import written
 
 
 def positive_integer(value: Any, what: str) -> int:
@@ -34,11 +35,12 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
     return ShapeError(f"{layer!r}: expected an input of shape (batch, {features}), got {shape}: {fix}")
 
 
+@written
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 
-    `x` has shape (..., in_features). `weight_init` and `bias_init` are names from `minidl.nn.init` or
-    functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
+    `x` has shape (..., in_features); lists of numbers become float32. `weight_init` and `bias_init` are names from
+    `minidl.nn.init` or functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
     `OptionError` for sizes below 1 or an unknown initialiser, `ShapeError` for an input that does not fit.
     """
 
@@ -64,6 +66,7 @@ class Dense(Module):
 
     def forward(self, x: Any, activation: str | None = None) -> Any:
         """X @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
+        x = arrayed(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise misfit(self, tuple(x.shape), self.in_features)
         return dense(x, self.weight, self.bias, activation=activation)

@@ -8,9 +8,11 @@ from ..backend import backend_of, generator, to_backend
 from ..errors import OptionError
 from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops.shape import plain
-from .module import Module
+from .module import Module, arrayed
+from .untouched import written
 
 
+@written
 class Dropout(Module):
     """In training, set each element to 0 with probability `rate` and scale the others by 1 / (1 - rate).
 
@@ -25,6 +27,7 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """`x` with a share `rate` of it dropped, in training; `x` itself in use."""
+        x = arrayed(x)
         if self.rate == 0:
             return x
         if not self.training:

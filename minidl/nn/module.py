@@ -1,13 +1,18 @@
 """Module: a layer or a model, which knows its parameters by name."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from operator import is_
+from reprlib import recursive_repr
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..backend import Array, array_module, to_backend
-from ..errors import ShapeError, StateError
+from ..backend import Array, backend_of, to_backend
+from ..errors import OptionError, ShapeError, StateError
 from ..tensor import Tensor
+from .loading import converted
+from .members import attributes, members, slots_of
 
 
 class Parameter(Tensor):
@@ -24,11 +29,26 @@ class Buffer(Tensor):
 class Module:
     """Base of every layer and model: define ``forward``, keep Parameters and Modules as attributes.
 
-    Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples and
-    dicts of them. A name is the path to it: ``"hidden.weight"``, ``"layers.0.weight"``.
+    Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples, dicts, dataclasses,
+    partials, closures and objects that can be called, to any depth. A name is the path to it: ``"hidden.weight"``,
+    ``"layers.0.weight"``, ``"blocks.1.0.weight"``. One that can be reached in two ways is found once, under the first
+    of its names (a module's own parameters come before those of the modules inside it). Other objects, iterators, and
+    what a function finds in the file it stands in, are not looked into; a set of them is an `OptionError`, for it has
+    no order.
+
+    A copy and a pickle of a module hold the values of the results that it keeps (``self.h = ...``), without their
+    history.
     """
 
     training: bool = True  # BatchNorm and Dropout behave differently in training and in use
+    _slots: ClassVar[list[str]] = []  # attributes that do not stand in an instance's __dict__, ...
+    _shared: ClassVar[list[str]] = []  # ... and those of its class in which there are modules or parameters
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        names = dict.fromkeys(name for kind in cls.__mro__[::-1] if kind is not Module for name in vars(kind))
+        cls._slots = slots_of(cls)
+        cls._shared = [name for name in names if _holds(name, _raw(cls, name))]
 
     def forward(self, *args: Any) -> Any:
         """Compute the result; subclasses define it."""
@@ -54,13 +74,13 @@ class Module:
             if id(module) not in seen:
                 seen.add(id(module))
                 yield name, module
-                stack.extend(reversed([(f"{name}.{k}".lstrip("."), m) for k, m in _members(module, Module)]))
+                stack.extend(reversed([(f"{name}.{k}".lstrip("."), m) for k, m in members_of(module, Module)]))
 
     def named_tensors(self, kind: type[Tensor]) -> Iterator[tuple[str, Any]]:
         """Every Tensor of class `kind` (Parameter or Buffer) with its name; one that is shared appears once."""
         seen: set[int] = set()
         for prefix, module in self.named_modules():
-            for name, tensor in _members(module, kind):
+            for name, tensor in members_of(module, kind):
                 if id(tensor) not in seen:
                     seen.add(id(tensor))
                     yield f"{prefix}.{name}".lstrip("."), tensor
@@ -77,23 +97,17 @@ class Module:
         """Copies of all parameters and buffers, as NumPy arrays, by name."""
         return {name: np.array(tensor.numpy()) for name, tensor in self._state().items()}
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+    def load_state_dict(self, state: Mapping[str, Array], *, strict: bool = True) -> None:
         """Copy `state` into the parameters and buffers, in place, so that optimizers keep hold of them.
 
-        All or nothing: raises `StateError`, which lists every missing, unexpected or misshapen name,
-        before anything is changed. Values are cast to each parameter's own dtype and backend.
+        Values (arrays, Tensors, lists) are cast to each parameter's own dtype and backend. With ``strict=False`` names
+        that only one side has are passed over. All or nothing: raises `StateError`, which lists every missing,
+        unexpected or misshapen name and every value that its parameter cannot hold (text, complex numbers, numbers
+        beyond the range of its dtype; NaN and infinity are kept), before anything is changed.
         """
-        own = self._state()
-        faults = [f"missing {name!r}" for name in own if name not in state]
-        faults += [f"unexpected {name!r}" for name in state if name not in own]
-        for name in own:
-            if name in state and np.shape(state[name]) != own[name].shape:
-                faults.append(f"{name!r} has shape {np.shape(state[name])}, expected {own[name].shape}")
-        if faults:
-            raise StateError(f"load_state_dict: nothing was loaded into {type(self).__name__}: {'; '.join(faults)}")
-        for name, tensor in own.items():
-            value = getattr(state[name], "data", state[name]) if isinstance(state[name], Tensor) else state[name]
-            tensor.data[...] = to_backend(array_module(value).asarray(value), tensor.backend)
+        where = f"load_state_dict: nothing was loaded into {type(self).__name__}"
+        for tensor, value in converted(where, self._state(), state, strict):
+            tensor.data[...] = value
             tensor.changed()
 
     def train(self, mode: bool = True) -> Self:
@@ -132,32 +146,89 @@ class Module:
         estimate_statistics(self, loader)
 
     def _state(self) -> dict[str, Any]:
-        return dict(self.named_tensors(Parameter)) | dict(self.named_tensors(Buffer))
+        """All parameters, then all buffers, by name. Raises `StateError` if two have the same one."""
+        state: dict[str, Any] = {}
+        for name, tensor in [*self.named_tensors(Parameter), *self.named_tensors(Buffer)]:
+            if name in state:
+                raise StateError(
+                    f"{type(self).__name__}: two of its arrays would both be called {name!r}: give attributes and dict "
+                    f"keys names that differ, and have no dots"
+                )
+            state[name] = tensor
+        return state
 
+    def __getstate__(self) -> Any:
+        return _without_history(super().__getstate__())
+
+    @recursive_repr()
     def __repr__(self) -> str:
-        inner = "".join(
-            f"\n  {name}: {module!r}".replace("\n", "\n  ").replace("\n    ", "\n  ", 1)
-            for name, module in _members(self, Module)
-        )
-        described = ", ".join(f"{name}={value!r}" for name, value in self.config().items() if name != "layers")
-        return f"{type(self).__name__}({described}{inner and inner + chr(10)})"
+        return shown(self, [(name, module) for name, module in members_of(self, Module) if module is not self])
+
+
+def shown(module: Module, parts: Iterable[tuple[str, Any]]) -> str:
+    """The repr of `module`: its class and options, and a line for each of its `parts`, layers or functions."""
+    inner = "".join(
+        f"\n  {name}: {title(part)}".replace("\n", "\n  ").replace("\n    ", "\n  ", 1) for name, part in parts
+    )
+    options = ", ".join(f"{name}={value!r}" for name, value in module.config().items())
+    return f"{type(module).__name__}({options}{inner and inner + chr(10)})"
+
+
+def title(layer: Any) -> str:
+    """What to call a layer: a Module's repr, a function's name."""
+    return repr(layer) if isinstance(layer, Module) else getattr(layer, "__name__", repr(layer))
+
+
+def arrayed(x: Any) -> Any:
+    """`x`, what a layer was given, if that is a Tensor or an array; lists become float32, as in a Tensor."""
+    if isinstance(x, Tensor) or type(x) is np.ndarray:
+        return x
+    return x if backend_of(x) == "cupy" else Tensor(x).data
 
 
 def tell_place(error: ShapeError, module: Any) -> None:
     """Put where `error` came from in front of its message, as far as `module`, which it is leaving, knows that."""
     came_from = vars(error).get("module")
     if isinstance(module, Module) and came_from is not None:
-        name = next((name for name, member in _members(module, Callable) if member is came_from), None)
-        if name is not None:
-            error.args = (f"{name.replace('layers.', 'layer ')}, {error}",)
+        with suppress(OptionError):
+            name = next((name for name, member in members_of(module, Callable) if member is came_from), None)
+            if name is not None:
+                error.args = (f"{name.replace('layers.', 'layer ')}, {error}",)
     vars(error)["module"] = module
 
 
-def _members(module: Module, kind: Any) -> Iterator[tuple[str, Any]]:
-    """The attributes of `module` that are of class `kind`, also those inside lists, tuples and dicts."""
-    for name, value in vars(module).items():
-        if isinstance(value, kind):
-            yield name, value
-        elif isinstance(value, list | tuple | dict):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            yield from ((f"{name}.{key}", item) for key, item in items if isinstance(item, kind))
+def members_of(module: Module, kind: Any) -> Iterator[tuple[str, Any]]:
+    """Everything of class `kind` among the attributes of `module`, its class's included, that belongs to no other."""
+    own = attributes(module, module._slots)
+    if module._shared:
+        names = {name for name, _ in own}
+        own = [*[(name, _raw(type(module), name)) for name in module._shared if name not in names], *own]
+    try:
+        yield from members(own, kind, OWNED)
+    except OptionError as error:
+        raise OptionError(f"{type(module).__name__}.{error}") from None
+
+
+def _raw(kind: type, name: str) -> Any:
+    """What a class or one that it inherits from says under `name`, not bound to anything."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+
+
+def _holds(name: str, value: Any) -> bool:
+    return any(True for _ in members([(name, value)], OWNED, OWNED))
+
+
+def _without_history(value: Any, within: tuple[int, ...] = ()) -> Any:
+    """`value`, a state, with the recorded results in it detached from how they were made."""
+    if isinstance(value, Tensor):
+        return value if value._op is None else value.detach()
+    if type(value) not in (dict, list, tuple) or id(value) in within:
+        return value
+    old = list(value.values() if isinstance(value, dict) else value)
+    new = [_without_history(item, (*within, id(value))) for item in old]
+    if all(map(is_, old, new)):
+        return value
+    return dict(zip(value, new, strict=True)) if isinstance(value, dict) else type(value)(new)
+
+
+OWNED = (Module, Parameter, Buffer)

@@ -2,28 +2,34 @@
 
 import math
 from collections.abc import Iterator
+from reprlib import recursive_repr
 from typing import Any
 
 from ..errors import OptionError, ShapeError
 from .activation import Activation
 from .dense import Dense
-from .module import Module, tell_place
+from .module import Module, arrayed, members_of, shown, tell_place
+from .untouched import untouched, written
 
 
+@written
 class Flatten(Module):
     """(batch, ...) -> (batch, features)."""
 
     def forward(self, x: Any) -> Any:
         """All axes but the first become one. Raises `ShapeError` for a single number, which has no batch axis."""
+        x = arrayed(x)
         if x.ndim == 0:
             raise ShapeError("Flatten(): expected an input of shape (batch, ...), got a single number")
         return x.reshape((len(x), math.prod(x.shape[1:])))
 
 
+@written
 class Sequential(Module):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
-    A layer is a Module, or any function of one Tensor. Indexing, ``len`` and iteration see the layers.
+    A layer is a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as ``minidl.tanh``);
+    one that stands at two places is shared, not copied. Indexing, ``len`` and iteration see the layers.
     Raises `OptionError` for something that cannot be called. A `ShapeError` says in which layer it came up.
     """
 
@@ -41,12 +47,12 @@ class Sequential(Module):
         try:
             for layer in self.layers:
                 if waiting is not None:
-                    fused = isinstance(layer, Activation) and type(layer).forward is Activation.forward
+                    fused = isinstance(layer, Activation) and untouched(layer)
                     x = waiting.forward(x, layer.name if fused else None)
                     waiting = None
                     if fused:
                         continue
-                if type(layer) is Dense:
+                if type(layer) is Dense and untouched(layer):
                     waiting = layer
                 else:
                     x = layer(x)
@@ -56,9 +62,10 @@ class Sequential(Module):
                 tell_place(error, layer if waiting is None else waiting)
             raise
 
-    def config(self) -> dict[str, Any]:
-        """The layers, each with its class's name."""
-        return {"layers": [{"layer": type(layer).__name__, **layer.config()} for layer in self.layers]}
+    @recursive_repr()
+    def __repr__(self) -> str:
+        others = [(n, m) for n, m in members_of(self, Module) if m is not self and not n.startswith("layers.")]
+        return shown(self, [*[(f"layers.{i}", layer) for i, layer in enumerate(self.layers)], *others])
 
     def __len__(self) -> int:
         return len(self.layers)

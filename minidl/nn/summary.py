@@ -7,7 +7,7 @@ import numpy as np
 from ..autograd import recording
 from ..errors import OptionError
 from .dense import Dense
-from .module import Buffer, Module
+from .module import Buffer, Module, title
 from .sequential import Sequential
 
 
@@ -15,8 +15,8 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> str:
     """One line per layer: its name, what it is, the shape of its output for a batch of B, its parameters.
 
     `input_shape` is one sample's; by default it is read off the first Dense layer. The layers are run
-    once on zeros, in evaluation mode, so what is shown is what happens. Raises `OptionError` if the
-    input's shape is not known.
+    once on zeros, in evaluation mode, so what is shown is what happens; a parameter that several use counts at the
+    first of them. Raises `OptionError` if the input's shape is not known.
     """
     layers = list(enumerate(model)) if isinstance(model, Sequential) else [(type(model).__name__, model)]
     if input_shape is None:
@@ -25,17 +25,20 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> str:
             raise OptionError("summary: this model has no Dense layer to read its input's shape off: pass input_shape=")
         input_shape = (dense.in_features,)
     modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
     x: Any = np.zeros((2, *input_shape), np.float32)
     rows = [("", "input", _shown(x), "")]
-    with recording(False):
-        for name, layer in layers:
-            x = layer(x)
-            size = sum(p.size for p in layer.parameters()) if isinstance(layer, Module) else 0
-            title = repr(layer) if isinstance(layer, Module) else getattr(layer, "__name__", repr(layer))
-            rows.append((str(name), title, _shown(x), f"{size:,}"))
-    for module, mode in modes:
-        module.training = mode
+    counted: set[int] = set()
+    try:
+        model.eval()
+        with recording(False):
+            for name, layer in layers:
+                x = layer(x)
+                new = [p for p in Sequential(layer).parameters() if id(p) not in counted]
+                counted |= {id(p) for p in new}
+                rows.append((str(name), title(layer), _shown(x), f"{sum(p.size for p in new):,}"))
+    finally:
+        for module, mode in modes:
+            module.training = mode
     trained = sum(p.size for p in model.parameters() if p.requires_grad)
     frozen = sum(p.size for p in model.parameters()) - trained
     buffers = sum(b.size for _, b in model.named_tensors(Buffer))

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..autograd import Node
 from ..errors import OptionError
-from .hyperparameters import LR, Choice
+from .hyperparameters import LR, Choice, check_eps
 from .rule import Rule
 
 
@@ -25,18 +25,23 @@ class Group:
         defaults = {name: getattr(kind, name) for name in kind.hyperparameters}
         self.settings: dict[str, Any] = {"params": parameters, "lr": kind.lr, **defaults, **given}
         self._seen: dict[str, Any] = {}
+        self._dtype: Any = None  # for which the settings were checked
         self.read()
 
     def at(self, t: int) -> tuple[Rule, float]:
         """The rule and the learning rate of step `t`, every schedule read. Raises `OptionError`."""
         rule = self.read()
         lr = LR.checked(f"{rule.name}, step {t}", "lr", self.lr(t - 1)) if callable(self.lr) else self.lr
-        return rule.at(t), lr
+        if rule.scheduled:
+            rule = rule.at(t)
+            check_eps(f"{rule.name}, step {t}", getattr(rule, "eps", None), self._dtype)
+        return rule, lr
 
     def read(self) -> Rule:
-        """The rule with today's settings, checked if they have changed. Raises `OptionError`."""
+        """The rule with today's settings, checked if they, or the parameters' dtype, are new. Raises `OptionError`."""
         now, seen = self.settings, self._seen
-        if [*now] == [*seen] and all(map(is_, now.values(), seen.values())):
+        dtype = self.parameters[0].data.dtype if self.parameters else None
+        if dtype is self._dtype and [*now] == [*seen] and all(map(is_, now.values(), seen.values())):
             return self.rule
         given = dict(self.settings)
         name = self.kind.__name__
@@ -55,8 +60,9 @@ class Group:
                 raise OptionError(
                     f"{name}: {n} was {self._seen[n]!r} and cannot become {value!r}: the state rests on it"
                 )
+        check_eps(name, getattr(rule, "eps", None), dtype)
         if self._seen and rule.numbers() != self.rule.numbers():
             self.executor = None  # a term has come or gone: another equation
         self.settings.update(read)
-        self.lr, self.rule, self._seen = lr, rule, dict(self.settings)
+        self.lr, self.rule, self._seen, self._dtype = lr, rule, dict(self.settings), dtype
         return rule

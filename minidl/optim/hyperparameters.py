@@ -64,6 +64,24 @@ EpsModeHat = Literal["outside", "inside", "hat"]
 LR = Range()
 
 
+def check_eps(name: str, eps: Any, dtype: Any) -> None:
+    """Raise `OptionError` if `eps`, a number, is lost in arrays of `dtype`: what it is there for would be 0/0, NaN.
+
+    That is below the smallest number of float16; in other dtypes below the smallest that is not denormal, for denormals
+    count as zero in training (denormals.py). A schedule is looked at when it is read, an `eps` of 0 is as asked for.
+    """
+    if dtype is None or dtype.kind != "f" or not isinstance(eps, float) or not eps:
+        return
+    limits = np.finfo(dtype)
+    least = float(limits.smallest_subnormal if dtype == np.float16 else limits.smallest_normal)
+    if eps < least:
+        safe = 10.0 ** math.ceil(math.log10(float(limits.smallest_normal)))
+        raise OptionError(
+            f"{name}: eps={eps:g} is lost in {dtype}, which holds nothing above 0 and below {least:.2g}: a gradient of "
+            f"zero would be divided by zero; give a larger one, eps={safe:g}, or make the parameters float32"
+        )
+
+
 def declared(annotations: dict[str, Any]) -> dict[str, Range | Choice]:
     """What each hyperparameter among a class's annotated attributes may be, read off its annotation."""
     found: dict[str, Range | Choice] = {}

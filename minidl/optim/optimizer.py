@@ -74,12 +74,23 @@ class Optimizer:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step (of the first group, should they differ). Assigning sets every group's."""
+        """The learning rate of the next step (of the first group, should they differ). Assigning sets every group's.
+
+        Where groups differ it raises `OptionError`, and nothing is set: ``lr *= 0.5`` would give them all the first
+        one's. There each is set by itself: ``for group in optimizer.groups: group["lr"] *= 0.5``.
+        """
         return self.rate(self.t + 1)
 
     @lr.setter
     def lr(self, value: Any) -> None:
-        value = LR.checked(type(self).__name__, "lr", value)
+        name = type(self).__name__
+        value = LR.checked(name, "lr", value)
+        now = [settings.get("lr") for settings in self.groups]
+        if any(rate is not now[0] and rate != now[0] for rate in now):
+            raise OptionError(
+                f"{name}: its {len(now)} groups have learning rates that differ ({', '.join(map(repr, now))}), and lr= "
+                f"would give them all the same: set each, such as: for group in optimizer.groups: group['lr'] *= 0.5"
+            )
         for settings in self.groups:
             settings["lr"] = value
 

@@ -15,7 +15,7 @@ from ..autograd import Node, wrap
 from ..backend import array_module
 from ..errors import OptionError
 from ..ops import sqrt
-from .hyperparameters import Choice, NotNegative, Range, declared
+from .hyperparameters import Choice, NotNegative, Range, check_eps, declared
 
 Value: TypeAlias = Any  # a Python number, an array, a Tensor or a Symbol: a rule takes any of them
 
@@ -109,13 +109,15 @@ class Rule:
         """θ and the state after step `t`, from θ, its gradient `g` and the state before it.
 
         All of one shape; what is handed in is not changed. `lr` is a number (or a schedule), `t` counts
-        the updates from 1, this one included. Raises `OptionError` for a `t` below 1.
+        the updates from 1, this one included. Raises `OptionError` for a `t` below 1, and for an eps that is lost in
+        θ's dtype.
         """
         t = _number(t)
         if isinstance(t, int | float) and t < 1:
             raise OptionError(f"{self.name}: t={t}: t counts the updates from 1")
         lr = _number(lr(t - 1) if callable(lr) else lr)
         rule = self.at(t)
+        check_eps(self.name, getattr(rule, "eps", None), getattr(theta, "dtype", None))
         if rule.decays:
             theta, g = rule.decayed(theta, g, lr)
         return rule.update(theta, g, *state, lr=lr, t=t)

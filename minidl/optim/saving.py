@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import array_module, to_numpy
 from ..errors import MinidlError, StateError
-from .hyperparameters import LR, Choice
+from .hyperparameters import LR, Choice, check_eps
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -52,6 +52,9 @@ def mismatches(optimizer: "Optimizer", given: Any) -> list[str]:
     if not isinstance(given, dict) or given.keys() != here.keys():
         got = list(given) if isinstance(given, dict) else type(given).__name__
         return [f"it should be a dict of {list(here)}, but is {got}"]
+    groups, state = given["groups"], given["state"]
+    if not (isinstance(groups, list) and all(isinstance(group, dict) for group in groups) and isinstance(state, dict)):
+        return ["its groups should be a list of dicts, and its state a dict of vectors"]
     wrong = []
     if given["rule"] != here["rule"]:
         wrong.append(f"it is the state of {given['rule']}, not of {here['rule']}")
@@ -89,11 +92,16 @@ def _unfit(optimizer: "Optimizer", name: str, current: Any, value: Any) -> str |
         if isinstance(value, dict):
             copy.copy(current).load_state_dict(value)
         elif not callable(current):
-            allowed.checked(optimizer.rule.__name__, name, value)
+            number = allowed.checked(optimizer.rule.__name__, name, value)
+            check_eps(
+                optimizer.rule.__name__, number if name == "eps" else None, optimizer.groups[0]["params"][0].data.dtype
+            )
     except (MinidlError, AttributeError) as error:
         return str(error)
     return None
 
 
 def _described(vector: Any) -> str:
-    return "nothing" if vector is None else f"{vector.dtype}{list(vector.shape)}"
+    if vector is None:
+        return "nothing"
+    return f"{vector.dtype}{list(vector.shape)}" if hasattr(vector, "dtype") else f"a {type(vector).__name__}"

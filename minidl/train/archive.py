@@ -21,11 +21,12 @@ from ..errors import DataError, StateError
 VERSION = 1
 BLANK = b"0" * 64  # stands in the digest's place while the digest is taken
 MOST = 100_000_000  # bytes of a header, as safetensors has it
+TIMES, SMALL = 2.6, 1 << 16  # what a file's JSON may take in memory: so many times the file's size, and so many bytes
 
 # How a file begins behind the header's length; the digest is of the file with BLANK in the digest's place.
 _START = re.compile(rb'\{"__metadata__":\{"minidl":"\{\\"sha256\\": \\"([0-9a-f]{64})')
 _BEGIN = len(r'{"__metadata__":{"minidl":"{\"sha256\": \"') + 64
-_NAME = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+":')  # possessive: it keeps nothing to come back to
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(:?)')  # whole, a name or not; possessive: nothing to come back to
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8", "BOOL": "?"} | {
     f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)
 }
@@ -50,7 +51,7 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
     except (TypeError, ValueError, SafetensorError) as error:
         raise StateError(f"{path}: this {kind} cannot be stored: {error}") from error
     at = data.index(BLANK)
-    whole = memoryview(data)
+    whole = memoryview(_with_room(data))
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
 
 
@@ -77,6 +78,21 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
             raise
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise DataError(f"{path}: not a file as minidl writes it ({reason})") from error
+
+
+def _with_room(data: bytes) -> bytes:
+    """A file's `data`, its header padded with spaces as far as `_strict` wants it to read what is in it again."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    lacking = math.ceil((_room(data[8:end].decode()) - SMALL) / TIMES) + 1 - len(data)
+    if lacking <= 0:
+        return data
+    header = data[8:end] + b" " * (8 * -(-lacking // 8))
+    return len(header).to_bytes(8, "little") + header + data[end:]
+
+
+def _room(text: str) -> int:
+    """The bytes of memory that the values in some JSON `text` take, at most, beside their text."""
+    return 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",")
 
 
 def _checked_length(path: str | Path, kind: str, file: BinaryIO) -> tuple[int, int]:
@@ -114,11 +130,12 @@ def _strict(text: str, size: int, **style: Any) -> Any:
 
     Written again in the same `style` it must be the same text: so no key is there twice, and nothing is hidden.
     """
-    if 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",") > 2.6 * size + (1 << 16):
+    if _room(text) > TIMES * size + SMALL:
         raise ValueError("more brackets and commas than a file of this size has use for")
     names: set[str] = set()
-    for found in _NAME.finditer(text):
-        names.add(found[0])
+    for found in _STRING.finditer(text):
+        if found[1]:
+            names.add(found[0])
         if len(names) > 4096 + size // 1024:
             raise ValueError("more names than a file of this size has use for")
     del names

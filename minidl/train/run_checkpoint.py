@@ -16,6 +16,7 @@ from ..errors import DataError, MinidlError, OptionError, StateError, WriteError
 from .archive import read_archive, write_archive
 from .callbacks import Callback, Run
 from .checkpoint import save
+from .describe import described
 from .lock import locked
 from .progress import Progress, say
 from .runstate import Arrays, circumstances, fingerprint, mismatches, put_back, take
@@ -70,6 +71,8 @@ class Checkpoint(Callback):
                     f"{self.folder}: holds the checkpoints of a run: pass resume=True to go on with it, or choose "
                     f"another folder"
                 )
+            if self.best is not None:
+                described(run.model)  # what could not be saved is said before anything is trained
             self._watchers = [*watchers, self]
             self._data = fingerprint(loader.dataset)
             self._found = self._newest(run)

@@ -9,7 +9,7 @@ import numpy as np
 from ... import nn
 from ...backend import Array, to_numpy
 from ...data import Loader
-from ...errors import LabelError, ShapeError
+from ...errors import LabelError, OptionError, ShapeError
 from ...guards import warn
 from ...nn.losses import check_range
 from ...ops.shape import plain
@@ -24,10 +24,27 @@ ROOM = 8  # so many times an estimate of the curvature is certainly more than it
 JUMP = 3  # times the stability limit: up to there a network may yet find to where it is flatter
 
 
+def check_optimizer(model: nn.Module, optimizer: Any) -> None:
+    """Raise `OptionError` if `optimizer` holds none of the model's parameters: nothing would be trained."""
+    own, held = model.parameters(), _held(optimizer)
+    if own and held and held.isdisjoint(map(id, own)):
+        raise OptionError(
+            f"fit: the optimizer holds {len(held)} parameters, and none of them is among the model's {len(own)}: it "
+            f"was made for another model (or for this one, before that was made anew); make one with model.parameters()"
+        )
+
+
+def _held(optimizer: Any) -> set[int]:
+    """The parameters that an optimizer moves, by id; none if it does not say."""
+    return {id(p) for group in getattr(optimizer, "groups", ()) for p in group["params"]}
+
+
 def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     """All guards of this file; returns the loss at the start, in evaluation mode."""
     batch_of_one(run, loader)
+    left_out(run.model, run.optimizer)
     x, y = sample(loader, SAMPLES)
+    wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
     run.model.eval()
@@ -59,6 +76,30 @@ def batch_of_one(run: Run, loader: Loader) -> None:
         )
         raise ShapeError(
             f"MDL009: {what} one sample, which has no variance for {layer!r} to normalise by: give fit {fix}"
+        )
+
+
+def left_out(model: nn.Module, optimizer: Any) -> None:
+    """MDL014: parameters that want a gradient, and that the optimizer does not hold."""
+    held = _held(optimizer)
+    lacking = [name for name, p in model.named_parameters() if p.requires_grad and id(p) not in held]
+    if held and lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        warn(
+            "MDL014",
+            f"the optimizer does not hold {', '.join(lacking[:3])}{more}, so training leaves them as they are: make "
+            f"it with model.parameters(); if that is meant, say so by p.requires_grad = False, which saves time",
+        )
+
+
+def wider_inputs(model: nn.Module, x: Array) -> None:
+    """MDL013: inputs of a wider dtype than all parameters make everything be computed in that."""
+    widest = max((p.dtype for p in model.parameters()), key=lambda dtype: dtype.itemsize, default=x.dtype)
+    if x.dtype.kind == "f" and x.dtype.itemsize > widest.itemsize:
+        warn(
+            "MDL013",
+            f"the inputs are {x.dtype} and the model is {widest}, so all is computed in {x.dtype}, in about twice the "
+            f"time, and none of the gain is kept: give fit inputs.astype(np.{widest})",
         )
 
 
