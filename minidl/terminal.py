@@ -1,0 +1,70 @@
+"""What goes to the terminal: text only, whatever a file name or a file holds, and in any encoding."""
+
+import codecs
+import contextlib
+import re
+import sys
+import unicodedata
+
+# What a terminal obeys instead of showing it: control characters, marks that turn the direction of writing, and the
+# halves of characters that stand in file names for bytes that are no text.
+_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_SPELLED = {"←": "<-", "→": "->", "·": "*", "×": "x", "√": "sqrt", "–": "-", "—": "-", "−": "-", "…": "..."} | {
+    "✓": "ok", "✗": "no", "≈": "~", "≤": "<=", "≥": ">=", "’": "'", "‘": "'", "“": '"', "”": '"', "‖": "|", "│": "|",
+}  # fmt: skip
+
+
+def printable(text: object, lines: bool = False) -> str:
+    r"""`text`, its control characters written out, as in ``\x1b``; `lines` leaves it its newlines.
+
+    For what comes from outside, a file's name above all, before it becomes part of a message.
+    """
+    return _OBEYED.sub(lambda found: found[0] if lines and found[0] == "\n" else _escaped(found[0]), str(text))
+
+
+def tell(text: str, error: bool = False) -> None:
+    """Print `text` to standard output (`error`: standard error), if there is still someone to read it.
+
+    Without control characters, and in the letters that the stream's encoding has. A stream that is closed, was never
+    there, or leads to a full disk ends no training.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if stream is None:
+        return
+    text = printable(text, lines=True)
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+        try:
+            print(text, file=stream, flush=True)
+        except UnicodeEncodeError as failed:
+            print(text.encode(failed.encoding, "minidl.spelled").decode(failed.encoding), file=stream, flush=True)
+
+
+def spell_what_has_no_letter() -> None:
+    """Let both standard streams spell out what their encoding has no letter for: θ as theta, ← as <-."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="minidl.spelled")
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """What stands for the characters that could not be encoded: Greek letters by name, others in ASCII, or "?"."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_in_ascii, error.object[error.start : error.end])), error.end
+
+
+def _in_ascii(character: str) -> str:
+    if character in _SPELLED:
+        return _SPELLED[character]
+    name = unicodedata.name(character, "")
+    if name.startswith("GREEK"):
+        return name.split(" WITH ")[0].rpartition(" ")[2].lower()
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()  # é as e, ² as 2
+    return plain or "?"
+
+
+codecs.register_error("minidl.spelled", _spelled)
