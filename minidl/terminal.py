@@ -1,7 +1,7 @@
 """What goes to the terminal: text only, whatever a file name or a file holds, and in any encoding."""
 
 import codecs
-import contextlib
+import os
 import re
 import sys
 import unicodedata
@@ -23,20 +23,26 @@ def printable(text: object, lines: bool = False) -> str:
 
 
 def tell(text: str, error: bool = False) -> None:
-    """Print `text` to standard output (`error`: standard error), if there is still someone to read it.
+    """Print `text` to standard output (`error`: standard error), without control characters.
 
-    Without control characters, and in the letters that the stream's encoding has. A stream that is closed, was never
-    there, or leads to a full disk ends no training.
+    In the letters that the stream's encoding has; nowhere, if the stream is closed or was never there. Raises
+    ``OSError`` if its reader has gone or its disk is full.
     """
     stream = sys.stderr if error else sys.stdout
-    if stream is None:
+    if stream is None or stream.closed:
         return
     text = printable(text, lines=True)
-    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
-        try:
-            print(text, file=stream, flush=True)
-        except UnicodeEncodeError as failed:
-            print(text.encode(failed.encoding, "minidl.spelled").decode(failed.encoding), file=stream, flush=True)
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError as failed:
+        print(text.encode(failed.encoding, "minidl.spelled").decode(failed.encoding), file=stream, flush=True)
+
+
+def attach_missing_streams() -> None:
+    """Let standard streams that were closed lead nowhere, so that no file takes their number and nobody meets None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for as long as Python runs)
 
 
 def spell_what_has_no_letter() -> None:
