@@ -91,8 +91,13 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     given = [p.opts[0] for p in context.command.params if _was_given(context, p) and p.name != "resume"]
     if given:
         raise OptionError(f"--resume takes every option from {resume / 'config.json'}: leave out {', '.join(given)}")
+    resume_run(resume, _readers(context))
+
+
+def _readers(context: click.Context) -> dict[str, Callable[[str | None], Any]]:
+    """What each option of ``minidl train`` makes of its text, by the name that it has in config.json."""
     kept = [option for option in context.command.params if option.name not in ("resume", "output")]
-    resume_run(resume, {str(o.name).removesuffix("_name"): partial(_read, context, o) for o in kept})
+    return {str(option.name).removesuffix("_name"): partial(_read, context, option) for option in kept}
 
 
 def _read(context: click.Context, option: click.Parameter, text: str | None) -> Any:

@@ -14,7 +14,16 @@ else:  # before click 8.4 it took no argument
 _WIDEST, _DEEPEST = 1_000_000, 100  # hidden layers beyond this are a slip of the finger
 
 
-class Whole(_Type):
+class _Kind(_Type):
+    """A kind of values."""
+
+    def refuse(self, value: Any, allowed: str, param: Any, ctx: Any) -> None:
+        """Fail, with the beginning of the `value`, and what is `allowed`."""
+        text = repr(value)
+        self.fail(f"{text if len(text) <= 60 else f'{text[:57]}...'}: {allowed}", param, ctx)
+
+
+class Whole(_Kind):
     """An integer from `least` on, up to `most` if that is given."""
 
     name = "N"
@@ -27,11 +36,11 @@ class Whole(_Type):
         number = _integer(value)
         if number is None or number < self.least or (self.most is not None and number > self.most):
             bounds = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
-            self.fail(f"{value!r}: give an integer {bounds}", param, ctx)
+            self.refuse(value, f"give an integer {bounds}", param, ctx)
         return number
 
 
-class Rate(_Type):
+class Rate(_Kind):
     """A learning rate."""
 
     name = "X"
@@ -40,11 +49,11 @@ class Rate(_Type):
         """The float that `value` spells."""
         number = _float(value)
         if not 0 <= number < math.inf:
-            self.fail(f"{value!r}: give a finite number of at least 0, such as 0.001", param, ctx)
+            self.refuse(value, "give a finite number of at least 0, such as 0.001", param, ctx)
         return number
 
 
-class Share(_Type):
+class Share(_Kind):
     """A part of a whole, from 0 on but not all of it."""
 
     name = "X"
@@ -53,11 +62,11 @@ class Share(_Type):
         """The float that `value` spells."""
         number = _float(value)
         if not 0 <= number < 1:
-            self.fail(f"{value!r}: give a number from 0 up to, but not including, 1", param, ctx)
+            self.refuse(value, "give a number from 0 up to, but not including, 1", param, ctx)
         return number
 
 
-class Sizes(_Type):
+class Sizes(_Kind):
     """Hidden layer sizes, such as 256,128."""
 
     name = "N,N,..."
@@ -69,14 +78,16 @@ class Sizes(_Type):
         if value == "none":
             return ()
         sizes = tuple(_integer(size) or 0 for size in value.split(",", _DEEPEST))
+        if len(sizes) > _DEEPEST:
+            self.refuse(value, f"at most {_DEEPEST} hidden layers", param, ctx)
         if min(sizes) < 1:
-            self.fail(f"{value!r}: give sizes of hidden layers of at least 1, such as 256,128, or none", param, ctx)
-        if max(sizes) > _WIDEST or len(sizes) > _DEEPEST:
-            self.fail(f"{value!r}: at most {_DEEPEST} hidden layers of at most {_WIDEST:,} units each", param, ctx)
+            self.refuse(value, "give sizes of hidden layers of at least 1, such as 256,128, or none", param, ctx)
+        if max(sizes) > _WIDEST:
+            self.refuse(value, f"at most {_WIDEST:,} units in a hidden layer", param, ctx)
         return sizes
 
 
-class BatchSize(_Type):
+class BatchSize(_Kind):
     """A positive integer, or "full"."""
 
     name = "N|full"
@@ -87,13 +98,16 @@ class BatchSize(_Type):
             return value
         size = _integer(value)
         if size is None or size < 1:
-            self.fail(
-                f"{value!r}: give a number of samples of at least 1 (1 is SGD), or full (gradient descent)", param, ctx
+            self.refuse(
+                value,
+                "give a number of samples of at least 1 (1 is SGD), or full (gradient descent)",
+                param,
+                ctx,
             )
         return size
 
 
-class Checked(_Type):
+class Checked(_Kind):
     """Text that a function of minidl's takes, or refuses with an `OptionError`."""
 
     def __init__(self, name: str, check: Callable[[str], Any]) -> None:

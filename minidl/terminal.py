@@ -9,8 +9,11 @@ import unicodedata
 # What a terminal obeys instead of showing it: control characters, marks that turn the direction of writing, and the
 # halves of characters that stand in file names for bytes that are no text.
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_SPELLED = {"←": "<-", "→": "->", "·": "*", "×": "x", "√": "sqrt", "–": "-", "—": "-", "−": "-", "…": "..."} | {
-    "✓": "ok", "✗": "no", "≈": "~", "≤": "<=", "≥": ">=", "’": "'", "‘": "'", "“": '"', "”": '"', "‖": "|", "│": "|",
+_SPELLED = {  # in ASCII; Greek letters go by their names, and letters with accents go without
+    "←": "<-", "→": "->", "≈": "~", "≤": "<=", "≥": ">=", "±": "+-", "×": "x", "·": "*", "⊙": "*", "√": "sqrt ",
+    "–": "-", "—": "-", "−": "-", "…": "...", "⋯": "...", "‖": "|", "│": "|", "′": "'", "’": "'", "‘": "'", "“": '"',
+    "”": '"', "✓": "ok", "✗": "no", "∞": "inf", "∇": "grad ", "∂": "d", "∈": "in", "½": "1/2", "µ": "u", "°": " deg",
+    "\N{COMBINING CIRCUMFLEX ACCENT}": "_hat", "\N{COMBINING TILDE}": "~",
 }  # fmt: skip
 
 
@@ -57,7 +60,7 @@ def _escaped(character: str) -> str:
 
 
 def _spelled(error: UnicodeError) -> tuple[str, int]:
-    """What stands for the characters that could not be encoded: Greek letters by name, others in ASCII, or "?"."""
+    """What stands for the characters that could not be encoded."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(_in_ascii, error.object[error.start : error.end])), error.end
@@ -68,9 +71,10 @@ def _in_ascii(character: str) -> str:
         return _SPELLED[character]
     name = unicodedata.name(character, "")
     if name.startswith("GREEK"):
-        return name.split(" WITH ")[0].rpartition(" ")[2].lower()
-    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()  # é as e, ² as 2
-    return plain or "?"
+        letter = name.partition(" WITH ")[0].split()[-1]
+        return letter.capitalize() if "CAPITAL" in name else letter.lower()
+    plain = "".join(c if c.isascii() else _SPELLED.get(c, "") for c in unicodedata.normalize("NFKD", character))
+    return ("^" * name.startswith(("SUPERSCRIPT", "MODIFIER")) + plain) if plain else "?"
 
 
 codecs.register_error("minidl.spelled", _spelled)
