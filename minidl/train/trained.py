@@ -72,7 +72,7 @@ def predict_images(images: Iterable[Path], path: Path | None) -> bool:
 
 def _outputs(model: nn.Module, x: np.ndarray, file: Path) -> np.ndarray:
     """What `model` makes of one sample: (1, C), finite. Raises `ShapeError` and `NonFiniteError`."""
-    with recording(False):
+    with recording(False), np.errstate(all="ignore"):  # what is not finite is said below
         y = model(x)
     outputs = np.asarray(y.numpy() if hasattr(y, "numpy") else y)
     if outputs.ndim != 2 or not outputs.shape[1]:
