@@ -92,4 +92,4 @@ def _elements(element: str | None) -> list[tuple[str, tuple[int, ...]]] | None:
     try:
         return [(name, tuple(int(number) for number in index.split(",")))]
     except ValueError as error:
-        raise OptionError(f"--element {element!r}: write PARAMETER:INDEX, such as {name}:0") from error
+        raise OptionError(f"--element {element!r}: write PARAMETER:INDEX, such as {name}:0 or {name}:3,7") from error
