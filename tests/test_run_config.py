@@ -209,6 +209,21 @@ def test_a_folder_with_anything_else_in_it_is_refused(inside, tmp_path):
     assert (tmp_path / "run" / inside).read_text() == "mine"
 
 
+def test_a_process_that_comes_second_by_a_hair_leaves_the_first_ones_options(tmp_path, monkeypatch):
+    taken = folders.locked
+
+    @contextlib.contextmanager
+    def after_another(folder):
+        (tmp_path / "run/config.json").write_text("the first one's")
+        with taken(folder):
+            yield
+
+    monkeypatch.setattr(folders, "locked", after_another)
+    with pytest.raises(MinidlError, match="exists already and is not an empty folder"):
+        folders.begin(tmp_path / "run", "digits", {})
+    assert (tmp_path / "run/config.json").read_text() == "the first one's"
+
+
 def test_of_many_processes_that_ask_for_one_folder_exactly_one_gets_it(place):
     command = [sys.executable, "-m", "minidl", "train", *OPTIONS, "--output"]
     for name in ("contested", None):

@@ -179,6 +179,24 @@ def test_a_training_with_closed_streams_leaves_all_its_files(closed, tmp_path):
     assert (tmp_path / "run/config.json").read_text().startswith("{\n")
 
 
+@pytest.mark.parametrize(
+    "arguments", ["explain --problem note-a --steps 2", "reproduce", "predict x.png --model .", "--help"]
+)
+def test_every_command_runs_with_closed_streams(arguments, tmp_path):
+    line = f"{sys.executable} -m minidl {arguments} 2>errors >&-"
+    code = subprocess.run(line, shell=True, cwd=tmp_path, timeout=120).returncode
+    assert "Traceback" not in (tmp_path / "errors").read_text()
+    assert code == (1 if "predict" in arguments else 0)
+
+
+def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
+    program = "import os, stat, sys; from minidl.cli import main; main(['explain', '--steps', '1'], standalone_mode=False); " \
+              "file = open('mine', 'w'); sys.stderr.write(str(file.fileno() > 2 and stat.S_ISCHR(os.fstat(1).st_mode)))"  # fmt: skip
+    line = f'{sys.executable} -c "{program}" >&-'
+    result = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.stderr == "True"
+
+
 # Ctrl-C before anything has begun
 
 
