@@ -3,6 +3,9 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
+
+# isort: split
 from . import backend, errors, nn, ops
 from .backend import seed, use_backend
 from .debug import debug

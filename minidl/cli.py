@@ -1,54 +1,18 @@
 """The command ``minidl``: train, evaluate, predict, explain, reproduce, info."""
 
-import os
 import sys
-import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import __version__
-from .errors import MinidlError, OptionError
-
-
-class Group(click.Group):
-    """A click group that shows errors and warnings in one line, without a traceback (--debug shows it)."""
-
-    def invoke(self, context: click.Context) -> Any:
-        """Run the command; exit with 1 and one line where minidl or the system refuses, with 130 after Ctrl-C."""
-        debug = context.params.get("debug")
-        if not debug:
-            warnings.showwarning = _show_warning
-        try:
-            return super().invoke(context)
-        except KeyboardInterrupt:
-            context.exit(130)
-        except BrokenPipeError:  # whoever read what is printed has gone, as head and less do
-            _forget_output()
-            context.exit(141)
-        except MinidlError as error:
-            if debug:
-                raise
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if debug:
-                raise
-            _forget_output()
-            raise click.ClickException(f"{error.filename or 'standard output'}: {error.strerror}") from error
-
-
-def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
-    click.echo(f"Warning: {message}", err=True)
-
-
-def _forget_output() -> None:
-    """Let what could not be printed go nowhere, or Python would try again at its end, and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+from .console import Group
+from .errors import OptionError
+from .options import PERIOD, RULE, BatchSize, Rate, Share, Sizes, Whole
+from .terminal import tell
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -56,46 +20,6 @@ def _forget_output() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Train small neural networks on MNIST and its relatives, and use them."""
-
-
-class Sizes(click.ParamType[Any]):
-    """Hidden layer sizes, such as 256,128."""
-
-    name = "N,N,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The sizes as a tuple of ints; none at all for "none"."""
-        if not isinstance(value, str):
-            return value
-        if value == "none":
-            return ()
-        try:
-            sizes = tuple(int(size) for size in value.split(","))
-        except ValueError:
-            sizes = (0,)
-        if min(sizes) < 1:
-            self.fail(f"{value!r}: give sizes of hidden layers of at least 1, such as 256,128, or none", param, ctx)
-        return sizes
-
-
-class BatchSize(click.ParamType[Any]):
-    """A positive integer, or "full"."""
-
-    name = "N|full"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """An int, or the word."""
-        if value == "full":
-            return value
-        try:
-            size = int(value)
-        except ValueError:
-            size = 0
-        if size < 1:
-            self.fail(
-                f"{value!r}: give a number of samples of at least 1 (1 is SGD), or full (gradient descent)", param, ctx
-            )
-        return size
 
 
 def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,24 +38,26 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     "--batch-norm", type=click.Choice(["none", "before", "after"]), default="none",
     help="BatchNorm in each hidden layer, before or after its activation.",
 )  # fmt: skip
+@click.option("--dropout", type=Share(), default=0.0, help="Share dropped behind each hidden layer.")
 @click.option(
-    "--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share dropped behind each hidden layer."
+    "--optimizer",
+    "optimizer_name",
+    type=RULE,
+    default="adam",
+    help="A rule's name, in any case: sgd, momentum, adam, ...",
 )
-@click.option(
-    "--optimizer", "optimizer_name", default="adam", help="A rule's name, in any case: sgd, momentum, adam, ..."
-)
-@click.option("--lr", type=float, default=None, help="Learning rate to start from.  [default: the rule's own]")
+@click.option("--lr", type=Rate(), default=None, help="Learning rate to start from.  [default: the rule's own]")
 @click.option(
     "--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="cosine",
     help="How the learning rate falls over the run: not, to a hundredth, or to 0.",
 )  # fmt: skip
 @click.option("--batch-size", type=BatchSize(), default="128")
-@click.option("--epochs", type=click.IntRange(min=0), default=6)
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same machine: the same model.")
-@click.option("--validation", type=click.IntRange(min=0), default=5000, help="Samples held out of the training set.")
+@click.option("--epochs", type=Whole(0), default=6)
+@click.option("--seed", type=Whole(0), default=0, help="Same seed, same machine: the same model.")
+@click.option("--validation", type=Whole(0), default=5000, help="Samples held out of the training set.")
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=Whole(1),
     default=None,
     help="How many may share the work.  [default: 2, more if products are large]",
 )
@@ -146,8 +72,8 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--checkpoint-every",
+    type=PERIOD,
     default="10 s",
-    metavar="N steps|epochs|s",
     help="How often the run is saved; in any case at its end, and when a signal stops it.",
 )
 @click.option(
@@ -165,7 +91,23 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     given = [p.opts[0] for p in context.command.params if _was_given(context, p) and p.name != "resume"]
     if given:
         raise OptionError(f"--resume takes every option from {resume / 'config.json'}: leave out {', '.join(given)}")
-    resume_run(resume)
+    resume_run(resume, _readers(context))
+
+
+def _readers(context: click.Context) -> dict[str, Callable[[str | None], Any]]:
+    """What each option of ``minidl train`` makes of its text, by the name that it has in config.json."""
+    kept = [option for option in context.command.params if option.name not in ("resume", "output")]
+    return {str(option.name).removesuffix("_name"): partial(_read, context, option) for option in kept}
+
+
+def _read(context: click.Context, option: click.Parameter, text: str | None) -> Any:
+    """What `option` makes of its `text`, as if that had been typed. Raises `OptionError`."""
+    if text is None and option.default is not None:
+        raise OptionError(f"null: leave it at such as {option.default!r}")
+    try:
+        return None if text is None else option.type.convert(text, option, context)
+    except click.BadParameter as error:
+        raise OptionError(error.message) from error
 
 
 def _was_given(context: click.Context, parameter: click.Parameter) -> bool:
@@ -179,7 +121,7 @@ def _was_given(context: click.Context, parameter: click.Parameter) -> bool:
 )
 def evaluate(dataset: str, model: Path | None) -> None:
     """Show the loss and accuracy of a trained model on a test set."""
-    from .train.run import evaluate_run
+    from .train.trained import evaluate_run
 
     evaluate_run(dataset, model)
 
@@ -191,25 +133,26 @@ def evaluate(dataset: str, model: Path | None) -> None:
 )
 def predict(images: tuple[Path, ...], model: Path | None) -> None:
     """Say which digit each picture shows: centred as MNIST's are, whatever its size and colours."""
-    from .train.run import predict_images
+    from .train.trained import predict_images
 
-    predict_images(images, model)
+    if not predict_images(images, model):
+        sys.exit(1)
 
 
 @main.command()
 @click.option("--problem", type=click.Choice(["mnist", "note-a"]), default="mnist",
               help="A small network on MNIST, or f(x) = 0.1·x1² + 2·x2² from (-5, -2).")  # fmt: skip
-@click.option("--optimizer", "optimizer_name", default="adam", help="A rule's name, in any case.")
-@click.option("--lr", type=float, default=None, help="Learning rate.  [default: the rule's own]")
+@click.option("--optimizer", "optimizer_name", type=RULE, default="adam", help="A rule's name, in any case.")
+@click.option("--lr", type=Rate(), default=None, help="Learning rate.  [default: the rule's own]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
-@click.option("--steps", type=click.IntRange(1, 400), default=10, help="Steps to train.")
-@click.option("--at", type=click.IntRange(min=1), default=None, help="The step to explain.  [default: the last]")
+@click.option("--steps", type=Whole(1, 400), default=10, help="Steps to train.")
+@click.option("--at", type=Whole(1), default=None, help="The step to explain.  [default: the last]")
 @click.option("--element", default=None, metavar="PARAMETER:INDEX",
               help="Such as layers.2.weight:3,7 or x:0.  [default: where the first gradient is largest]")  # fmt: skip
 @click.option("--letters", type=click.Choice(["code", "A", "B"]), default="code", help="The code's names, or a note's.")
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
 @click.option("--format", "notation", type=click.Choice(["text", "latex", "mathml"]), default="text")
-@click.option("--seed", type=click.IntRange(min=0), default=0)
+@click.option("--seed", type=Whole(0), default=0)
 def explain(**options: Any) -> None:
     """Show one step of an optimizer, number by number, and say why a weight moved by that much."""
     from .teach.trial import explain_run
@@ -228,7 +171,7 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
     if names:
         notes.reproduce(names, quick, output)
     else:
-        print(notes.listing())
+        tell(notes.listing())
 
 
 @main.command()

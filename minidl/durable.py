@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WriteError
+from .terminal import printable
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -29,7 +30,9 @@ def write_durably(path: str | Path, *pieces: Any, mode: int = 0o666) -> None:
         os.replace(written, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written ({error.strerror}): what was there before is kept") from error
+        raise WriteError(
+            f"{printable(path)}: cannot be written ({error.strerror}): what was there before is kept"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             written.unlink()

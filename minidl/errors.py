@@ -70,5 +70,11 @@ class MissingExtraError(MinidlError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
 
+class UnknownNameError(MinidlError, KeyError):
+    """A name that is not among those that are there; the message lists them."""
+
+    __str__ = Exception.__str__  # ``KeyError`` would show the message as it is written in Python
+
+
 class GuardWarning(UserWarning):
     """A likely mistake that raises nothing by itself; the message begins with its code, see docs/guards.md."""

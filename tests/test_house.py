@@ -14,7 +14,20 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = [
-    {"errors", "backend", "signature", "threads", "denormals", "overrides", "durable"},
+    {
+        "errors",
+        "arrays",
+        "backend",
+        "signature",
+        "threads",
+        "denormals",
+        "early",
+        "terminal",
+        "files",
+        "extras",
+        "overrides",
+        "durable",
+    },
     {"autograd", "sweep", "fusable", "guards"},
     {"ops"},
     {"tensor", "transforms"},
@@ -23,7 +36,7 @@ LAYERS = [
     {"kernels", "compile"},
     {"train"},
     {"teach"},
-    {"cli"},
+    {"cli", "console", "options", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 APART = {"nn", "optim", "data"}  # on one level, yet strangers to each other

@@ -275,3 +275,12 @@ def test_a_wrong_option_is_one_line(arguments, message):
     printed = command(*arguments, code=1)
     assert message in printed
     assert "Traceback" not in printed
+
+
+def test_an_element_that_is_not_there_is_told_by_its_parameters_name():
+    result = subprocess.run(
+        [sys.executable, "-m", "minidl", "explain", "--element", "layers.0.weight:1,99999", "--steps", "1"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr == "Error: ledger: layers.0.weight, of shape (784, 32), has no element (1, 99999)\n"

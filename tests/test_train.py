@@ -10,8 +10,8 @@ import pytest
 import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
-from minidl.errors import DataError, OptionError, StateError
-from minidl.train import Callback, evaluate, fit
+from minidl.errors import DataError, MinidlError, OptionError, StateError
+from minidl.train import Callback, History, evaluate, fit
 
 
 @pytest.fixture(scope="module")
@@ -246,3 +246,21 @@ def test_what_is_no_model_is_refused_by_name(tmp_path):
     (tmp_path / "m").write_bytes((tmp_path / "m").read_bytes()[:-10])
     with pytest.raises(DataError, match="m: damaged or cut short"):
         minidl.load(tmp_path / "m")
+
+
+def test_a_name_that_no_epoch_has_is_an_error_that_lists_those_that_are_there():
+    history = History(
+        [
+            {"epoch": 1, "loss": 0.5, "validation_loss": 0.4},
+            {"epoch": 2, "loss": 0.3, "validation_loss": 0.2, "skipped": 1},
+        ]
+    )
+    assert history["loss"] == [0.5, 0.3]
+    assert history["skipped"] == [None, 1]
+    assert History()["loss"] == []
+    with pytest.raises(KeyError) as error:
+        history["val_loss"]
+    assert str(error.value) == (
+        "history: no epoch has 'val_loss'; there are epoch, loss, validation_loss, skipped; did you mean 'validation_loss'?"
+    )
+    assert isinstance(error.value, MinidlError)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..files import open_regular
+from ..terminal import printable
 from .dataset import Dataset
 from .places import first_that_holds
 
@@ -43,11 +45,12 @@ def cifar10(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Datase
 
 def _read(path: Path) -> np.ndarray:
     """The records of one file: a byte for the label, then 3072 for the pixels."""
-    content = np.fromfile(path, np.uint8)
+    with open_regular(path) as file:
+        content = np.fromfile(file, np.uint8)
     if content.size == 0 or content.size % (1 + _PIXELS):
         raise DataError(
-            f"{path}: expected records of {1 + _PIXELS} bytes (a label, then {_PIXELS} pixels), found {content.size} "
-            f"bytes, {content.size % (1 + _PIXELS)} too many for whole records"
+            f"{printable(path)}: expected records of {1 + _PIXELS} bytes (a label, then {_PIXELS} pixels), "
+            f"found {content.size} bytes, {content.size % (1 + _PIXELS)} too many for whole records"
         )
     return content.reshape(-1, 1 + _PIXELS)
 

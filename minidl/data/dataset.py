@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import as_array, on_device
 from ..backend import to_numpy
-from ..errors import DataError, LabelError, OptionError
+from ..errors import DataError, DTypeError, LabelError, OptionError
 
 _MOST_NAMES = 1 << 16  # a wild label must not have 4 billion class names made up for it
 
@@ -16,9 +17,10 @@ class Dataset:
     """N labelled samples: ``dataset.inputs[i]`` belongs to ``dataset.labels[i]``.
 
     Args:
-        inputs: (N, ...) array, or a list (then float32). uint8 means pixels, 0 to 255: a
+        inputs: (N, ...) array of one dtype, of NumPy, a GPU, pandas, h5py, ...; or rows that have no
+            dtype in common, such as lists or a DataFrame (then float32). uint8 means pixels, 0 to 255: a
             `Loader` scales them to [0, 1].
-        labels: (N,) integers in 0 ... C - 1.
+        labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series.
         name: what messages call it.
         shape: the shape of one sample; that of ``inputs[0]`` if not given.
         classes: the C class names; "0", "1", ... up to the largest label if not given.
@@ -32,7 +34,8 @@ class Dataset:
         name: string.
 
     Raises `DataError` if `inputs`, `labels` and `shape` do not fit together, `LabelError` for
-    labels that are not (N,) integers or not in 0 ... C - 1.
+    labels that are not (N,) integers or not in 0 ... C - 1, `DTypeError` for what is no array of
+    numbers: sparse, masked or of objects.
     """
 
     def __init__(
@@ -44,12 +47,11 @@ class Dataset:
         shape: Sequence[int] | None = None,
         classes: Sequence[str] | None = None,
     ) -> None:
-        inputs = to_numpy(inputs) if hasattr(inputs, "dtype") else np.asarray(inputs, np.float32)
-        labels = to_numpy(labels)
+        inputs, labels = _inputs(inputs, name), _array(labels, f"{name}: labels")
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise LabelError(
                 f"{name}: labels: expected integers of shape (N,), got {labels.dtype} of shape {labels.shape}"
-                + ("; if they are one-hot: labels.argmax(axis=1)" if labels.ndim == 2 else "")
+                f"{_remedy(labels)}"
             )
         if inputs.ndim == 0 or len(inputs) != len(labels):
             raise DataError(
@@ -62,7 +64,7 @@ class Dataset:
             raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
         self.inputs: np.ndarray = inputs.reshape(len(inputs), math.prod(self.shape))
         self.labels: np.ndarray = labels
-        self.classes = _made_up_classes(name, labels) if classes is None else tuple(classes)
+        self.classes = _made_up_classes(name, labels) if classes is None else tuple(map(str, classes))
         _check_range(name, labels, len(self.classes))
 
     def __len__(self) -> int:
@@ -73,7 +75,8 @@ class Dataset:
 
         Raises `OptionError` for anything else, ``IndexError`` for a sample that is not there.
         """
-        rows = index if isinstance(index, slice) else np.asarray(index)
+        rows = index if isinstance(index, slice) else _array(index, f"{self.name}: index")
+        rows = rows.astype(int) if isinstance(rows, np.ndarray) and not rows.size else rows  # of [], which are floats
         if isinstance(rows, np.ndarray) and rows.ndim != 1:
             raise OptionError(
                 f"{self.name}: index with a slice or a one-dimensional array of integers, got {index!r}; "
@@ -84,6 +87,36 @@ class Dataset:
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape)) or "1"
         return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {len(self.classes)} classes>"
+
+
+def _inputs(values: Any, name: str) -> np.ndarray:
+    """The inputs as one array: in their own dtype, if they have one, else as float32."""
+    inputs = _array(values, f"{name}: inputs")
+    if inputs.dtype.kind not in "biufc":
+        raise DTypeError(f"{name}: inputs: expected numbers, got {inputs.dtype} of shape {inputs.shape}")
+    own = str(getattr(values, "dtype", "object"))
+    return inputs if own != "object" else inputs.astype(np.float32, copy=False)
+
+
+def _array(values: Any, where: str) -> np.ndarray:
+    """`values` as a NumPy array, whatever they are: a Tensor's or a GPU's too. Raises `DTypeError`."""
+    there = hasattr(values, "numpy") or on_device(type(values))
+    try:
+        array = to_numpy(values) if there else as_array(values, where)
+        return as_array(array.tolist(), where) if array.dtype == object else array
+    except ValueError as error:  # rows of several lengths
+        raise DTypeError(f"{where}: {error}") from error
+
+
+def _remedy(labels: np.ndarray) -> str:
+    """What to do about labels of another kind."""
+    if labels.ndim == 2:
+        return (
+            "; a single column: labels.ravel()" if 1 in labels.shape else "; if they are one-hot: labels.argmax(axis=1)"
+        )
+    if labels.dtype.kind in "US":
+        return "; if they are names: classes, labels = np.unique(labels, return_inverse=True)"
+    return ""
 
 
 def _made_up_classes(name: str, labels: np.ndarray) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ from itertools import chain
 import numpy as np
 
 from ..errors import DataError
+from ..files import open_regular
+from ..terminal import printable
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 64  # NumPy 2's own limit
@@ -42,18 +44,20 @@ def read_idx(path: str | os.PathLike[str], *, sha256: str | None = None) -> np.n
     after the array ends, or has another digest. The message names file, field, offset (in a
     compressed file: that of the decompressed byte), what was expected, and what was found.
     """
+    name, full_name = printable(os.fspath(path)), printable(os.path.abspath(path))
     try:
-        file = open(path, "rb")  # noqa: SIM115 (only the opening belongs in the try)
+        file = open_regular(path)
     except (OSError, ValueError) as error:  # ValueError: a path with a null character in it
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{os.path.abspath(path)}: cannot be opened: {reason}") from error
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{full_name}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     with file:
         try:
-            header, array = _parse(os.fspath(path), _pieces(file), os.fstat(file.fileno()).st_size)
+            header, array = _parse(name, _pieces(file, name), os.fstat(file.fileno()).st_size)
         except OSError as error:
-            raise DataError(f"{os.path.abspath(path)}: cannot be read: {error.strerror}") from error
+            raise DataError(f"{full_name}: cannot be read: {error.strerror}") from error
     if sha256 is not None:
-        _check_digest(os.fspath(path), header, array, sha256)
+        _check_digest(name, header, array, sha256)
     return array if array.dtype.isnative else array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
 
 
@@ -117,17 +121,17 @@ def _gather(pieces: Iterator[bytes], size: int, size_hint: int) -> tuple[np.ndar
     return body[:have], False
 
 
-def _pieces(file: io.BufferedReader) -> Iterator[bytes]:
+def _pieces(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     """The decompressed bytes of `file`, at most `_PIECE` of them at a time, none of them empty."""
     start = file.peek(6)
     if start.startswith(b"\x1f\x8b"):
-        return _gzip_pieces(file)
+        return _gzip_pieces(file, name)
     if start.startswith(b"\xfd7zXZ\0"):
-        return _xz_pieces(file)
+        return _xz_pieces(file, name)
     return iter(lambda: file.read(_PIECE), b"")
 
 
-def _gzip_pieces(file: io.BufferedReader) -> Iterator[bytes]:
+def _gzip_pieces(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     import gzip
     import zlib
 
@@ -135,10 +139,10 @@ def _gzip_pieces(file: io.BufferedReader) -> Iterator[bytes]:
         with gzip.GzipFile(fileobj=file) as stream:
             yield from iter(lambda: stream.read(_PIECE), b"")
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(file, "gzip", error) from error
+        raise _damaged(file, name, "gzip", error) from error
 
 
-def _xz_pieces(file: io.BufferedReader) -> Iterator[bytes]:
+def _xz_pieces(file: io.BufferedReader, name: str) -> Iterator[bytes]:
     # lzma.LZMAFile sets no limit to the memory that a file can ask for (up to 4 GiB).
     import lzma
 
@@ -159,12 +163,12 @@ def _xz_pieces(file: io.BufferedReader) -> Iterator[bytes]:
             while not rest and (block := file.read(_PIECE)):
                 rest = block.lstrip(b"\0")
     except (EOFError, lzma.LZMAError) as error:
-        raise _damaged(file, "xz", error) from error
+        raise _damaged(file, name, "xz", error) from error
 
 
-def _damaged(file: io.BufferedReader, kind: str, error: Exception) -> DataError:
+def _damaged(file: io.BufferedReader, name: str, kind: str, error: Exception) -> DataError:
     return DataError(
-        f"{file.name}: {kind} data at or before byte {file.tell()} of the compressed file: "
+        f"{name}: {kind} data at or before byte {file.tell()} of the compressed file: "
         f"expected an undamaged, complete {kind} stream, found: {error}"
     )
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, OptionError
+from ..files import read_text
+from ..terminal import printable
 from .dataset import Dataset
 from .places import first_that_holds
 
@@ -20,6 +22,7 @@ _ORIGIN = (
     "download the “Large Movie Review Dataset v1.0” (aclImdb_v1.tar.gz) from the page of Andrew Maas at Stanford "
     "University (ai.stanford.edu/~amaas/data/sentiment) and unpack it"
 )
+_LONGEST = 1 << 20  # bytes of a review, far more than any has
 _WORD = re.compile(r"[a-z0-9']+")
 
 
@@ -52,15 +55,17 @@ def imdb(path: str | os.PathLike[str] | None = None, words: int = 8000) -> tuple
 def _files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("*.txt"))
     if not files:
-        raise DataError(f"{folder}: holds no review: expected text files such as 0_9.txt")
+        raise DataError(f"{printable(folder)}: holds no review: expected text files such as 0_9.txt")
     return files
 
 
 def _words(file: Path) -> list[str]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file, _LONGEST)
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from error
+        raise DataError(
+            f"{printable(file)}: not UTF-8: byte {error.start} is {error.object[error.start]:#04x}"
+        ) from error
     return _WORD.findall(text.lower().replace("<br />", " "))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..terminal import printable
 from .dataset import Dataset
 from .idx import read_idx
 
@@ -91,6 +92,7 @@ def _load(
     name: str, places: list[Path], classes: Sequence[str] | None, sha256: Mapping[str, str], remedy: str = ""
 ) -> tuple[Dataset, Dataset]:
     """Both halves from the first of `places` that holds all four files."""
+    name = printable(name)
     looked = []
     for folder in places:
         found = _find(folder)
@@ -98,7 +100,7 @@ def _load(
             train = _half(f"{name} train", found, "train", classes, sha256)
             return train, _half(f"{name} test", found, "t10k", train.classes, sha256)
         lacking = ", ".join(file for file in _NAMES if file not in found)
-        looked.append(f"  {folder}: " + (f"lacks {lacking}" if folder.is_dir() else "no such folder"))
+        looked.append(f"  {printable(folder)}: " + (f"lacks {lacking}" if folder.is_dir() else "no such folder"))
     raise DataError(
         f"{name}: not found. Looked in\n"
         + "\n".join(looked)
@@ -119,16 +121,15 @@ def _half(
     images_file, labels_file = _IMAGES.format(part), _LABELS.format(part)
     images = read_idx(found[images_file], sha256=sha256.get(images_file))
     labels = read_idx(found[labels_file], sha256=sha256.get(labels_file))
+    images_path, labels_path = printable(found[images_file]), printable(found[labels_file])
     if images.ndim < 2:
-        raise DataError(f"{found[images_file]}: images: expected rank 2 or more, found shape {images.shape}")
+        raise DataError(f"{images_path}: images: expected rank 2 or more, found shape {images.shape}")
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
-            f"{found[labels_file]}: labels: expected integers of rank 1, found {labels.dtype} of shape {labels.shape}"
+            f"{labels_path}: labels: expected integers of rank 1, found {labels.dtype} of shape {labels.shape}"
         )
     if len(images) != len(labels):
-        raise DataError(
-            f"{name}: {len(images)} images in {found[images_file]} but {len(labels)} labels in {found[labels_file]}"
-        )
+        raise DataError(f"{name}: {len(images)} images in {images_path} but {len(labels)} labels in {labels_path}")
     return Dataset(images, labels.astype(np.int64), name=name, classes=classes)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
+from ..terminal import printable
 from .mnist import _places
 
 
@@ -22,9 +23,9 @@ def first_that_holds(
             if not lacking:
                 return folder
             if folder.is_dir():
-                looked.append(f"  {folder}: lacks {', '.join(lacking)}")
+                looked.append(f"  {printable(folder)}: lacks {', '.join(lacking)}")
             elif folder == place:
-                looked.append(f"  {folder}: no such folder")
+                looked.append(f"  {printable(folder)}: no such folder")
     raise DataError(
         f"{name}: not found. Looked in\n"
         + "\n".join(looked)

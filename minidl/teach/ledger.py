@@ -183,11 +183,15 @@ class Ledger(Callback):
             within = index if isinstance(index, int) else int(np.ravel_multi_index(index, shape))
             return _Place(parameter, tuple(map(int, np.unravel_index(within, shape))), start + within)
         except (ValueError, TypeError) as error:
-            raise OptionError(f"ledger: parameter {parameter}, of shape {shape}, has no element {index!r}") from error
+            named = self._name(parameter) or f"parameter {parameter}"
+            raise OptionError(f"ledger: {named}, of shape {shape}, has no element {index!r}") from error
+
+    def _name(self, parameter: int) -> str | None:
+        """What the parameter of that number is called, if names were given."""
+        return next((name for name, p in self.names.items() if p is self._parameters[parameter]), None)
 
     def _where(self, place: _Place) -> str:
-        parameter = self._parameters[place.parameter]
-        name = next((name for name, p in self.names.items() if p is parameter), f"parameter {place.parameter} ")
+        name = self._name(place.parameter) or f"parameter {place.parameter} "
         return f"{name}[{', '.join(map(str, place.element))}]" if place.element else name.strip()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtraError
+from ..train.plot import load_figure
 
 # Okabe & Ito's colours, told apart by the colour-blind too, and three more. A rule that looks ahead is drawn dashed,
 # in a hue near that of the rule it grew out of: no two lines differ by hue alone.
@@ -55,10 +56,12 @@ _STYLE: Any = {
 def style() -> Iterator[None]:
     """Within the block matplotlib draws in minidl's style; without matplotlib nothing happens."""
     try:
-        from matplotlib import rc_context
-    except ImportError:
+        load_figure()
+    except MissingExtraError:
         yield
         return
+    from matplotlib import rc_context
+
     with rc_context(_STYLE):
         yield
 
@@ -68,11 +71,7 @@ def new_figure(columns: int = 1, rows: int = 1, *, width: float = 4.4, height: f
 
     Raises `MissingExtraError` if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'minidl[plot]'") from error
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    figure = load_figure()(figsize=(columns * width, rows * height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from .. import data, nn
 from ..backend import seed as start_seed
 from ..errors import OptionError
+from ..terminal import tell
 from ..train import fit
 from ..train.run import find_rule
 from .entry import Entry
@@ -61,14 +62,14 @@ def _training(kind: Any, hyperparameters: dict[str, Any], steps: int, element: s
 
 def _show(entry: Entry, letters: str, language: str, notation: str) -> None:
     if notation == "latex":
-        print(entry.latex(letters))
+        tell(entry.latex(letters))
     elif notation == "mathml":
-        print(entry.mathml(letters))
+        tell(entry.mathml(letters))
     else:
         from rich.console import Console
 
         Console(highlight=False, soft_wrap=True).print(entry.rich(letters))
-        print("\n" + explain(entry, language, letters))
+        tell("\n" + explain(entry, language, letters))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -91,4 +92,4 @@ def _elements(element: str | None) -> list[tuple[str, tuple[int, ...]]] | None:
     try:
         return [(name, tuple(int(number) for number in index.split(",")))]
     except ValueError as error:
-        raise OptionError(f"--element {element!r}: write PARAMETER:INDEX, such as {name}:0") from error
+        raise OptionError(f"--element {element!r}: write PARAMETER:INDEX, such as {name}:0 or {name}:3,7") from error

@@ -17,6 +17,8 @@ import numpy as np
 
 from ..durable import write_durably
 from ..errors import DataError, StateError
+from ..files import open_regular
+from ..terminal import printable
 
 VERSION = 1
 BLANK = b"0" * 64  # stands in the digest's place while the digest is taken
@@ -49,7 +51,7 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
         metadata = {"minidl": json.dumps(told, default=_scalar)}
         data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
     except (TypeError, ValueError, SafetensorError) as error:
-        raise StateError(f"{path}: this {kind} cannot be stored: {error}") from error
+        raise StateError(f"{printable(path)}: this {kind} cannot be stored: {error}") from error
     at = data.index(BLANK)
     whole = memoryview(_with_room(data))
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
@@ -61,8 +63,9 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
     Raises `DataError`, naming the file, for one that is missing, cut short, altered, not minidl's, of another kind
     or of a later version. Takes no more memory than four times the file's size (and some 100 KB), whatever is in it.
     """
+    file_path, path = path, printable(path)
     try:
-        with open(path, "rb") as file:
+        with open_regular(file_path) as file:
             length, size = _checked_length(path, kind, file)
             _check_digest(path, file)
             file.seek(8)

@@ -1,8 +1,11 @@
 """What happened in training, epoch by epoch, as plain data."""
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any
+
+from ..errors import UnknownNameError
 
 
 class History:
@@ -14,7 +17,9 @@ class History:
     (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
     absent, as is skipped, the number of batches left out, where there were none.
 
-    `reason` says why steps were eager, if they were and that was not asked for; else it is None.
+    ``history[name]`` has None for the epochs that lack it. Raises `UnknownNameError`, a ``KeyError`` that lists what
+    there is, for a name that no epoch has. `reason` says why steps were eager, if they were and that was not asked
+    for; else it is None.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
@@ -22,7 +27,14 @@ class History:
         self.reason: str | None = None
 
     def __getitem__(self, key: Any) -> Any:
-        return [row.get(key) for row in self.rows] if isinstance(key, str) else self.rows[key]
+        if not isinstance(key, str):
+            return self.rows[key]
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        if self.rows and key not in names:
+            close = difflib.get_close_matches(key, names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UnknownNameError(f"history: no epoch has {key!r}; there are {', '.join(names)}{hint}")
+        return [row.get(key) for row in self.rows]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -14,10 +14,16 @@ try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 except ImportError:  # Windows
-    import msvcrt
+    try:
+        import msvcrt
 
-    def _take(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        def _take(handle: int) -> None:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+    except ImportError:  # a system that knows no locks
+
+        def _take(handle: int) -> None:
+            pass
 
 
 @contextmanager

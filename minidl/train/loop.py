@@ -75,6 +75,8 @@ def fit(
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
+    if validation is not None and not isinstance(validation, Loader):
+        Loader(validation, "full")  # raises for what cannot be validated on, an empty set above all
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):

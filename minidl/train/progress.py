@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from ..ops.shape import plain
+from ..terminal import tell
 from .callbacks import Callback, Run
 from .history import sentence
 
@@ -19,7 +20,7 @@ class Progress(Callback):
         """Show the bar, if this is a terminal."""
         self.bar: Any = None
         self.painted = time.perf_counter()
-        if sys.stdout.isatty() and run.epochs:
+        if _is_terminal() and run.epochs:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
@@ -66,7 +67,12 @@ class Progress(Callback):
             say(f"stopped after {run.step} steps: {run.stopped}")
 
 
+def _is_terminal() -> bool:
+    """Whether standard output is a terminal; it may as well be closed, or not be there."""
+    return sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
+
+
 def say(text: str) -> None:
     """Print a line, if there is still someone to read it: a closed pipe or a full disk behind it ends no training."""
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        tell(text)

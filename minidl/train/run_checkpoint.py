@@ -46,7 +46,7 @@ class Checkpoint(Callback):
 
     def __init__(self, folder: str | Path, every: int | str = "10 s", best: str | None = None) -> None:
         self.folder = Path(folder)
-        self.every, self.unit = _period(every)
+        self.every, self.unit = period(every)
         if best not in (None, "loss", "accuracy", "validation_loss", "validation_accuracy"):
             raise OptionError(
                 f"Checkpoint: best={best!r}: choose loss, accuracy, validation_loss or validation_accuracy"
@@ -205,8 +205,8 @@ def _foreign(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not a checkpoint as minidl writes it ({error})") from error
 
 
-def _period(every: int | str) -> tuple[int, str]:
-    """A number, and "steps", "epochs" or "seconds"."""
+def period(every: int | str) -> tuple[int, str]:
+    """A number, and "steps", "epochs" or "seconds". Raises `OptionError` for what does not say how often."""
     match = None if isinstance(every, bool) else _EVERY.fullmatch(str(every))
     if match is None or int(match[1]) < 1:
         raise OptionError(

@@ -65,6 +65,8 @@ def mismatches(
         wrong += [f"the model: expected {a.strip()}, found {b.strip()}" for a, b in pairs if a != b]
     saved = _joined(content["optimizer"], arrays)
     wrong += [f"optimizer: {line}" for line in optimizer_mismatches(run.optimizer, saved)]
+    if run.epochs < (done := len(content["history"])):
+        wrong.append(f"epochs: {done} are done already, and only {run.epochs} asked for")
     if run.steps != (steps := content["run"]["steps"]):
         wrong.append(f"updates in an epoch: expected {run.steps}, found {steps} (another batch_size?)")
     if data != content["data"]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...backend import seed
 from ...errors import OptionError
+from ...terminal import printable, tell
 from ...threads import use_blas_threads
 from ..plots import style
 from .registry import DIFFERS, FAILED, GROUPS, MEANING, NOT_RUN, ROWS, Check, Result, Row, Table, passages
@@ -64,16 +65,16 @@ def reproduce(names: Sequence[str], quick: bool = False, output: Path = Path("re
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OptionError(f"--output {output}: cannot make this folder ({error.strerror})") from error
+        raise OptionError(f"--output {printable(output)}: cannot make this folder ({error.strerror})") from error
     made = []
     for row in rows:
-        print(f"{row.id:<5}{row.title}", flush=True)
+        tell(f"{row.id:<5}{row.title}")
         made.append(make(row, quick, output))
-        print(_told(made[-1], tables="all" not in [name.lower() for name in names]), flush=True)
+        tell(_told(made[-1], tables="all" not in [name.lower() for name in names]))
     path = output / "report.html"
     path.write_text(report(made, quick), encoding="utf-8")
-    print(summary(made))
-    print(f"report: {path}")
+    tell(summary(made))
+    tell(f"report: {path}")
     return made
 
 
@@ -97,7 +98,7 @@ def make(row: Row, quick: bool, output: Path) -> Made:
 def summary(made: Sequence[Made]) -> str:
     """How many rows came to which verdict, and which ones not to a tick."""
     counts = Counter(one.result.verdict for one in made)
-    lines = [f"{len(made)} rows in {sum(one.seconds for one in made):.0f} s"]
+    lines = [f"{len(made)} row{'s' * (len(made) != 1)} in {sum(one.seconds for one in made):.0f} s"]
     for mark, meaning in MEANING.items():
         if counts[mark]:
             ids = [one.row.id for one in made if one.result.verdict == mark]
