@@ -179,7 +179,7 @@ def double():
 
 
 BY_FIT = {  # the model, its optimizer, and after how many updates it is left
-    "tied": (tied, optim.Adam, 47),
+    "tied": (tied, optim.Momentum, 47),
     "own": (Tower, optim.Nesterov, 55),
     "double": (double, optim.AdamW, 31),
 }
