@@ -248,6 +248,26 @@ def test_what_is_no_model_is_refused_by_name(tmp_path):
         minidl.load(tmp_path / "m")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "mse"}, "loss must be a function of output and labels"),
+        ({"validation": "empty"}, "is empty"),
+        ({"validation": ([[1.0]], [0])}, r"Dataset\(inputs, labels\)"),
+        ({"optimizer": optim.SGD(nn.Dense(2, 2).parameters())}, "none of them is among the model's"),
+    ],
+)
+def test_what_cannot_end_well_is_said_before_anything_is_trained(digits, options, message):
+    model, seen = small_mlp(), []
+    if options.get("validation") == "empty":
+        options = {"validation": digits[0][:0]}
+    options = {"optimizer": optim.SGD(model.parameters()), "progress": False} | options
+    with pytest.raises(MinidlError, match=message):
+        fit(model, digits[0][:200], epochs=1, callbacks=[seen.append], **options)
+    assert seen == []
+    assert options["optimizer"].t == 0
+
+
 def test_a_name_that_no_epoch_has_is_an_error_that_lists_those_that_are_there():
     history = History(
         [

@@ -18,6 +18,7 @@ from .callbacks import Callback, Run
 from .engine import engine as make_engine
 from .faults import ACTIONS, watched
 from .guards import Guards
+from .guards.start import check_optimizer
 from .history import History
 from .progress import Progress, say
 from .run_checkpoint import Checkpoint
@@ -74,7 +75,10 @@ def fit(
         )
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
+    check_optimizer(model, optimizer)
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
+    if validation is not None and not isinstance(validation, Loader):
+        Loader(validation, 1)  # what is wrong with it is said now, not after an epoch
     if validation is not None and not isinstance(validation, Loader):
         Loader(validation, "full")  # raises for what cannot be validated on, an empty set above all
     if on_nonfinite not in ACTIONS:
