@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Array as Array
+from .arrays import as_array, on_device
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
-
-Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
 
 # What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
 shelf: dict[tuple[str, str], Callable[..., Any]] = {}
@@ -112,13 +112,15 @@ def to_backend(array: Any, name: str) -> Array:
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """`array` (or a Tensor) as a NumPy array: a copy if it was on the GPU, the same memory if not."""
-    if isinstance(array, np.ndarray):
+    """`array` (or a Tensor) as a NumPy array: a copy if it was on the GPU, the same memory if not.
+
+    Raises `DTypeError` for what `as_array` refuses.
+    """
+    if type(array) is np.ndarray:
         return array
-    for leave in ("numpy", "get"):  # a Tensor's way out, a CuPy array's way out
-        if hasattr(array, leave):
-            return np.asarray(getattr(array, leave)())
-    return np.asarray(array)
+    if on_device(type(array)):
+        return np.asarray(array.get())
+    return np.asarray(array.numpy()) if hasattr(array, "numpy") else as_array(array, "to_numpy")
 
 
 def same_backend(where: str, *arrays: Any) -> None:

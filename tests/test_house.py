@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = [
-    {"errors", "backend", "signature", "threads", "denormals"},
+    {"errors", "arrays", "backend", "signature", "threads", "denormals"},
     {"autograd", "sweep", "fusable", "guards"},
     {"ops"},
     {"tensor", "transforms"},

@@ -1,0 +1,84 @@
+"""What counts as an array: one rule for Tensors, ops, losses and data sets.
+
+Ops compute with NumPy's own ndarray, and with the arrays of a device's library. Everything else that can be read as
+numbers becomes one of these at the door, because it only looks alike: a ``numpy.matrix`` multiplies by matrix
+product, a pandas Series adds by index, a masked array leaves elements out.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .errors import DTypeError
+
+Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
+
+
+class _Conversions(dict[type, bool]):
+    """Whether values of a type have to become arrays before an op may see them; each type is looked at once."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = answer = issubclass(kind, np.generic | list | tuple) or _looks_like_an_array(kind)
+        return answer
+
+
+converts = _Conversions()
+
+
+def _looks_like_an_array(kind: type) -> bool:
+    if kind is np.ndarray or on_device(kind):
+        return False
+    return any(hasattr(kind, name) for name in ("__array__", "__array_interface__", "toarray"))
+
+
+def on_device(kind: type) -> bool:
+    """Whether `kind` is the array type of another library than NumPy that minidl computes with (CuPy above all)."""
+    root = kind.__module__.partition(".")[0]
+    return root == "cupy" or (root != "numpy" and hasattr(kind, "__array_namespace__"))
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is what ops compute with: exactly NumPy's ndarray, or a device's array."""
+    return type(value) is np.ndarray or on_device(type(value))
+
+
+def as_array(value: Any, where: str = "as_array") -> Array:
+    """`value` as an array that ops compute with: ndarrays and a device's arrays as they are, all else as an ndarray.
+
+    Numbers, lists, ``numpy.matrix``, memory maps, pandas' Series and DataFrames, pyarrow's and h5py's arrays: whatever
+    `numpy.asarray` takes, in the dtype that NumPy gives it (numbers that pandas holds as objects become numbers).
+    Whether the dtype will do is the caller's to say. Raises `DTypeError`, which begins with `where`, for a masked
+    array with masked elements, for a sparse matrix, and for what is no array at all.
+    """
+    if is_array(value):
+        return value
+    _refuse_masked(value, where)
+    array = np.asarray(value)
+    if array.dtype == object:
+        if not array.ndim:
+            fix = "it is sparse: .toarray() makes it dense" if hasattr(value, "toarray") else "give an array or a list"
+            raise DTypeError(f"{where}: a {type(value).__name__} is no array of numbers: {fix}")
+        array = _of_numbers(array)
+    return array
+
+
+def _refuse_masked(value: Any, where: str) -> None:
+    """Raise if elements of `value`, or of an array in the list `value`, are masked: `asarray` would uncover them."""
+    if isinstance(value, list | tuple):
+        if any(hasattr(kind, "mask") for kind in set(map(type, value))):
+            for item in value:
+                _refuse_masked(item, where)
+    elif isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):
+        count = int(np.sum(value.mask))  # type: ignore[attr-defined]
+        raise DTypeError(
+            f"{where}: {count} of {value.size} elements of this array are masked, and minidl knows no masks: say what "
+            f"they count as, a.filled(value), or leave them out, a.compressed()"
+        )
+
+
+def _of_numbers(array: np.ndarray) -> np.ndarray:
+    """An array of objects as one of numbers, if that is what they are: pandas' columns of mixed or nullable dtype."""
+    try:
+        return np.array(array.tolist())
+    except ValueError:  # lists of several lengths: these stay objects, which no dtype check lets pass
+        return array
