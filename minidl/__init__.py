@@ -10,8 +10,9 @@ from . import backend, errors, nn, ops
 from .backend import seed, use_backend
 from .debug import debug
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
+from .recording import no_grad
 from .sweep import gradients
-from .tensor import Tensor, no_grad
+from .tensor import Tensor
 from .transforms import check_grads, grad, value_and_grad
 
 try:

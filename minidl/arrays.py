@@ -5,36 +5,35 @@ numbers becomes one of these at the door, because it only looks alike: a ``numpy
 product, a pandas Series adds by index, a masked array leaves elements out.
 """
 
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from .errors import DTypeError
+from .errors import DTypeError, ShapeError
 
 Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
 
 
-class _Conversions(dict[type, bool]):
-    """Whether values of a type have to become arrays before an op may see them; each type is looked at once."""
-
-    def __missing__(self, kind: type) -> bool:
-        self[kind] = answer = issubclass(kind, np.generic | list | tuple) or _looks_like_an_array(kind)
-        return answer
+def _on_device(kind: type) -> bool:
+    if issubclass(kind, np.ndarray | np.generic):
+        return False
+    return kind.__module__.partition(".")[0] == "cupy" or hasattr(kind, "__array_namespace__")
 
 
-converts = _Conversions()
-
-
-def _looks_like_an_array(kind: type) -> bool:
+def _converts(kind: type) -> bool:
+    if issubclass(kind, np.generic | list | tuple):
+        return True
     if kind is np.ndarray or on_device(kind):
         return False
     return any(hasattr(kind, name) for name in ("__array__", "__array_interface__", "toarray"))
 
 
-def on_device(kind: type) -> bool:
-    """Whether `kind` is the array type of another library than NumPy that minidl computes with (CuPy above all)."""
-    root = kind.__module__.partition(".")[0]
-    return root == "cupy" or (root != "numpy" and hasattr(kind, "__array_namespace__"))
+# Whether a type is the array type of another library than NumPy that minidl computes with (CuPy above all).
+on_device: Callable[[type], bool] = functools.cache(_on_device)
+# Whether values of a type have to become arrays, or Python's numbers, before an op may see them.
+converts: Callable[[type], bool] = functools.cache(_converts)
 
 
 def is_array(value: Any) -> bool:
@@ -48,12 +47,15 @@ def as_array(value: Any, where: str = "as_array") -> Array:
     Numbers, lists, ``numpy.matrix``, memory maps, pandas' Series and DataFrames, pyarrow's and h5py's arrays: whatever
     `numpy.asarray` takes, in the dtype that NumPy gives it (numbers that pandas holds as objects become numbers).
     Whether the dtype will do is the caller's to say. Raises `DTypeError`, which begins with `where`, for a masked
-    array with masked elements, for a sparse matrix, and for what is no array at all.
+    array with masked elements, for a sparse matrix, and for what is no array at all; `ShapeError` for ragged lists.
     """
     if is_array(value):
         return value
     _refuse_masked(value, where)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{where}: {error}: nested lists must be of equal lengths at each depth") from error
     if array.dtype == object:
         if not array.ndim:
             fix = "it is sparse: .toarray() makes it dense" if hasattr(value, "toarray") else "give an array or a list"
@@ -62,10 +64,19 @@ def as_array(value: Any, where: str = "as_array") -> Array:
     return array
 
 
+def common_dtype(values: Iterable[Any]) -> np.dtype[Any]:
+    """The dtype that arrays and Python numbers have together: NumPy's promotion, in which such numbers never widen."""
+    return np.result_type(*[getattr(value, "dtype", value) for value in values])
+
+
+_NUMBERS = {float, int, list}  # what lists hold as a rule, and no mask with it
+
+
 def _refuse_masked(value: Any, where: str) -> None:
     """Raise if elements of `value`, or of an array in the list `value`, are masked: `asarray` would uncover them."""
     if isinstance(value, list | tuple):
-        if any(hasattr(kind, "mask") for kind in set(map(type, value))):
+        kinds = set(map(type, value))
+        if not kinds <= _NUMBERS and any(hasattr(kind, "mask") for kind in kinds):
             for item in value:
                 _refuse_masked(item, where)
     elif isinstance(value, np.ndarray) and np.any(getattr(value, "mask", False)):

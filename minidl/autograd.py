@@ -1,4 +1,4 @@
-"""The first half of the engine: nodes that remember how they were made.
+"""The first half of the engine: ops, and what they record.
 
 An `Op` is a forward function and one gradient formula per argument. Called on plain arrays it
 returns a plain array; called on Tensors, a Tensor that remembers the op and its arguments. The
@@ -6,68 +6,17 @@ other half, which walks back through what was recorded, is sweep.py.
 """
 
 import functools
-import itertools
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from .backend import Array, array_module
-from .signature import Signature, explained, literals
-
-_clock = itertools.count(-1, -1)  # downwards: what is newer has the lesser number, and comes first off a heap
-_LITERALS = (np.generic, list, tuple)
-_USUAL = {np.ndarray, float, int, type(None)}  # looked up first: isinstance is slow to say no
-
-
-class _Mode(threading.local):
-    recording = True
-
-
-_mode = _Mode()
-
-
-@contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Switch recording on or off for a block, in this thread."""
-    before, _mode.recording = _mode.recording, on
-    try:
-        yield
-    finally:
-        _mode.recording = before
-
-
-class Node:
-    """An array and how it was made; `minidl.Tensor` is a Node with operators and methods."""
-
-    grad: Any = None  # these are what a leaf begins with; a result has its own of those that differ
-    requires_grad = False
-    _changes: list[int] | None = None  # when `data` was last changed in place; shared with its views
-    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
-    _op: "Op | None" = None  # what made it; None for a leaf
-    _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
-    _saved: Any = None  # what a kernel's forward left for its backward
-    _born = 0  # after its arguments: birth order is a topological order. Leaves count as oldest
-
-    def __init__(self, data: Array) -> None:
-        self.data = data
-
-    def changed(self) -> None:
-        """Note an in-place change of `data`: an older graph that saved it will then refuse to use it."""
-        self._changes = self._changes or [0]
-        self._changes[0] = next(_clock)
-
-
-kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
-
-
-def wrap(data: Array) -> Any:
-    """A Tensor around `data`, with none of the constructor's conversions."""
-    node: Any = object.__new__(kind)
-    node.data = np.asarray(data) if type(data) not in _USUAL and isinstance(data, np.generic) else data
-    return node
+from .node import Node as Node
+from .node import clock
+from .node import wrap as wrap
+from .operands import AS_THEY_ARE, passes_none, prepared, settled
+from .recording import paused
+from .recording import recording as recording
+from .signature import Signature, explained
 
 
 class Op:
@@ -84,6 +33,7 @@ class Op:
         self.forward, self.arity = self.signature.flat(forward), self.signature.arity
         self.formulas: tuple[Callable[..., Any] | None, ...] = ()
         self.arrays = 0  # how many of the arguments are arrays (of a variadic op: all but the parameters)
+        self.parameters = slice(0)  # where the others are
         self.recorded = False  # whether any of them has a gradient formula
 
     def vjp(self, *formulas: Callable[..., Any] | None) -> None:
@@ -95,6 +45,7 @@ class Op:
         self.formulas = formulas + (None,) * (self.arity - len(formulas))
         self.recorded = any(formulas)
         self.arrays = -len(self.signature.names) if self.signature.variadic else len(formulas)
+        self.parameters = slice(self.arrays, None) if self.arrays else slice(0)
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """The result for plain arguments, and what `pullback` should find again."""
@@ -114,23 +65,27 @@ class Op:
         if params or len(args) != self.arity:
             args = self.signature.bind(args, params)
         values: list[Any] = []
-        first, wanted, literal = None, False, 0  # literal: the first one's place, counted from 1
+        first = last = None  # the first Tensor, and the last that wants a gradient
+        unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
         for a in args:
             if isinstance(a, Node):
                 if first is None:
                     first = a
-                values.append(a.data)
+                values.append(a._array)
                 if a.requires_grad:
-                    wanted = True
+                    last = a
             else:
                 values.append(a)
-                if type(a) not in _USUAL and isinstance(a, _LITERALS):
-                    literal = literal or len(values)
-        if literal:
+                if type(a) not in AS_THEY_ARE:
+                    unusual = unusual or len(values)
+        if unusual:
             arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
-            if literal <= arrays:
-                values = literals(values, arrays, None if first is None else first.data)
-                args = tuple(a if isinstance(a, Node) else value for a, value in zip(args, values, strict=True))
+            if unusual <= arrays or not settled(args[unusual - 1 :]):
+                args = prepared(self.name, args, arrays)
+                values = [a._array if isinstance(a, Node) else a for a in args]
+                nodes = [a for a in args if isinstance(a, Node)]
+                first = nodes[0] if nodes else None
+                last = next((a for a in reversed(nodes) if a.requires_grad), None)
         if first is None:
             return self.evaluate(values)[0]
         try:
@@ -139,11 +94,20 @@ class Op:
             raise explained(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
-            first._changes = result._changes = first._changes or [0]
-        if wanted and self.recorded and _mode.recording and data.dtype.kind == "f":
+            if first._changes is None:
+                first._changes = [0]
+            result._changes = first._changes
+        if last is not None and self.recorded and not paused() and data.dtype.kind == "f":
+            if last is not args[0]:
+                for a in args[self.parameters]:
+                    if a is last:
+                        raise passes_none(self.name)
             result.requires_grad, result._op, result._args = True, self, args
-            result._saved, result._born = saved, next(_clock)
+            result._saved, result._born = saved, next(clock)
         return result
+
+    def __reduce__(self) -> str:  # pickled by name, as functions are
+        return self.__qualname__  # type: ignore[attr-defined]
 
 
 @Op

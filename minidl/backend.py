@@ -12,13 +12,14 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
+from .contexts import Reusable
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
 
 # What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
@@ -101,12 +102,13 @@ def module_of(name: str) -> ModuleType:
     return cupy
 
 
-class use_backend:
+class use_backend(Reusable):
     """Choose where new arrays are made: ``use_backend("cupy")``, or ``with use_backend("cupy"):``.
 
-    Called, it sets the backend from here on; used in a ``with``, it sets it back at the end
-    of the block. Arrays that exist already stay where they are. The environment variable
-    ``MINIDL_BACKEND`` sets the one to start with.
+    Called, it sets the backend from here on, for the whole process; used in a ``with``, it sets it back at the end
+    of the block, and as a decorator it holds for the function's body. The same object may be used again, and within
+    itself. Arrays that exist already stay where they are. The environment variable ``MINIDL_BACKEND`` sets the one
+    to start with.
 
     Raises `BackendError` if the name is unknown, CuPy is not installed, or it finds no GPU.
     """
@@ -114,16 +116,28 @@ class use_backend:
     def __init__(self, name: str) -> None:
         global _current
         module_of(name)
-        self._previous, _current = _current, name
+        self.name = name
+        self._set = True  # by this call, which the first block then undoes as well
+        self._previous, _current = [_current], name
 
     def __enter__(self) -> "use_backend":
+        global _current
+        if self._set and _current == self.name:
+            self._set = False
+        else:
+            self._previous.append(_current)
+            _current = self.name
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         global _current
-        _current = self._previous
+        _current = self._previous.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        global _current
+        if self._set and _current == self.name:
+            self._set, _current = False, self._previous.pop()
+        return super().__call__(function)
 
 
 def current_backend() -> str:

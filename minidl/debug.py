@@ -9,18 +9,18 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .autograd import Node, Op
 from .backend import Array, array_module
+from .contexts import Reusable
 from .errors import NonFiniteError
 from .fusable import Fusable
 from .nn import BatchNorm, Dense, Module
+from .operands import prepared
 from .ops.shape import plain
-from .signature import literals
 from .tensor import Tensor
 
 
@@ -40,8 +40,28 @@ _places: dict[int, tuple[Module, Module]] = {}  # by id of a node's array, the m
 _releases: dict[int, Any] = {}  # by id of a node, what gives back its arrays
 
 
-@contextmanager
-def debug() -> Iterator[None]:
+class _Debug(Reusable):
+    def __enter__(self) -> None:
+        global _users
+        with _lock:
+            if not _users:
+                _exchange()
+            _users += 1
+        _here.blocks += 1
+
+    def __exit__(self, *error: Any) -> None:
+        global _users
+        _here.blocks -= 1
+        with _lock:
+            _users -= 1
+            if not _users:
+                while _exchanged:
+                    setattr(*_exchanged.pop())
+                for release in list(_releases.values()):
+                    release()
+
+
+def debug(function: Callable[..., Any] | None = None) -> Any:
     """A context manager and a decorator: within it every op is checked as it runs, in this thread.
 
     The first result or gradient that is infinite or NaN raises `NonFiniteError`. It names the op, forward
@@ -53,26 +73,11 @@ def debug() -> Iterator[None]:
     handed in) is NumPy's `ValueError` on that very line. What minidl counts as a change (``optimizer.step()``,
     ``load_state_dict``, in-place operators on Tensors) goes on as ever. CuPy's arrays cannot be made read-only.
 
-    A block inside another changes nothing. To find where a training step goes wrong, run that step again,
+    A block inside another changes nothing. As a decorator, ``@debug()`` or ``@debug``, it holds for the whole body of
+    generators and coroutines too. To find where a training step goes wrong, run that step again,
     forward and backward, within it. Ops are checked, a compiled step and an optimizer's update are not.
     """
-    global _users
-    with _lock:
-        if not _users:
-            _exchange()
-        _users += 1
-    _here.blocks += 1
-    try:
-        yield
-    finally:
-        _here.blocks -= 1
-        with _lock:
-            _users -= 1
-            if not _users:
-                while _exchanged:
-                    setattr(*_exchanged.pop())
-                for release in list(_releases.values()):
-                    release()
+    return _Debug() if function is None else _Debug()(function)
 
 
 def debugging() -> bool:
@@ -174,10 +179,10 @@ def _checked_backward(original: Callable[..., Any], tensor: Tensor, *args: Any, 
             )
 
 
-def _given(op: Op, args: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+def _given(op: Op, args: Sequence[Any], params: dict[str, Any]) -> Sequence[Any]:
     """All arguments of the call, without Tensors; lists where arrays are expected are arrays."""
     given = op.signature.bind(tuple(plain(a) for a in args), params)
-    return literals(given, op.arrays if op.arity >= 0 else len(given) + op.arrays)
+    return prepared(op.name, given, op.arrays if op.arity >= 0 else len(given) + op.arrays)
 
 
 def _is_floating(value: Any) -> bool:

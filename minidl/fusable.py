@@ -5,6 +5,7 @@ from typing import Any
 
 from .autograd import Node, Op, unbroadcast
 from .backend import Array, backend_of
+from .operands import prepared
 from .sweep import gradients
 
 
@@ -18,13 +19,16 @@ class Fusable(Op):
 
     def __init__(self, composition: Callable[..., Any]) -> None:
         super().__init__(composition)
+        self.forward = composition
         self.kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
         self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         args = self.signature.bind(args, params)
-        first = args[0].data if isinstance(args[0], Node) else args[0]
-        return super().__call__(*args) if backend_of(first) in self.kernels else self._composed(args)
+        first = args[0]._array if isinstance(args[0], Node) else args[0]
+        if backend_of(first) in self.kernels:
+            return super().__call__(*args)
+        return self._composed(prepared(self.name, args, self.arrays))
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """Run the kernel's forward."""
@@ -34,7 +38,7 @@ class Fusable(Op):
         """Run the kernel's backward; for Tensors, record the composition anew and differentiate that."""
         if not isinstance(y, Node):
             return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
-        fresh = [unbroadcast(a, a.data.shape, a.data.dtype) if isinstance(a, Node) else a for a in args]
+        fresh = [unbroadcast(a, a._array.shape, a._array.dtype) if isinstance(a, Node) else a for a in args]
         return gradients(self._composed(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 
     def _composed(self, args: Sequence[Any]) -> Any:

@@ -11,10 +11,10 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from . import autograd
 from .autograd import Node, Op
 from .backend import Array
 from .errors import GuardWarning
+from .recording import paused
 
 
 def warn(code: str, text: str) -> None:
@@ -27,7 +27,7 @@ def warn(code: str, text: str) -> None:
 
 def behaves_as_in_training(layer: Any) -> None:
     """MDL002, called by a layer that is in training mode: under no_grad() nothing is being trained."""
-    if not autograd._mode.recording:
+    if paused():
         warn(
             "MDL002",
             f"{layer!r} is in training mode under no_grad(), where nothing is trained: if this is an evaluation, call "
@@ -37,7 +37,7 @@ def behaves_as_in_training(layer: Any) -> None:
 
 def behaves_as_in_use(y: Any, layer: Any) -> Any:
     """`y`, the result of a `layer` in evaluation mode: a gradient that comes back through it is remembered (MDL003)."""
-    return _in_use(y, layer) if autograd._mode.recording and getattr(y, "requires_grad", False) else y
+    return _in_use(y, layer) if not paused() and getattr(y, "requires_grad", False) else y
 
 
 _passed: "weakref.WeakSet[Any]" = weakref.WeakSet()  # layers in use through which a gradient has come since
@@ -60,20 +60,20 @@ class StepGuard:
     """What an optimizer's step can notice of the loop around it, at the price of a few attributes."""
 
     def __init__(self) -> None:
-        self._grad: Any = None  # of the first parameter that moved in the last step
+        self._grad: Any = None  # of the first parameter that moved in the last step; weak, so as not to keep it
         self._changes = 0  # how often that gradient had been added to by then
 
     def look(self, parameters: Sequence[Node], active: Sequence[bool]) -> None:
         """MDL001 and MDL003, once the `active` ones among `parameters` have moved."""
         grad = parameters[active.index(True)].grad if True in active else None
         changes = grad._changes[0] if grad is not None and grad._changes else 0
-        if grad is not None and grad is self._grad and changes != self._changes:
+        if grad is not None and self._grad is not None and grad is self._grad() and changes != self._changes:
             warn(
                 "MDL001",
                 "since the last step() a gradient was added to without being cleared, so this step used the sum of old "
                 "and new ones: call optimizer.zero_grad() before backward()",
             )
-        self._grad, self._changes = grad, changes
+        self._grad, self._changes = None if grad is None else weakref.ref(grad), changes
         if _passed:
             self._look_at_modes({id(p) for p in parameters if p.requires_grad})
 

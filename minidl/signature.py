@@ -1,12 +1,11 @@
 """From the call of an op to one flat tuple of arguments, and from NumPy's errors to minidl's."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from .backend import Array, array_module, out_of_memory, same_backend
-from .errors import DTypeError, MinidlError, ShapeError
+from .backend import out_of_memory, same_backend
+from .errors import DTypeError, MinidlError, ShapeError, UnsupportedError
 
 
 class Signature:
@@ -14,6 +13,11 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         code = function.__code__
+        if code.co_flags & 0x08 or (code.co_flags & 0x04 and code.co_argcount):  # CO_VARKEYWORDS, CO_VARARGS
+            raise UnsupportedError(
+                f"{function.__name__}: an op's forward is f(a, b, param=...) or f(*arrays, param=...): give each "
+                f"parameter a name, and if there is *arrays, let it take all arrays"
+            )
         positional = code.co_varnames[: code.co_argcount]
         defaults = function.__defaults__ or ()
         self.function = function.__name__
@@ -45,23 +49,16 @@ class Signature:
         return (args if self.variadic else ()) + tuple(given[name] for name in self.names)
 
     def flat(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, to be called with what `bind` returns: for ``f(*arrays, param=...)``, params come last there."""
-        if not (self.variadic and self.names):
+        """`function`, to be called with what `bind` returns: its keyword-only parameters come last there."""
+        names = self.names[self.positional :]
+        if not names:
             return function
-        cut = -len(self.names)
-        return lambda *args: function(*args[:cut], **dict(zip(self.names, args[cut:], strict=True)))
+        cut = -len(names)
+        return lambda *args: function(*args[:cut], **dict(zip(names, args[cut:], strict=True)))
 
 
-def literals(values: Sequence[Any], count: int, like: Array = None) -> list[Any]:
-    """`values`, the lists among the first `count` made arrays; neither these nor NumPy scalars widen `like`."""
-    dtype = like.dtype if like is not None and like.dtype.kind == "f" else None
-    changed = list(values)
-    for i, value in enumerate(values[:count]):
-        if isinstance(value, np.generic) and like is not None:
-            changed[i] = value.item()
-        elif isinstance(value, list | tuple):
-            changed[i] = array_module(like).asarray(value, dtype=dtype)
-    return changed
+# How Python words a call that does not fit the function: a mistake in the op's own code, not in what it was given.
+_MISCALLED = re.compile(r"\(\) (takes|got|missing) ")
 
 
 def explained(name: str, values: list[Any], error: Exception) -> Exception:
@@ -69,6 +66,8 @@ def explained(name: str, values: list[Any], error: Exception) -> Exception:
     if isinstance(error, MinidlError | MemoryError):
         return error if isinstance(error, MinidlError) else out_of_memory(name, values, error)
     same_backend(name, *values)
-    kind = ShapeError if isinstance(error, ValueError) else DTypeError
     shown = ", ".join(f"{v.dtype}{list(v.shape)}" for v in values if hasattr(v, "shape"))
-    return kind(f"{name}: {str(error).strip().removeprefix(f'{name}: ')} (given {shown})")
+    message = f"{name}: {str(error).strip().removeprefix(f'{name}: ')} (given {shown})"
+    if isinstance(error, ValueError):
+        return ShapeError(message)
+    return TypeError(message) if _MISCALLED.search(str(error)) else DTypeError(message)

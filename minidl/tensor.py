@@ -1,23 +1,22 @@
 """Tensor: the array that users hold, with NumPy's operators and methods, one line each."""
 
+import operator
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from . import autograd, ops, sweep
-from .autograd import Node, recording, wrap
-from .backend import array_module, backend_of, current_backend, to_backend, to_numpy
-from .errors import BackendError, DTypeError, GradientError, ShapeError, UnsupportedError
+from . import node, ops, sweep
+from .backend import backend_of, to_numpy
+from .construct import source
+from .errors import BackendError, DTypeError, GradientError, UnsupportedError
+from .node import Node, wrap
+from .operands import recorded, unwrapped
 from .ops.shape import plain
+from .recording import paused, transforms
+from .signature import explained
 
 Axis = int | tuple[int, ...] | None
-
-
-def no_grad() -> AbstractContextManager[None]:
-    """A context manager and a decorator: within it nothing is recorded, in this thread."""
-    return recording(False)
 
 
 class Tensor(Node):
@@ -25,35 +24,35 @@ class Tensor(Node):
 
     `data`: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its place; Python
     numbers and lists become float32 on `backend` (by default the one that `use_backend` chose).
+    What else is read as an array (pandas, ``numpy.matrix``, pyarrow, ...) is one; see arrays.py. A Tensor, or
+    lists with Tensors in them, which are stacked, stay recorded if they are; otherwise the memory is shared.
     `requires_grad`: whether gradients are wanted for it; ``backward`` then leaves them in ``.grad``,
-    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one, or for
-    what is no number, and `ShapeError` for ragged lists.
+    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one, or for what is
+    no number, masked or sparse, `ShapeError` for ragged lists, and `GradientError` for a new leaf (requires_grad=True)
+    of what requires a gradient already.
     """
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, backend: str | None = None) -> None:
-        data = plain(data)
-        if not hasattr(data, "dtype"):
-            try:
-                data = np.asarray(data, dtype)
-            except ValueError as error:
-                raise ShapeError(f"Tensor: {error}: nested lists must be of equal lengths at each depth") from error
-            data = data.astype(np.float32) if dtype is None and data.dtype.kind in "iuf" else data
-            backend = backend or current_backend()
-        data = to_backend(np.asarray(data) if isinstance(data, np.generic) else data, backend or backend_of(data))
-        super().__init__(data if dtype is None else array_module(data).asarray(data, dtype=dtype))
-        if self.data.dtype.kind not in "fiub":
-            raise DTypeError(f"Tensor: cannot hold dtype {self.data.dtype}: give real numbers or booleans")
-        if requires_grad and self.data.dtype.kind != "f":
-            raise DTypeError(
-                f"Tensor: dtype {self.data.dtype} cannot require a gradient: only floating ones can (dtype='float32')"
-            )
-        self.requires_grad = requires_grad
+        if type(data) is np.ndarray and data.dtype.kind in "fiub" and dtype is None and backend is None:
+            self._array = data
+        else:
+            made = source(data, requires_grad, dtype, backend)
+            if isinstance(made, Node):
+                vars(self).update(vars(made))
+            else:
+                self._array = made
+        if requires_grad:
+            if self._array.dtype.kind != "f":
+                raise DTypeError(
+                    f"Tensor: dtype {self.dtype} cannot require a gradient: only floating ones can (dtype='float32')"
+                )
+            self.requires_grad = True
 
-    shape = property(lambda self: self.data.shape, doc="The length of each axis, a tuple of ints.")
-    dtype = property(lambda self: self.data.dtype, doc="The elements' NumPy dtype.")
-    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
-    size = property(lambda self: self.data.size, doc="The number of elements.")
-    backend = property(lambda self: backend_of(self.data), doc="Where it lives: 'numpy' or 'cupy'.")
+    shape = property(lambda self: self._array.shape, doc="The length of each axis, a tuple of ints.")
+    dtype = property(lambda self: self._array.dtype, doc="The elements' NumPy dtype.")
+    ndim = property(lambda self: self._array.ndim, doc="The number of axes.")
+    size = property(lambda self: self._array.size, doc="The number of elements.")
+    backend = property(lambda self: backend_of(self._array), doc="Where it lives: 'numpy' or 'cupy'.")
     T = property(lambda self: ops.transpose(self), doc="The axes reversed.")
 
     def backward(self, grad: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
@@ -73,49 +72,66 @@ class Tensor(Node):
 
     def detach(self) -> "Tensor":
         """The same array (shared, not copied) with no history."""
-        self._changes = self._changes or [0]
-        alone: Tensor = wrap(self.data)
+        alone: Tensor = wrap(self._array)
+        if self._changes is None:
+            self._changes = [0]
         alone._changes = self._changes
         return alone
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array, without history; on the CPU it shares memory with this Tensor."""
-        return to_numpy(self.data)
+        return to_numpy(self._array)
 
     def item(self) -> Any:
         """The only element, as a Python number. Raises `ValueError` if there is not exactly one."""
-        return self.data.item()
+        return self._array.item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
-        return self.data.tolist()
+        return self._array.tolist()
 
     def to(self, backend: str) -> "Tensor":
         """This Tensor on `backend`, ``"numpy"`` or ``"cupy"``; gradients find their way back."""
         return self if backend == self.backend else ops.transfer(self, backend)
 
-    def _in_place(self, op: Callable[..., Any], other: Any) -> "Tensor":
-        if autograd._mode.recording and (self.requires_grad or getattr(other, "requires_grad", False)):
+    def _in_place(self, write: Callable[..., Any], op: Callable[..., Any], other: Any) -> "Tensor":
+        if not paused() and (self.requires_grad or recorded(other)):
             if self.requires_grad and self._op is None:
                 raise GradientError(
                     "an in-place operator on a leaf that requires a gradient would destroy the value that its gradient "
                     "belongs to: write x = x + y, or update parameters inside `with minidl.no_grad():`"
                 )
-            return op(self, other)
-        self.data[...] = op(self.data, plain(other))
+            return self._kept_dtype(op(self, other))
+        value = unwrapped(other)
+        try:
+            write(self._array, value)
+        except (ValueError, TypeError) as error:
+            raise explained(write.__name__, [self._array, value], error) from error
         self.changed()
         return self
 
+    def _kept_dtype(self, result: "Tensor") -> "Tensor":
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise DTypeError(
+                f"in place, {self.dtype} cannot take {result.dtype}: write x = x + y, or .astype() one of them"
+            )
+        return result if result.dtype == self.dtype else ops.astype(result, self.dtype)
+
     def __setitem__(self, index: Any, value: Any) -> None:
-        if autograd._mode.recording and (self.requires_grad or getattr(value, "requires_grad", False)):
+        if not paused() and (self.requires_grad or recorded(value)):
             raise GradientError(
                 "assignment into a Tensor cannot be recorded: build the result with minidl.where(mask, a, b), "
                 "concatenate or stack; or assign inside `with minidl.no_grad():` if no gradient should pass"
             )
-        self.data[plain(index)] = plain(value)
+        self._array[plain(index)] = unwrapped(value)
         self.changed()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if options.get("out") is not None and not any(isinstance(out, Tensor) for out in options["out"]):
+            raise UnsupportedError(
+                f"numpy.{ufunc.__name__} with out= (so array += tensor too) cannot write a Tensor into an array: for a "
+                f"parameter p, `with minidl.no_grad(): p -= lr * p.grad`; for an array, array += tensor.numpy()"
+            )
         if method != "__call__" or options:
             what = (
                 f"{ufunc.__name__}.{method}" if method != "__call__" else f"{ufunc.__name__} with {', '.join(options)}="
@@ -129,7 +145,13 @@ class Tensor(Node):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.backend != "numpy":
             raise BackendError("a Tensor on the GPU does not become a NumPy array by itself: call .numpy()")
-        return np.array(self.data, dtype=dtype, copy=copy)
+        if self.requires_grad and transforms.get() and not paused():
+            raise GradientError(
+                "inside a function that is being differentiated NumPy was about to make an array of a Tensor, without "
+                "its gradient: of several Tensors make one with minidl.stack or minidl.Tensor([...]); where no "
+                "gradient is meant to pass, say so with .numpy()"
+            )
+        return np.array(self._array, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
         body = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=100)
@@ -138,20 +160,21 @@ class Tensor(Node):
         return f"Tensor({body}{extra}{', requires_grad=True' if self.requires_grad else ''})"
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self._array)
 
     def __iter__(self) -> "Iterator[Tensor]":
         return iter([self[i] for i in range(len(self))])
 
     __array_priority__ = 1000  # ndarray * Tensor must reach the Tensor, CuPy's ndarray included
+    __pandas_priority__ = 5000  # and so must Series * Tensor
     __hash__ = Node.__hash__
 
     # fmt: off
     # What NumPy's array has under the same name means the same here; see minidl's function of that name.
-    def __bool__(self) -> bool: return bool(self.data)
-    def __float__(self) -> float: return float(self.data)
-    def __int__(self) -> int: return int(self.data)
-    def __index__(self) -> int: return self.data.__index__()
+    def __bool__(self) -> bool: return bool(self._array)
+    def __float__(self) -> float: return float(self._array)
+    def __int__(self) -> int: return int(self._array)
+    def __index__(self) -> int: return self._array.__index__()
     def __getitem__(self, index: Any) -> "Tensor": return ops.getitem(self, plain(index))
 
     def __pos__(self) -> "Tensor": return ops.positive(self)
@@ -171,11 +194,11 @@ class Tensor(Node):
     def __matmul__(self, other: Any) -> "Tensor": return ops.matmul(self, other)
     def __rmatmul__(self, other: Any) -> "Tensor": return ops.matmul(other, self)
 
-    def __iadd__(self, other: Any) -> "Tensor": return self._in_place(ops.add, other)
-    def __isub__(self, other: Any) -> "Tensor": return self._in_place(ops.subtract, other)
-    def __imul__(self, other: Any) -> "Tensor": return self._in_place(ops.multiply, other)
-    def __itruediv__(self, other: Any) -> "Tensor": return self._in_place(ops.divide, other)
-    def __ipow__(self, other: Any) -> "Tensor": return self._in_place(ops.power, other)
+    def __iadd__(self, other: Any) -> "Tensor": return self._in_place(operator.iadd, ops.add, other)
+    def __isub__(self, other: Any) -> "Tensor": return self._in_place(operator.isub, ops.subtract, other)
+    def __imul__(self, other: Any) -> "Tensor": return self._in_place(operator.imul, ops.multiply, other)
+    def __itruediv__(self, other: Any) -> "Tensor": return self._in_place(operator.itruediv, ops.divide, other)
+    def __ipow__(self, other: Any) -> "Tensor": return self._in_place(operator.ipow, ops.power, other)
 
     def __eq__(self, other: Any) -> "Tensor": return ops.equal(self, other)  # type: ignore[override]
     def __ne__(self, other: Any) -> "Tensor": return ops.not_equal(self, other)  # type: ignore[override]
@@ -195,6 +218,7 @@ class Tensor(Node):
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmax(self, axis, keepdims)
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmin(self, axis, keepdims)
     def clip(self, min: Any = None, max: Any = None) -> "Tensor": return ops.clip(self, min, max)
+    def round(self, decimals: int = 0) -> "Tensor": return ops.round(self, decimals)
     def dot(self, other: Any) -> "Tensor": return ops.dot(self, other)
     def trace(self) -> "Tensor": return ops.trace(self)
     def reshape(self, *shape: Any) -> "Tensor": return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
@@ -209,4 +233,4 @@ class Tensor(Node):
     # fmt: on
 
 
-autograd.kind = Tensor
+node.kind = Tensor

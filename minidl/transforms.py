@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 
 from . import ops
-from .autograd import recording
+from .backend import array_module
 from .errors import GradientError
+from .graph import depends_only_on
+from .node import wrap
+from .operands import recorded
+from .recording import paused, recording, transforms
 from .sweep import gradients
 from .tensor import Tensor
 
@@ -17,25 +21,40 @@ def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Ca
 
     `f` must return a Tensor of one element. The gradient, with respect to the argument numbered
     `argnum` (a tuple of gradients for a sequence of numbers), is a Tensor of that argument's shape;
-    zeros if `f` does not use it. Both can be differentiated again: the transforms nest.
-    Raises `GradientError` if `f` returns anything but a single element.
+    zeros if `f` does not use it. Where something outside requires a gradient (an argument, or a Tensor that `f` uses
+    besides), both can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain
+    Tensors without history. Raises `GradientError` if `f` returns anything but a single element.
     """
     numbers = [argnum] if isinstance(argnum, int) else list(argnum)
 
     def transformed(*args: Any) -> tuple[Any, Any]:
-        inputs = list(args)
+        inputs, alone = list(args), bool(paused())
         with recording(True):
             for i in numbers:
-                leaf = isinstance(inputs[i], Tensor) and inputs[i].requires_grad
+                x = inputs[i]
                 # a node of its own, so that only the way through this argument counts
-                inputs[i] = ops.positive(inputs[i]) if leaf else Tensor(inputs[i], requires_grad=True)
-            value = f(*inputs)
-            if not isinstance(value, Tensor) or value.size != 1:
-                raise GradientError(f"grad: the function must return a Tensor of one element, not {value!r}")
-            found = gradients(value, [inputs[i] for i in numbers], create_graph=True)
-        return value, found[0] if isinstance(argnum, int) else tuple(found)
+                inputs[i] = ops.positive(Tensor(x)) if recorded(x) else Tensor(x, requires_grad=True)
+            chosen = [inputs[i] for i in numbers]
+            value = _differentiated(f, inputs)
+            alone = alone or (not any(map(recorded, args)) and depends_only_on(value, chosen))
+            if value.requires_grad:
+                found = gradients(value, chosen, create_graph=not alone)
+            else:
+                found = [wrap(array_module(x.data).zeros_like(x.data)) for x in chosen]
+        return value.detach() if alone else value, found[0] if isinstance(argnum, int) else tuple(found)
 
     return transformed
+
+
+def _differentiated(f: Callable[..., Any], inputs: list[Any]) -> Any:
+    before = transforms.set(transforms.get() + 1)
+    try:
+        value = f(*inputs)
+    finally:
+        transforms.reset(before)
+    if not isinstance(value, Tensor) or value.size != 1:
+        raise GradientError(f"grad: the function must return a Tensor of one element, not {value!r}")
+    return value
 
 
 def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:

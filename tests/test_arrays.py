@@ -10,7 +10,7 @@ from strict import StrictArray
 
 from minidl.arrays import as_array, is_array
 from minidl.backend import backend_of, to_numpy
-from minidl.errors import DTypeError
+from minidl.errors import DTypeError, ShapeError
 
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 
@@ -73,6 +73,11 @@ def test_a_memory_map_is_read_where_it_lies(tmp_path):
 def test_what_would_lose_its_meaning_is_refused_with_the_remedy(value, message):
     with pytest.raises(DTypeError, match=message):
         as_array(value, "Tensor")
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(ShapeError, match="Tensor: .* nested lists must be of equal lengths"):
+        as_array([[1, 2], [3]], "Tensor")
 
 
 def test_what_is_no_number_stays_what_it_is_for_the_caller_to_refuse():

@@ -17,6 +17,7 @@ LAYERS = [
     {
         "errors",
         "arrays",
+        "contexts",
         "backend",
         "signature",
         "threads",
@@ -28,9 +29,9 @@ LAYERS = [
         "overrides",
         "durable",
     },
-    {"autograd", "sweep", "fusable", "guards"},
+    {"node", "recording", "operands", "autograd", "graph", "fitting", "deposit", "sweep", "fusable", "guards"},
     {"ops"},
-    {"tensor", "transforms"},
+    {"construct", "tensor", "transforms"},
     {"nn", "optim", "data"},
     {"debug"},
     {"kernels", "compile"},
@@ -103,7 +104,7 @@ PUBLIC = {
     "ops": (
         "add subtract multiply divide power negative absolute sign exp expm1 log log1p sqrt square reciprocal sin cos tan tanh "
         "sinh cosh arcsin arccos arctan arctan2 maximum minimum clip where equal not_equal less less_equal greater greater_equal "
-        "floor ceil sum mean var std max min prod cumsum logsumexp argmax argmin matmul dot outer inner tensordot einsum trace "
+        "floor ceil round sum mean var std max min prod cumsum logsumexp argmax argmin matmul dot outer inner tensordot einsum trace "
         "diag norm reshape ravel transpose swapaxes moveaxis squeeze expand_dims broadcast_to concatenate stack split tile "
         "repeat pad flip roll sort take sigmoid softplus relu leaky_relu softmax log_softmax"
     ),

@@ -78,6 +78,7 @@ def elementwise():
         yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE, (unit,))
     for name in "sigmoid softplus relu leaky_relu".split():
         yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
+    yield Case("binary_cross_entropy", lambda xp, x, t: xp.binary_cross_entropy(x, t), TWO)
     yield Case("leaky_relu slope", lambda xp, a: xp.leaky_relu(a, 0.3), ONE)
     for name in "add subtract multiply divide maximum minimum arctan2".split():
         yield Case(name, lambda xp, a, b, name=name: getattr(xp, name)(a, b), TWO)
@@ -94,6 +95,12 @@ def elementwise():
     three = (((2, 3), (3,), ()), ((4, 3), (1, 3), (4, 1)))
     yield Case("clip limits", lambda xp, a, lo, hi: xp.clip(a * 2, lo - 1, hi + 1), three)
     yield Case("clip crossed", lambda xp, a, lo, hi: xp.clip(a * 2, lo, hi), three)
+    for name in "sign floor ceil".split():
+        yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
+    yield Case("round", lambda xp, a: xp.round(a + 0.1), ONE)
+    yield Case(
+        "round decimals", lambda xp, a: xp.round(a * a, 1), (((2,),),), (lambda rng, shape: np.array([0.56, 1.1]),)
+    )
     yield Case("astype", lambda xp, a: xp.astype(a, np.float64), ONE)
     yield Case("transfer", lambda xp, a: xp.transfer(a, xp.home), ONE)
 
@@ -308,6 +315,7 @@ NUMPY = SimpleNamespace(
     log_softmax=_log_softmax,
     dense=_dense,
     softmax_cross_entropy=_cross_entropy,
+    binary_cross_entropy=lambda x, t: -t * np.log(1 / (1 + np.exp(-x))) - (1 - t) * np.log(1 / (1 + np.exp(x))),
     batch_norm=lambda x, g, b, eps: (x - x.mean(0)) / np.sqrt(x.var(0) + eps) * g + b,
     transfer=lambda a, backend: a,
     getitem=lambda a, index: a[index],
@@ -393,7 +401,7 @@ def test_values_are_numpys(case, dtype):
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_, np.float16])
 @pytest.mark.parametrize(
-    "name", "sum mean prod max min cumsum argmax argmin sort norm square absolute sign exp sqrt".split()
+    "name", "sum mean prod max min cumsum argmax argmin sort norm square absolute sign exp sqrt round".split()
 )
 def test_values_and_dtypes_of_other_kinds_of_numbers(name, dtype):
     if (name, dtype) in (("norm", np.bool_), ("sign", np.bool_)):  # NumPy has them not
@@ -416,7 +424,19 @@ def test_a_dtype_for_the_result(name):
 
 
 COMPARISONS = "equal not_equal less less_equal greater greater_equal".split()
-CONSTANT = ["sign", "floor", "ceil", "isfinite", "isnan", "argmax", "argmin", "argsort", *COMPARISONS]
+CONSTANT = ["isfinite", "isnan", "argmax", "argmin", "argsort", *COMPARISONS]
+
+
+@pytest.mark.parametrize("name", "sign floor ceil round".split())
+def test_what_is_constant_between_its_jumps_has_a_gradient_of_zero_at_every_order(name):
+    x = Tensor(np.array([-1.5, 0.0, 0.4, np.inf]), requires_grad=True)
+    y = getattr(minidl, name)(x)
+    np.testing.assert_array_equal(y.numpy(), getattr(np, name)(x.numpy()))
+    (first,) = minidl.gradients(y, [x], np.array([1.0, 2.0, np.nan, np.inf]), create_graph=True)
+    assert first.tolist() == [0, 0, 0, 0]
+    assert minidl.gradients(first.sum(), [x])[0].tolist() == [0, 0, 0, 0]
+    z = x[:3] * 1.0
+    assert minidl.gradients((z * getattr(minidl, name)(z)).sum(), [z])[0].tolist() == y.tolist()[:3]
 
 
 @pytest.mark.parametrize("name", CONSTANT)
@@ -445,7 +465,7 @@ def _ops_behind(node):
 
 
 def test_every_public_function_has_its_cases():
-    public = {name: op for name, op in vars(ops).items() if name in ops.__all__ or isinstance(op, Fusable)}
+    public = {name: op for name, op in vars(ops).items() if name in ops.__all__ or isinstance(op, Op)}
     constant = {name for name, op in public.items() if isinstance(op, Op) and not op.recorded}
     assert constant == set(CONSTANT)
     assert public.keys() - constant == {case.op for case in CASES}

@@ -91,6 +91,8 @@ CALLS = {
     "astype": lambda np, a: np.astype(a, "float64"),
     "isfinite": lambda np, a: np.isfinite(a),
     "floor": lambda np, a: np.floor(a),
+    "round": lambda np, a: np.round(a),
+    "around": lambda np, a: np.around(a, decimals=1),
     "equal": lambda np, a: np.equal(a, B),
 }
 
@@ -232,6 +234,7 @@ METHODS = {
     "argmax": lambda a: a.argmax(),
     "argmin": lambda a: a.argmin(1, keepdims=True),
     "clip": lambda a: a.clip(-1, 1),
+    "round": lambda a: a.round(1),
     "dot": lambda a: a.dot(B.T),
     "trace": lambda a: a.trace(),
     "reshape": lambda a: a.reshape(3, 2),

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import nn, ops
-from ..autograd import _mode
 from ..debug import debugging
 from ..nn.module import Buffer
 from ..overrides import made_here, overridden
+from ..recording import paused
 
 # What an eager step goes through, by whose it is: a compiled step goes through none of it.
 _STEP = "step", "zero_grad", "lr", "rate", "_step", "count", "collect", "__setattr__", "__getattribute__"
@@ -23,7 +23,7 @@ def in_the_way(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any
 
 def unrecorded() -> str | None:
     """Why a step in this place, by this thread, has to be eager; None if it need not."""
-    if not _mode.recording:
+    if paused():
         return "nothing is recorded inside no_grad()"
     return "minidl.debug() is to see every op" if debugging() else None
 

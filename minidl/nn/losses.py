@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..backend import Array, array_module, backend_of, same_backend, to_numpy
+from ..arrays import Array, as_array, is_array
+from ..backend import array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
 from ..guards import warn
+from ..operands import as_operands, recorded
 from ..ops.shape import plain
 
 _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
@@ -18,41 +20,46 @@ def softmax_cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> 
 
     `logits`: (B, C), floating, *before* any softmax; `labels`: (B,) integers in [0, C). `reduction`:
     "mean" or "sum" over the batch, or "none" for a loss per sample, (B,). Finite for logits of any size
-    (the largest is subtracted first). Raises `LabelError` with value and index for labels that are out
-    of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
+    (the largest is subtracted first). Lists count as arrays. Raises `LabelError` with value and index for labels that
+    are out of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
     for here, a label that is out of range makes the loss NaN instead (and so the gradient).
     """
     _check_reduction("softmax_cross_entropy", reduction)
     _check_logits("softmax_cross_entropy", logits)
+    (logits,) = as_operands("softmax_cross_entropy", logits)
     return ops.softmax_cross_entropy(logits, check_labels(labels, logits), reduction=reduction)
 
 
 def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """(prediction - target)²; "mean" is over all elements. Raises `ShapeError` unless the two shapes are equal."""
+    """(prediction - target)²; "mean" is over all elements. Integer targets count as prediction's dtype.
+
+    Raises `ShapeError` unless the two shapes are equal.
+    """
     _check_reduction("mean_squared_error", reduction)
-    target = _same_shape("mean_squared_error", prediction, target)
+    prediction, target = _same_shape("mean_squared_error", prediction, target)
     return _REDUCTIONS[reduction](ops.square(prediction - target))
 
 
 def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
     """-t log σ(x) - (1 - t) log(1 - σ(x)), computed as softplus(x) - t x, so finite for x of any size.
 
-    `logits` and `target` (0 or 1, or a probability) have the same shape; "mean" is over all elements.
+    Its derivative is σ(x) - t everywhere, the second σ(x) (1 - σ(x)). `logits` and `target` (0 or 1,
+    or a probability) have the same shape; "mean" is over all elements.
     Raises `ShapeError` if their shapes differ.
     """
     _check_reduction("binary_cross_entropy_with_logits", reduction)
     _check_logits("binary_cross_entropy_with_logits", logits)
-    target = _same_shape("binary_cross_entropy_with_logits", logits, target)
-    # x - t x where x > 0, -t x elsewhere: no difference of two huge numbers when t is 1
-    loss = ops.relu(logits) - logits * target + ops.log1p(ops.exp(-ops.absolute(logits)))
-    return _REDUCTIONS[reduction](loss)
+    logits, target = _same_shape("binary_cross_entropy_with_logits", logits, target)
+    return _REDUCTIONS[reduction](ops.binary_cross_entropy(logits, target))
 
 
 def check_labels(labels: Any, logits: Any) -> Array:
     """`labels` as an array (B,) of class numbers that fit `logits` (B, C); else `LabelError` or `ShapeError`."""
     labels, scores = plain(labels), plain(logits)
-    if not hasattr(labels, "dtype"):
-        labels = array_module(scores).asarray(labels)
+    if not is_array(labels):
+        listed = isinstance(labels, list | tuple)
+        labels = as_array(labels, "softmax_cross_entropy")
+        labels = array_module(scores).asarray(labels) if listed else labels
     same_backend("softmax_cross_entropy", scores, labels)
     if scores.ndim != 2:
         fix = ": for a single sample, logits[None] and labels[None]" if scores.ndim == 1 else ""
@@ -111,10 +118,12 @@ def _check_logits(where: str, logits: Any) -> None:
         )
 
 
-def _same_shape(where: str, prediction: Any, target: Any) -> Any:
-    """`target` as an array, if its shape is exactly that of `prediction`: broadcasting here is always a mistake."""
-    if not hasattr(target, "dtype"):
-        target = array_module(plain(prediction)).asarray(target, dtype=prediction.dtype)
+def _same_shape(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Both as arrays or Tensors, once their shapes are found equal: broadcasting here is always a mistake."""
+    (prediction,) = as_operands(where, prediction)
+    if isinstance(target, list | tuple | int | float) and not recorded(target):
+        target = array_module(plain(prediction)).asarray(as_array(plain(target), where), dtype=prediction.dtype)
+    (target,) = as_operands(where, target)
     if target.shape != prediction.shape:
         shapes = f"{where}: prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}"
         if prediction.shape == (*target.shape, 1):
@@ -122,4 +131,4 @@ def _same_shape(where: str, prediction: Any, target: Any) -> Any:
         if target.dtype.kind in "iu" and prediction.shape[:-1] == target.shape:
             raise ShapeError(f"{shapes}: make class numbers one-hot, np.eye({prediction.shape[-1]})[target]")
         raise ShapeError(shapes)
-    return target
+    return prediction, target.astype(prediction.dtype) if target.dtype.kind in "iub" else target

@@ -43,6 +43,7 @@ from .elementwise import (
     negative,
     positive,
     reciprocal,
+    round,
     sign,
     sin,
     sinh,
@@ -54,7 +55,8 @@ from .elementwise import (
 )
 from .indexing import argsort, getitem, repeat, sort, take, take_along_axis
 from .linalg import diag, dot, einsum, inner, matmul, norm, outer, tensordot, trace
-from .nn import batch_norm as batch_norm  # these three check nothing: minidl.nn, which does, is their public face
+from .nn import batch_norm as batch_norm  # these four check nothing: minidl.nn, which does, is their public face
+from .nn import binary_cross_entropy as binary_cross_entropy
 from .nn import dense as dense
 from .nn import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus
 from .nn import softmax_cross_entropy as softmax_cross_entropy
@@ -142,6 +144,7 @@ __all__ = [
     "repeat",
     "reshape",
     "roll",
+    "round",
     "sigmoid",
     "sign",
     "sin",
@@ -174,7 +177,7 @@ __all__ = [
 _FUNCTIONS: dict[str, Callable[..., Any]] = {name: globals()[name] for name in __all__}
 # by NumPy's own objects, not their names: numpy.ma.sum and numpy.linalg.trace are something else
 _NAMESAKES = {getattr(np, name): function for name, function in _FUNCTIONS.items() if hasattr(np, name)}
-_NAMESAKES |= {np.amax: max, np.amin: min, np.linalg.norm: norm}
+_NAMESAKES |= {np.amax: max, np.amin: min, np.around: round, np.linalg.norm: norm}
 _RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
 
 

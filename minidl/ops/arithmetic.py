@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..arrays import common_dtype
 from ..autograd import Op
 from ..backend import Array, array_module
 from .elementwise import log, where
@@ -92,6 +93,9 @@ def clip(a: Array, min: Any = None, max: Any = None) -> Array:
     The gradient goes to `a` where it lies within the limits, themselves included; elsewhere to the limit
     that was taken. NaN stays NaN, and has gradient 0. Where min > max the result is max, as in NumPy.
     """
+    if type(a) in (int, float, bool):  # of which NumPy would make an array that widens
+        beside = [limit for limit in (min, max) if limit is not None]
+        a = array_module(next(iter(beside), None)).asarray(a, dtype=common_dtype([a, *beside]))
     return array_module(a).clip(a, min, max)
 
 

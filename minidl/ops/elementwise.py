@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import numpy as np
+
+from ..arrays import as_array
 from ..autograd import Op
 from ..backend import Array, array_module
+from ..fitting import zeros_of
+from ..node import Node
 
 
 @Op
@@ -26,11 +31,31 @@ negative.vjp(lambda g, y, a: -g)
 
 @Op
 def sign(a: Array) -> Array:
-    """The sign, -1, 0 or 1; NaN stays NaN. Constant between its jumps: nothing is recorded."""
+    """The sign, -1, 0 or 1; NaN stays NaN. Constant between its jumps: derivative 0."""
     return array_module(a).sign(a)
 
 
-sign.vjp(None)
+@Op
+def floor(a: Array) -> Array:
+    """The next integer downwards. Constant between its jumps: derivative 0."""
+    return array_module(a).floor(a)
+
+
+@Op
+def ceil(a: Array) -> Array:
+    """The next integer upwards. Constant between its jumps: derivative 0."""
+    return array_module(a).ceil(a)
+
+
+@Op
+def round(a: Array, decimals: int = 0) -> Array:
+    """The nearest number with so many `decimals`, of two the even one. Constant between its jumps: derivative 0."""
+    return a.round(decimals)
+
+
+for step in (sign, floor, ceil):
+    step.vjp(lambda g, y, a: zeros_of(g))
+round.vjp(lambda g, y, a, decimals: zeros_of(g))
 
 
 @Op
@@ -198,30 +223,30 @@ arctan2.vjp(lambda g, y, a, b: g * _over_square(b, a, b), lambda g, y, a, b: -g 
 
 
 @Op
-def where(condition: Array, x: Any, y: Any) -> Array:
-    """`x` where `condition` holds, `y` elsewhere, all three broadcast; the gradient goes to the one that was taken."""
+def _where(condition: Array, x: Any, y: Any) -> Array:
     return array_module(condition).where(condition, x, y)
 
 
-where.vjp(None, lambda g, out, c, x, y: where(c, g, 0), lambda g, out, c, x, y: where(c, 0, g))
+_where.vjp(None, lambda g, out, c, x, y: _where(c, g, 0), lambda g, out, c, x, y: _where(c, 0, g))
 
 
-@Op
-def floor(a: Array) -> Array:
-    """The next integer downwards. Constant between its jumps: nothing is recorded."""
-    return array_module(a).floor(a)
+def where(condition: Array, x: Any, y: Any) -> Any:
+    """`x` where `condition` holds, `y` elsewhere, all three broadcast; the gradient goes to the one that was taken.
+
+    Both are computed everywhere, so a branch that is infinite or NaN where it is not taken makes the gradient NaN
+    there: 0 times infinity. Give that branch an argument that is harmless there, by a `where` of its own:
+    ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``, not ``where(x > 0, sqrt(x), 0)``.
+    """
+    if isinstance(condition, Node) and _is_literal(x) and _is_literal(y):  # of which NumPy would make float64
+        x = array_module(condition._array).asarray(as_array(x, "where"), dtype=np.float32)
+    return _where(condition, x, y)
 
 
-floor.vjp(None)
-
-
-@Op
-def ceil(a: Array) -> Array:
-    """The next integer upwards. Constant between its jumps: nothing is recorded."""
-    return array_module(a).ceil(a)
-
-
-ceil.vjp(None)
+def _is_literal(value: Any) -> bool:
+    """Whether `value` is a Python or NumPy number, or a list of such, with no array or Tensor in it; no boolean."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_literal, value))
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 @Op

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from ..arrays import as_array
 from ..autograd import Op, unbroadcast
 from ..backend import Array, array_module
+from ..operands import as_operands
 from .shape import along, plain, ravel, reshape
 
 
@@ -54,9 +56,7 @@ def take(a: Array, indices: Any, axis: int | None = None) -> Any:
 
     The result has `indices`' shape in place of that axis.
     """
-    indices = plain(indices)
-    if not hasattr(indices, "dtype"):
-        indices = np.asarray(indices)
+    (a,), indices = as_operands("take", a), as_array(plain(indices), "take")
     if axis is None:
         return getitem(ravel(a), indices)
     return getitem(a, along(normalize_axis_index(axis, a.ndim), indices))
@@ -67,7 +67,7 @@ def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Any:
 
     What `argsort` and `argmax` (keepdims=True) return picks the sorted and the largest elements.
     """
-    indices = plain(indices)
+    (arr,), indices = as_operands("take_along_axis", arr), as_array(plain(indices), "take_along_axis")
     if axis is None:
         arr, axis = ravel(arr), 0
     xp, ndim = array_module(indices), arr.ndim
@@ -95,6 +95,7 @@ def repeat(a: Array, repeats: Any, axis: int | None = None) -> Any:
 
     `repeats`: one number, or one for each element along the axis.
     """
+    (a,) = as_operands("repeat", a)
     if axis is None:
         a, axis = ravel(a), 0
     axis = normalize_axis_index(axis, a.ndim)
@@ -117,4 +118,5 @@ def sort(a: Array, axis: int | None = -1) -> Any:
 
     Of equal elements, the first in `a` counts as the smaller.
     """
+    (a,) = as_operands("sort", a)
     return take_along_axis(a, argsort(plain(a), axis), axis)

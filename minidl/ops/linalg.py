@@ -10,11 +10,12 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..autograd import Op
 from ..backend import Array, array_module
 from ..errors import ShapeError, UnsupportedError
+from ..operands import as_operands
 from . import reduce
 from .arithmetic import multiply
 from .elementwise import absolute, where
 from .indexing import scatter
-from .shape import Axis, moveaxis, plain, reshape, swapaxes, transpose
+from .shape import Axis, broadcast_to, moveaxis, reshape, swapaxes, transpose
 
 
 @Op
@@ -57,20 +58,9 @@ def _matmul_vjp_right(g: Any, y: Any, a: Any, b: Any) -> Any:
 matmul.vjp(_matmul_vjp_left, _matmul_vjp_right)
 
 
-def _is_array(operand: Any) -> bool:
-    return hasattr(operand, "dtype") and not isinstance(operand, np.generic)
-
-
-def _operands(*operands: Any) -> list[Any]:
-    """The operands, with numbers and lists among them made arrays beside the first that is one, of its dtype."""
-    like = next((plain(o) for o in operands if _is_array(o)), None)
-    dtype = like.dtype if like is not None and like.dtype.kind == "f" else None
-    return [o if _is_array(o) else array_module(like).asarray(o, dtype=dtype) for o in operands]
-
-
 def dot(a: Array, b: Array) -> Any:
     """NumPy's dot: a product of numbers, vectors or matrices; beyond, over a's last axis and b's last but one."""
-    a, b = _operands(a, b)
+    a, b = as_operands("dot", a, b)
     if 0 in (a.ndim, b.ndim):
         return multiply(a, b)
     return matmul(a, b) if b.ndim < 3 else tensordot(a, b, (-1, -2))
@@ -78,13 +68,13 @@ def dot(a: Array, b: Array) -> Any:
 
 def inner(a: Array, b: Array) -> Any:
     """The sum of products over the last axis of both; of numbers, the product."""
-    a, b = _operands(a, b)
+    a, b = as_operands("inner", a, b)
     return multiply(a, b) if 0 in (a.ndim, b.ndim) else tensordot(a, b, (-1, -1))
 
 
 def outer(a: Array, b: Array) -> Any:
     """The matrix of all products a[i] b[j], both flattened first."""
-    a, b = _operands(a, b)
+    a, b = as_operands("outer", a, b)
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
@@ -93,7 +83,7 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Any:
 
     The result has the axes left over, a's first. Raises `ShapeError` if the axes do not match in length.
     """
-    a, b = _operands(a, b)
+    a, b = as_operands("tensordot", a, b)
     if isinstance(axes, int | np.integer):
         axes = range(a.ndim - axes, a.ndim), range(axes)
     over_a, over_b = normalize_axis_tuple(axes[0], a.ndim), normalize_axis_tuple(axes[1], b.ndim)
@@ -122,7 +112,9 @@ def _einsum_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
     known = [letter for letter in own if any(letter in term for term in terms)]
     found = _einsum(*operands, subscripts=f"{','.join(terms)}->{''.join(known)}", optimize=optimize)
     # a letter that only this operand has was summed over: its gradient is the same all along that axis
-    return found[tuple(slice(None) if letter in known else None for letter in own)]
+    found = found[tuple(slice(None) if letter in known else None for letter in own)]
+    lengths = zip(own, found.shape, args[i].shape, strict=True)
+    return broadcast_to(found, tuple(n if letter in known else length for letter, n, length in lengths))
 
 
 _einsum.vjp(_einsum_vjp)
@@ -137,7 +129,7 @@ def einsum(subscripts: str, *operands: Array, optimize: Any = True) -> Any:
     """
     if not isinstance(subscripts, str):
         raise UnsupportedError("einsum: give the subscripts as a string first, einsum('ij,j->i', a, b)")
-    arrays = _operands(*operands)
+    arrays = as_operands("einsum", *operands)
     terms, output = _explicit(subscripts, [a.ndim for a in arrays])
     for i in range(len(terms)):
         arrays[i], terms[i] = _without_repeats(arrays[i], terms[i])
@@ -187,6 +179,7 @@ def diag(v: Array, k: int = 0) -> Any:
 
     Raises `ShapeError` for any other number of axes.
     """
+    (v,) = as_operands("diag", v)
     if v.ndim == 1:
         n = v.shape[0] + abs(k)
         return reshape(scatter(v, _steps(k, n, n), (n * n,)), (n, n))
@@ -197,6 +190,7 @@ def diag(v: Array, k: int = 0) -> Any:
 
 def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
     """The diagonal of the matrices along two axes, as the last axis."""
+    (a,) = as_operands("trace", a)
     a = moveaxis(a, (axis1, axis2), (-2, -1))
     *rest, rows, columns = a.shape
     return reshape(a, (*rest, rows * columns))[..., _steps(offset, rows, columns)]
@@ -229,9 +223,11 @@ def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -
 
     For vectors `ord` may be 2 or None (√Σx²), 1 (Σ|x|), inf or -inf (the largest and the smallest |x|); for
     matrices "fro" or None (√Σx²). √Σx² is right for x of any size, also where x² would overflow or vanish. Where
-    it is 0, its derivative is 0, of all the subgradients the least.
+    it is 0, its derivative is 0, of all the subgradients the least; there the second derivative of what is made of it
+    is 0 too, also that of norm(x)**2, which should be 2: write sum(x * x) where a second derivative is wanted.
     Raises `UnsupportedError` for other norms.
     """
+    (x,) = as_operands("norm", x)
     if ord is None and axis is None:
         return _norm2(x, None, keepdims)
     axes = x.ndim if axis is None else len(normalize_axis_tuple(axis, x.ndim))

@@ -72,6 +72,17 @@ def log_softmax(a: Array, axis: int = -1) -> Array:
 
 log_softmax.vjp(lambda g, y, a, axis: g - exp(y) * sum(g, axis, True, None))
 
+
+@Op
+def binary_cross_entropy(logits: Array, target: Array) -> Array:
+    """-t log σ(x) - (1 - t) log(1 - σ(x)) = log(1 + e^x) - t x, element by element. Derivative: σ(x) - t."""
+    xp = array_module(logits)
+    # x - t x where x > 0, -t x elsewhere: no difference of two huge numbers when t is 1
+    return xp.maximum(logits, 0) - logits * target + xp.log1p(xp.exp(-abs(logits)))
+
+
+binary_cross_entropy.vjp(lambda g, y, x, t: g * (sigmoid(x) - t), lambda g, y, x, t: -g * x)
+
 _ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh, "softplus": softplus}
 
 

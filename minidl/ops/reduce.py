@@ -77,7 +77,8 @@ var.vjp(_var_vjp)
 def std(a: Array, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Array:
     """The standard deviation √var, also where var would overflow or vanish.
 
-    Where it is 0 its derivative is 0, of all the subgradients the least.
+    Where it is 0 its derivative is 0, of all the subgradients the least; there the second derivative of what is made
+    of it is 0 too, also that of std(x)**2: write var(x) where a second derivative is wanted.
     """
     if not a.size:
         return a.std(axis=axis, ddof=ddof, keepdims=keepdims)

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from .. import operands
+from ..arrays import common_dtype
 from ..autograd import Node, Op, unbroadcast
 from ..backend import Array, array_module, backend_of, to_backend
 from ..errors import ShapeError, UnsupportedError
+from ..operands import as_operands, passes_none, recorded
 
 Axis = int | tuple[int, ...] | None
 Shape = int | Sequence[int]
@@ -18,7 +21,7 @@ def plain(value: Any) -> Any:
     """`value`, with every Tensor in it (also inside tuples and lists) replaced by its array."""
     if isinstance(value, tuple | list):
         return type(value)(plain(v) for v in value)
-    return value.data if isinstance(value, Node) else value
+    return value._array if isinstance(value, Node) else value
 
 
 def along(axis: int, piece: Any) -> tuple[Any, ...]:
@@ -40,6 +43,7 @@ reshape.vjp(lambda g, y, a, shape: reshape(g, a.shape))
 
 def ravel(a: Array) -> Any:
     """`a` with one axis, its elements in row-major order; a view where memory allows."""
+    (a,) = as_operands("ravel", a)
     return reshape(a, (a.size,))
 
 
@@ -135,8 +139,12 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", constant_values: A
     """
     if mode != "constant":
         raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
+    if recorded(constant_values):
+        raise passes_none("pad")
+    if recorded(constant_values):
+        raise passes_none("pad")
     widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
-    return array_module(array).pad(array, widths, mode, constant_values=constant_values)
+    return array_module(array).pad(array, widths, mode, constant_values=plain(constant_values))
 
 
 pad.vjp(lambda g, y, array, pad_width, mode, constant_values: g[_inside(array, pad_width)])
@@ -190,12 +198,16 @@ def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Any:
     Raises `ShapeError` if the shapes do not fit.
     """
     if axis is None:
-        return _concatenate(*[ravel(a) for a in arrays], axis=0)
+        return _concatenate(*[ravel(a) for a in as_operands("concatenate", *arrays)], axis=0)
     return _concatenate(*arrays, axis=axis)
 
 
 @Op
 def _stack(*arrays: Array, axis: int) -> Array:
+    numbers = {int, float, bool}.intersection(map(type, arrays))
+    if numbers:  # they would widen the arrays among them
+        xp = array_module(next((a for a in arrays if type(a) not in numbers), None))
+        arrays = tuple(xp.asarray(a, dtype=common_dtype(arrays)) for a in arrays)
     return array_module(next(iter(arrays), None)).stack(arrays, axis)
 
 
@@ -207,11 +219,15 @@ def stack(arrays: Sequence[Array], axis: int = 0) -> Any:
     return _stack(*arrays, axis=axis)
 
 
+operands.stack = stack
+
+
 def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """`ary` cut along `axis` into so many equal sections, or before each of the given indices: a list of views.
 
     Raises `ShapeError` if the sections cannot be equal.
     """
+    (ary,) = as_operands("split", ary)
     axis = normalize_axis_index(axis, ary.ndim)
     length = ary.shape[axis]
     if isinstance(indices_or_sections, int | np.integer):

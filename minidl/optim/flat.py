@@ -74,7 +74,7 @@ class Flat:
         copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go
         for piece, values in zip(pieces, copies, strict=True):
             piece.value[...] = values
-            piece.parameter.data, piece.parameter._slot = piece.value, piece.gradient
+            piece.parameter._array, piece.parameter._slot = piece.value, piece.gradient  # the same values: no change
 
     def claim(self) -> None:
         """Take back every parameter whose ``data`` was replaced: its new values are copied in.
@@ -84,7 +84,7 @@ class Flat:
         the vectors follow them (and are new ones). Raises `ShapeError` if a shape has changed,
         `OptionError` or `MixedBackendError` if only some parameters have moved.
         """
-        astray = [piece for piece in self.pieces if piece.parameter.data is not piece.value]
+        astray = [piece for piece in self.pieces if piece.parameter._array is not piece.value]
         if not astray:
             return
         for piece in astray:
@@ -112,7 +112,7 @@ class Flat:
             grad = piece.parameter.grad
             moves = grad is not None and piece.parameter.requires_grad
             active.append(moves)
-            if moves and getattr(grad, "data", None) is not piece.gradient:
+            if moves and getattr(grad, "_array", None) is not piece.gradient:
                 _check_gradient(piece, grad)
                 foreign.append((piece, grad.data))
         if not foreign:

@@ -1,0 +1,47 @@
+"""Where `backward` leaves a leaf's gradient: in the place that an optimizer has for it, or in an array of its own."""
+
+import weakref
+from typing import Any
+
+from .backend import array_module
+from .errors import GradientError
+from .node import Node, wrap
+
+
+def deposited(leaf: Node, gradient: Any) -> Any:
+    """`gradient` as a Tensor for ``leaf.grad``: always a copy, so that no two leaves share one.
+
+    A Tensor left in the same place before, which somebody has kept, moves out of it first, with its values.
+    """
+    array, slot = leaf._array, leaf._slot
+    if type(slot) is not type(array) or slot.shape != array.shape or slot.dtype != array.dtype:
+        slot = array_module(array).empty_like(array)  # no optimizer has it, or `data` was replaced since
+    elif leaf._left is not None:
+        kept = leaf._left()
+        if kept is not None and kept._array is slot:
+            kept._array = slot.copy()
+    slot[...] = gradient
+    left = wrap(slot)
+    leaf._left = weakref.ref(left)
+    return left
+
+
+def accumulated(leaf: Node, gradient: Any, create_graph: bool) -> Any:
+    """What ``leaf.grad`` is to be once `gradient` has been added to it, in place unless a graph hangs on it."""
+    if create_graph:
+        return gradient if leaf.grad is None else leaf.grad + gradient
+    total = leaf.grad._array
+    total += gradient
+    leaf.grad.changed()
+    return leaf.grad
+
+
+def check_held(leaf: Node) -> None:
+    """Raise `GradientError` if ``leaf.grad`` was set to something that a gradient cannot be added to."""
+    held = leaf.grad
+    if not isinstance(held, Node) or held._array.shape != leaf._array.shape:
+        shown = f"a Tensor of shape {held._array.shape}" if isinstance(held, Node) else f"a {type(held).__name__}"
+        raise GradientError(
+            f"the .grad of a Tensor of shape {leaf._array.shape} was set to {shown}, and cannot be added to: set it to "
+            f"None, or to a Tensor of that shape"
+        )
