@@ -23,7 +23,7 @@ from .trust import folder
 
 WORTH = 3.0  # seconds of training to go, without machine code, from which on it is worth compiling
 PATIENCE = 60.0  # seconds in which it is compiled with what time all others leave, if that is enough
-NICE = 10  # after that, or where a system knows no such time: a tenth of a core where all are taken
+NICE = 5  # after that, or where a system knows no such time: a quarter of a core where all are taken
 _IDLE = getattr(os, "SCHED_IDLE", None) if CORES > 1 else None
 _CHILD = Path(__file__).with_name("child.py")
 
