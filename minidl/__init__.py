@@ -1,11 +1,11 @@
 """minidl: reverse-mode autodiff and deep learning that you can read, on NumPy, with CuPy by one switch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from . import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
 
 # isort: split
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import backend, errors, nn, ops
 from .backend import seed, use_backend
 from .debug import debug

@@ -1,6 +1,7 @@
 """How a command meets the terminal: errors and warnings in one line each, in letters that it has."""
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from .early import interruptible
+from .early import end
 from .errors import MinidlError
 from .terminal import attach_missing_streams, printable, spell_what_has_no_letter, tell
 
@@ -31,10 +32,24 @@ class Group(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run the command; exit with 1 and one line where minidl or the system refuses, with 130 after Ctrl-C."""
         try:
-            with interruptible(), _printable_errors(), _in_one_line(bool(context.params.get("debug"))):
+            with _interruptible(), _printable_errors(), _in_one_line(bool(context.params.get("debug"))):
                 return super().invoke(context)
         except KeyboardInterrupt:
             context.exit(130)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within the block, Ctrl-C is the ``KeyboardInterrupt`` that it is in every other program."""
+    if signal.getsignal(signal.SIGINT) is not end:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was asked to end already
+            signal.signal(signal.SIGINT, end)
 
 
 @contextmanager

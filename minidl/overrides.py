@@ -22,7 +22,7 @@ def overridden(thing: Any, *names: str) -> str | None:
     for name in names:
         if name in held and not name.startswith("__"):  # Python looks up __call__ and its like on the class
             return f"{name} was set on this {kind.__name__}"
-        found = next((vars(owner)[name] for owner in kind.__mro__ if name in vars(owner)), None)
+        found = getattr(kind, name, None)
         if isinstance(found, property):
             found = found.fget
         if found is not None and not made_here(found) and found is not getattr(object, name, None):

@@ -77,7 +77,6 @@ PICTURES = {  # how a picture is made of 8 bits, and as what it is stored
     "L with a clear shade.png": (Image.fromarray, "ground"),
     "CMYK.tif": converted("CMYK"),
     "CMYK.jpg": (converted("CMYK"), {"quality": 100}),
-    "YCbCr.jpg": (converted("YCbCr"), {"quality": 100}),
     "LAB.tif": lab,
     "16 bits.png": lambda a: Image.fromarray(a * WIDE),
     "16 bits.tif": lambda a: Image.fromarray(a * WIDE),

@@ -4,10 +4,8 @@ from typing import Any
 
 from .. import ops
 from .module import Module, arrayed
-from .untouched import written
 
 
-@written
 class Activation(Module):
     """An elementwise function as a layer. `name` is what `dense` calls it, so that the two can run as one."""
 
@@ -48,7 +46,6 @@ class Softplus(Activation):
     name = "softplus"
 
 
-@written
 class Softmax(Module):
     """e^x / Σ e^x along the last axis.
 

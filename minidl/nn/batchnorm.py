@@ -12,10 +12,8 @@ from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops import batch_norm, sqrt
 from .dense import misfit, positive_integer
 from .module import Buffer, Module, Parameter, arrayed
-from .untouched import written
 
 
-@written
 class BatchNorm(Module):
     """y = gamma * (x - μ) / √(σ² + eps) + beta, feature by feature, for x of shape (batch, num_features).
 

@@ -9,7 +9,6 @@ from ..errors import OptionError, ShapeError
 from ..ops import dense
 from .init import initial
 from .module import Module, Parameter, arrayed
-from .untouched import written
 
 
 def positive_integer(value: Any, what: str) -> int:
@@ -35,7 +34,6 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
     return ShapeError(f"{layer!r}: expected an input of shape (batch, {features}), got {shape}: {fix}")
 
 
-@written
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 

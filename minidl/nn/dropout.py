@@ -9,10 +9,8 @@ from ..errors import OptionError
 from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops.shape import plain
 from .module import Module, arrayed
-from .untouched import written
 
 
-@written
 class Dropout(Module):
     """In training, set each element to 0 with probability `rate` and scale the others by 1 / (1 - rate).
 

@@ -6,13 +6,14 @@ from reprlib import recursive_repr
 from typing import Any
 
 from ..errors import OptionError, ShapeError
+from ..overrides import overridden
 from .activation import Activation
 from .dense import Dense
 from .module import Module, arrayed, members_of, shown, tell_place
-from .untouched import untouched, written
+
+_RUNS = "forward", "__call__"  # what a layer's result goes through
 
 
-@written
 class Flatten(Module):
     """(batch, ...) -> (batch, features)."""
 
@@ -24,7 +25,6 @@ class Flatten(Module):
         return x.reshape((len(x), math.prod(x.shape[1:])))
 
 
-@written
 class Sequential(Module):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
@@ -47,12 +47,12 @@ class Sequential(Module):
         try:
             for layer in self.layers:
                 if waiting is not None:
-                    fused = isinstance(layer, Activation) and untouched(layer)
+                    fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS)
                     x = waiting.forward(x, layer.name if fused else None)
                     waiting = None
                     if fused:
                         continue
-                if type(layer) is Dense and untouched(layer):
+                if type(layer) is Dense and not overridden(layer, *_RUNS):
                     waiting = layer
                 else:
                     x = layer(x)

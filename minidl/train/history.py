@@ -18,8 +18,9 @@ class History:
     absent, as is skipped, the number of batches left out, where there were none.
 
     ``history[name]`` has None for the epochs that lack it. Raises `UnknownNameError`, a ``KeyError`` that lists what
-    there is, for a name that no epoch has. `reason` says why steps were eager, if they were and that was not asked
-    for; else it is None.
+    there is, for a name that no epoch has; but for skipped, which has all of them None where there were none.
+
+    `reason` says why steps were eager, if they were and that was not asked for; else it is None.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
@@ -30,7 +31,7 @@ class History:
         if not isinstance(key, str):
             return self.rows[key]
         names = list(dict.fromkeys(name for row in self.rows for name in row))
-        if self.rows and key not in names:
+        if self.rows and key not in (*names, "skipped"):
             close = difflib.get_close_matches(key, names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise UnknownNameError(f"history: no epoch has {key!r}; there are {', '.join(names)}{hint}")
