@@ -1,10 +1,15 @@
 """The number of threads that matrix products use."""
 
+import os
+import sys
+import threading
+
 import numpy as np
 import pytest
 
 import minidl
 from minidl import nn, optim
+from minidl import threads as sharing
 from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
 from minidl.kernels import products
@@ -93,6 +98,102 @@ def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on()
         large = np.full(3, 3e38, np.float32)
         assistant().both(list, lambda: seen.append((large * large).tolist()))
         assert seen[-1] == [np.inf] * 3
+
+
+def lines_of(*functions):
+    """Every line of these functions at which something may come in between."""
+    return [(f.__code__, line) for f in functions for line in sorted({n for *_, n in f.__code__.co_lines() if n})]
+
+
+@pytest.mark.parametrize("at", range(len(lines_of(sharing.Assistant.both, sharing._Task.wait))))
+def test_a_signal_may_come_at_any_line_of_what_two_threads_share(at):
+    """What its handler raises comes out; nothing hangs, and the two go on with the next."""
+    code, line = lines_of(sharing.Assistant.both, sharing._Task.wait)[at]
+    raised = []
+
+    def trace(frame, event, argument):
+        def local(frame, event, argument):
+            if event == "line" and frame.f_lineno == line and not raised:
+                raised.append(1)
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return local
+
+        return local if frame.f_code is code else None
+
+    with use_blas_threads(2), assisted(True):
+        waits, begun = threading.Event(), threading.Event()
+        other = lambda: (begun.set(), waits.wait(20))  # as machine code waits for the other thread's
+        try:
+            sys.settrace(trace)
+            assistant().both(lambda: (begun.wait(1), waits.set()), other, waits.set)
+            assert not raised
+        except KeyboardInterrupt:
+            assert raised
+        finally:
+            sys.settrace(None)
+        seen = []
+        assistant().both(lambda: seen.append(1), lambda: seen.append(2))
+        assert sorted(seen) == [1, 2]
+    assert not [t for t in threading.enumerate() if t.name == "minidl-assistant"]
+
+
+@needs_openblas
+def test_an_assistant_serves_the_thread_that_it_was_made_in_and_no_other():
+    found = []
+    with use_blas_threads(2), assisted(True):
+        worker = threading.Thread(target=lambda: found.append(assistant()))
+        worker.start()
+        worker.join()
+        assert assistant() is not None
+    assert found == [None]
+
+
+@needs_openblas
+def test_the_number_of_threads_is_what_it_was_however_blocks_overlap():
+    before = blas_threads()
+    first, second = use_blas_threads(1), use_blas_threads(1)
+    first.__enter__()
+
+    def other():
+        second.__enter__()
+        entered.set()
+        ended.wait()
+        second.__exit__(None, None, None)
+
+    entered, ended = threading.Event(), threading.Event()
+    worker = threading.Thread(target=other)
+    worker.start()
+    entered.wait()
+    first.__exit__(None, None, None)
+    assert blas_threads() == 1  # the other still wants it
+    ended.set()
+    worker.join()
+    assert blas_threads() == before
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_no_assistant_and_computes_alone():
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal((600, 600)).astype(np.float32) for _ in range(2))
+    with use_blas_threads(2), assisted(True), use_blas_threads(1):
+        right = products.matmul(x, w)
+        child = os.fork()
+        if child == 0:
+            alone = assistant() is None and np.array_equal(products.matmul(x, w), right)
+            os._exit(0 if alone else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert assistant() is not None
+
+
+def test_where_the_system_grants_no_thread_the_work_is_done_alone(monkeypatch):
+    def no_more(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with use_blas_threads(2), assisted(True):
+        assert assistant() is None
 
 
 @needs_openblas
