@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_array, on_device
+from ..arrays import as_array, is_array
 from ..backend import to_numpy
 from ..errors import DataError, DTypeError, LabelError, OptionError
 
@@ -100,7 +100,7 @@ def _inputs(values: Any, name: str) -> np.ndarray:
 
 def _array(values: Any, where: str) -> np.ndarray:
     """`values` as a NumPy array, whatever they are: a Tensor's or a GPU's too. Raises `DTypeError`."""
-    there = hasattr(values, "numpy") or on_device(type(values))
+    there = hasattr(values, "numpy") or is_array(values)
     try:
         array = to_numpy(values) if there else as_array(values, where)
         return as_array(array.tolist(), where) if array.dtype == object else array
