@@ -13,7 +13,7 @@ from .backend import Array, array_module
 from .node import Node as Node
 from .node import clock
 from .node import wrap as wrap
-from .operands import AS_THEY_ARE, passes_none, prepared, settled
+from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
 from .signature import Signature, explained
@@ -101,7 +101,7 @@ class Op:
             if last is not args[0]:
                 for a in args[self.parameters]:
                     if a is last:
-                        raise passes_none(self.name)
+                        refuse_gradient(self.name, a)
             result.requires_grad, result._op, result._args = True, self, args
             result._saved, result._born = saved, next(clock)
         return result

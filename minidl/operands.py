@@ -12,6 +12,7 @@ from .arrays import Array, as_array, common_dtype, converts
 from .backend import array_module
 from .errors import GradientError
 from .node import Node
+from .recording import paused
 
 stack: Any = None  # minidl.stack: how a list with Tensors in it becomes one; ops/shape.py puts it here
 # The types of arguments with which nothing has to be done. Those that `converts` lets pass are added as they are met.
@@ -60,13 +61,14 @@ def prepared(name: str, args: Sequence[Any], count: int) -> tuple[Any, ...]:
     for i, a in enumerate(args):
         if isinstance(a, Node):
             like = a._array if like is None else like
+            if i >= count:
+                refuse_gradient(name, a)
         elif isinstance(a, np.generic):
             scalars.append(i)
         elif type(a) in AS_THEY_ARE:
             continue
         elif i >= count:
-            if recorded(a):
-                raise passes_none(name)
+            refuse_gradient(name, a)
         elif not isinstance(a, list | tuple):
             found[i] = as_array(a, name) if converts(type(a)) else a
         elif holds(a, lambda node: True):
@@ -86,12 +88,13 @@ def prepared(name: str, args: Sequence[Any], count: int) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def passes_none(name: str) -> GradientError:
-    """The error for a Tensor that wants a gradient where the op takes a parameter."""
-    return GradientError(
-        f"{name}: one of its parameters is (or holds) a Tensor that requires a gradient, and none passes through a "
-        f"parameter: give .detach() of it, or .item(), if that is meant"
-    )
+def refuse_gradient(name: str, parameter: Any) -> None:
+    """Raise `GradientError` if a `parameter` of the op called `name` is recorded: it would lose its gradient."""
+    if not paused() and recorded(parameter):
+        raise GradientError(
+            f"{name}: one of its parameters is (or holds) a Tensor that requires a gradient, and none passes through a "
+            f"parameter: give .detach() of it, or .item(), if that is meant"
+        )
 
 
 def as_operands(name: str, *given: Any) -> list[Any]:

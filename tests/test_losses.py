@@ -49,6 +49,22 @@ def test_binary_cross_entropy_agrees_with_its_definition_and_is_stable():
     np.testing.assert_allclose(huge.grad.numpy(), [0, 0, 1, -1])
 
 
+@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
+def test_logistic_regression_that_starts_at_zero_gets_its_gradient_and_curvature(target):
+    t = np.array([target])
+
+    def loss(x):
+        return nn.binary_cross_entropy_with_logits(x, t, reduction="sum")
+
+    for start in (0.0, -0.0, 1e-8, 3.0):
+        s = 1 / (1 + np.exp(-start))
+        assert minidl.grad(loss)(np.array([start])).item() == pytest.approx(s - target, abs=1e-12)
+        curvature = minidl.grad(lambda x: minidl.grad(loss)(x).sum())(np.array([start])).item()
+        assert curvature == pytest.approx(s * (1 - s), abs=1e-12)
+    slope = minidl.grad(lambda t: nn.binary_cross_entropy_with_logits(Tensor(np.array([2.0])), t).sum())(t)
+    assert slope.item() == -2.0
+
+
 def test_mean_squared_error():
     assert nn.mean_squared_error(Tensor([1.0, 3.0]), [0.0, 1.0]).item() == 2.5
     with pytest.raises(ShapeError, match=r"\(2, 1\), target \(2,\)"):

@@ -166,6 +166,8 @@ def test_a_parameter_takes_no_tensor_that_requires_a_gradient(call):
     with pytest.raises(GradientError, match=r"parameter.*\.detach\(\)"):
         call(x, y)
     assert call(x, y.detach()).dtype == np.float32
+    with minidl.no_grad():
+        assert call(x, y).dtype == np.float32
 
 
 def test_a_users_op_takes_no_tensor_in_its_parameters_either():

@@ -11,7 +11,7 @@ from ..arrays import common_dtype
 from ..autograd import Node, Op, unbroadcast
 from ..backend import Array, array_module, backend_of, to_backend
 from ..errors import ShapeError, UnsupportedError
-from ..operands import as_operands, passes_none, recorded
+from ..operands import as_operands, refuse_gradient
 
 Axis = int | tuple[int, ...] | None
 Shape = int | Sequence[int]
@@ -139,10 +139,8 @@ def pad(array: Array, pad_width: Any, mode: str = "constant", constant_values: A
     """
     if mode != "constant":
         raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
-    if recorded(constant_values):
-        raise passes_none("pad")
-    if recorded(constant_values):
-        raise passes_none("pad")
+    refuse_gradient("pad", constant_values)
+    refuse_gradient("pad", constant_values)
     widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
     return array_module(array).pad(array, widths, mode, constant_values=plain(constant_values))
 
