@@ -4,6 +4,7 @@
 `__syncthreads` or a shuffle it waits for the block's others.
 """
 
+import atexit
 import ctypes
 import functools
 import hashlib
@@ -19,6 +20,7 @@ from strict import StrictArray
 COMPILER = shutil.which("g++")
 _OPTIONS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda_on_cpu")
+atexit.register(_FOLDER.cleanup)
 
 _PRELUDE = r"""
 #include <cmath>

@@ -310,6 +310,7 @@ def spoilt():
     )
     more.extra = nn.Dense(2, 2)
     wide.weight = nn.Parameter(np.ones((4, 3), np.float32))
+    integer.weight.requires_grad = False
     integer.weight.data = np.ones((4, 2), int)
     circle.layers.append(circle)
     return {
