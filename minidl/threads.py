@@ -80,6 +80,12 @@ class _Wishes:
                 del self._wanted[threading.get_ident()]
             self._apply(get, set_)
 
+    def of(self, thread: int) -> int | None:
+        """The number that a thread wants, or else that outside all blocks; None if there are no blocks."""
+        with self.lock:
+            mine = self._wanted.get(thread)
+            return mine[-1] if mine else self.before
+
     def only(self, thread: int) -> None:
         """Forget all threads but one, as a fork does."""
         self._wanted = {ident: counts for ident, counts in self._wanted.items() if ident == thread}
@@ -96,8 +102,8 @@ _wishes = _Wishes()
 
 
 def allowed_threads() -> int:
-    """How many threads the user lets NumPy's products use, whatever blocks of minidl's are open now."""
-    return _wishes.before or blas_threads() or 1
+    """How many threads products may use in this thread, whatever others want meanwhile."""
+    return _wishes.of(threading.get_ident()) or blas_threads() or 1
 
 
 @contextmanager

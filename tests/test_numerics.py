@@ -267,3 +267,11 @@ def test_a_gradient_whose_square_overflows_stops_its_parameter_for_good(kind):
 def test_it_is_eps_that_keeps_an_absent_gradient_from_being_divided_by_zero(kind):
     assert after(kind(weight_decay=0.0), [0.0])[0].tolist() == [1, 1, 1]
     assert np.isnan(after(kind(weight_decay=0.0, eps=0.0), [0.0])[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i8", "f4", "f8"])
+def test_the_exponent_s_gradient_is_as_exact_over_a_base_of_small_integers(dtype):
+    exponent = Tensor(np.array([0.6, 1.3, 2.0]), requires_grad=True)
+    minidl.power(np.array([3, 2, 7], dtype), exponent).sum().backward()
+    right = np.array([3.0, 2.0, 7.0]) ** exponent.numpy() * np.log([3.0, 2.0, 7.0])
+    np.testing.assert_allclose(exponent.grad.numpy(), right, rtol=1e-12)

@@ -60,7 +60,14 @@ def _power_vjp_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     return g * b * a ** (b - 1 if b else 0)
 
 
-power.vjp(_power_vjp_base, lambda g, y, a, b: g * y * log(where((a == 0) * (b >= 0), 1, a)))
+def _power_vjp_exponent(g: Any, y: Any, a: Any, b: Any) -> Any:
+    base = where((a == 0) * (b >= 0), 1, a)
+    if hasattr(base, "astype"):
+        base = base.astype(y.dtype)  # of small integers NumPy takes the logarithm in half precision
+    return g * y * log(base)
+
+
+power.vjp(_power_vjp_base, _power_vjp_exponent)
 
 
 @Op

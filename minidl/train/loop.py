@@ -75,7 +75,6 @@ def fit(
         )
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
-    check_optimizer(model, optimizer)
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
     if validation is not None and not isinstance(validation, Loader):
         Loader(validation, 1)  # what is wrong with it is said now, not after an epoch
@@ -87,6 +86,7 @@ def fit(
         raise OptionError(f"fit: threads must be an integer of at least 1, got {threads!r}")
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
+    check_optimizer(model, optimizer)
     run = Run(model, optimizer, epochs, len(loader), validation)
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
