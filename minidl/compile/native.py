@@ -71,7 +71,7 @@ class Native:
         steps = min(steps, MOST)
         updates = ahead(self._optimizer, self._moving, steps)
         self._make_room(steps)
-        for k in range(steps):
+        for k in range(steps if self._encoder.draws else 0):
             self._draw(k)
         task, _rows = self._task(self._coded(updates, steps), order, steps)
         self._shared(partial(self._machine, address(task), 0), task)

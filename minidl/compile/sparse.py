@@ -95,7 +95,7 @@ def matmul(row: Any) -> Any:
         return
     blocks, batch = lists[codes.BLOCKS], lists[codes.SAMPLES]
     edges, anew = integers(lists[codes.EDGES], blocks + 1), integers(lists[codes.EDGES_ANEW], blocks + 1)
-    limits = integers(lists[codes.EDGES_LIMIT], blocks)
+    limits, rims = integers(lists[codes.EDGES_LIMIT], blocks), lists[codes.RIMS]
     sums = room + 4 * LANES * lists[codes.BLOCK]  # of columns that do not make up 64
     others = sums + 4 * LANES * batch
     pairs = others + 4 * LANES * batch
@@ -108,17 +108,22 @@ def matmul(row: Any) -> Any:
             if not few:
                 _copied(here, n, lanes, edges[j + 1] - edges[j], room)
                 here, apart = room, 4 * LANES
-            if anew[j] and j > 0:
+            begins = anew[j]
+            if begins and j > 0:
                 into, step = others, 4 * LANES
+            plain = rims == 0 and not (few and lanes < LANES)
             for b in range(first, last):
                 begin = lists[codes.BEGINS] + 8 * (b * (blocks + 1) + j)
                 entries, count = integer(begin), (integer(begin + 8) - integer(begin)) >> 3
-                if few and lanes < LANES:
-                    _added(here, apart, lanes, entries, count, into + b * step, anew[j])
+                if plain and begins:
+                    set_to_rows(into + b * step, here, apart, entries, count)
+                elif plain:
+                    add_rows(into + b * step, here, apart, entries, count)
+                elif rims == 0:
+                    _added(here, apart, lanes, entries, count, into + b * step, begins)
                 else:
-                    rim = _rim(lists[codes.RIMS], b, c, n)
-                    pair = pairs + 8 * LANES * b
-                    _summed(into + b * step, pair, here, apart, entries, count, anew[j], rim, limits[j])
+                    rim, pair = _rim(rims, b, c, n), pairs + 8 * LANES * b
+                    _summed(into + b * step, pair, here, apart, entries, count, begins, rim, limits[j])
                     if rim and anew[j + 1]:
                         _join(into + b * step, pair, rim)
             if into == others and anew[j + 1]:
@@ -132,7 +137,7 @@ def matmul(row: Any) -> Any:
 @native
 def _rim(rims: Any, row: Any, column: Any, n: Any) -> Any:
     """Which groups of 8 of the 64 numbers of a product, from this row and column on, are made of two sums, as bits."""
-    return octet(rims + row * ((n + LANES - 1) // LANES) + column // LANES) if rims else 0
+    return octet(rims + row * ((n + LANES - 1) // LANES) + column // LANES)
 
 
 @native
@@ -247,29 +252,41 @@ def gradient(row: Any) -> Any:
     lists, room, others, pairs = integers(row[6], codes.LISTS), row[7], row[8], row[9]
     edges = integers(lists[codes.EDGES], lists[codes.BLOCKS] + 1)
     spans = lists[codes.SPANS]
-    begins, anew = integers(lists[codes.SPAN_EDGES], spans + 1), integers(lists[codes.SPANS_ANEW], spans + 1)
-    limits = integers(lists[codes.SPANS_LIMIT], spans)
+    samples, anew = integers(lists[codes.SPAN_EDGES], spans + 1), integers(lists[codes.SPANS_ANEW], spans + 1)
+    limits, rims = integers(lists[codes.SPANS_LIMIT], spans), lists[codes.SPAN_RIMS]
     start, stop = edges[first], edges[last]
     sums, into = room + 4 * LANES * codes.TOGETHER, target
     for s in range(spans):
-        count = begins[s + 1] - begins[s]
-        if anew[s] and s > 0:
+        sample, count, begins = samples[s], samples[s + 1] - samples[s], anew[s]
+        if begins and s > 0:
             into = others
-        _transposed(lists, first, last, begins[s], count)
+        _transposed(lists, first, last, sample, count)
         for c in range(0, n, LANES):
             lanes = min(LANES, n - c)
-            _copied(d + 4 * (begins[s] * n + c), n, lanes, count, room)
+            _copied(d + 4 * (sample * n + c), n, lanes, count, room)
+            plain = rims == 0 and lanes == LANES
             for k in range(start, stop):
                 entries, own = lists[codes.COLUMNS] + 8 * k * codes.COLUMN, into + 4 * (k * n + c)
                 found = (integer(lists[codes.ENDS] + 8 * k) - entries) >> 3
-                rim = _rim(lists[codes.SPAN_RIMS], k, c, n)
-                pair = pairs + (8 * LANES * (k * ((n + LANES - 1) // LANES) + c // LANES) if spans > 1 else 0)
+                if plain and begins:
+                    set_to_rows(own, room, 4 * LANES, entries, found)
+                    continue
+                if plain:
+                    add_rows(own, room, 4 * LANES, entries, found)
+                    continue
                 place = own if lanes == LANES else sums
-                if lanes < LANES and not anew[s]:
+                if lanes < LANES and not begins:
                     _moved(own, sums, lanes)
-                _summed(place, pair, room, 4 * LANES, entries, found, anew[s], rim, limits[s])
-                if rim and anew[s + 1]:
-                    _join(place, pair, rim)
+                if rims:
+                    rim, pair = _rim(rims, k, c, n), pairs
+                    pair += 8 * LANES * (k * ((n + LANES - 1) // LANES) + c // LANES) if spans > 1 else 0
+                    _summed(place, pair, room, 4 * LANES, entries, found, begins, rim, limits[s])
+                    if rim and anew[s + 1]:
+                        _join(place, pair, rim)
+                elif begins:
+                    set_to_rows(place, room, 4 * LANES, entries, found)
+                else:
+                    add_rows(place, room, 4 * LANES, entries, found)
                 if lanes < LANES:
                     _moved(sums, own, lanes)
         if into == others and anew[s + 1]:
