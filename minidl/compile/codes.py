@@ -24,7 +24,8 @@ BOARD_BYTES = 256
 # samples that have it, up to its end, for so many samples TOGETHER. Pixels have one of 256 values. Blocks of inputs and
 # spans of samples go from one edge to the next; with some of them (ANEW) a sum begins anew, as in OpenBLAS: order.py.
 # For each row and each 64 columns of a product, RIMS has a bit for each group of 8 columns that is made of two sums, of
-# even and of odd terms; up to a LIMIT of each part: the others count as even. RIMS is 0 where there are none.
+# even and of odd terms; up to a LIMIT of each part: the others count as even. RIMS is 0 where there are none. GROUPED
+# is where the ends of the groups of a single sample's entries are noted, up to a 0; or 0 if they are in no groups.
 (ENTRIES, BEGINS, COLUMNS, ENDS, VALUES, SAMPLES, FEATURES, BLOCKS, BLOCK, EDGES, EDGES_ANEW, EDGES_LIMIT, RIMS, SPANS,
  SPAN_EDGES, SPANS_ANEW, SPANS_LIMIT, SPAN_RIMS, GROUPED) = range(19)  # fmt: skip
 LISTS = 19

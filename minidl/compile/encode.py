@@ -117,7 +117,7 @@ class Encoder:
         if n < 2:
             raise UnsupportedError("the machine leaves layers of one output to NumPy")
         if batch == 1:
-            return [[codes.COPY, n, self.at(d), self.at(out)]]
+            return [[codes.COPY, n, self.at(d), self.at(out), 1]]  # a sum, of which -0 alone is 0
         return [[codes.GEMV, blas("sgemv"), _ROWS, batch, n, self.at(d), n, self.room(batch), self.at(out)]]
 
     def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, kind: int = codes.NONE) -> list[Row]:

@@ -59,7 +59,7 @@ class Lists:
             codes.EDGES_LIMIT: self._held(edges_limit), codes.RIMS: self._held(order.rims),
             codes.SPANS: self._spans, codes.SPAN_EDGES: self._held(spans), codes.SPANS_ANEW: self._held(spans_anew),
             codes.SPANS_LIMIT: self._held(spans_limit), codes.SPAN_RIMS: self._held(order.sample_rims),
-            codes.GROUPED: order.grouped,
+            codes.GROUPED: self._room(self.width // codes.GROUP + 2, np.int64) if order.grouped else 0,
         }  # fmt: skip
         self._told = self._held(np.array([told[part] for part in range(codes.LISTS)], np.int64))
 

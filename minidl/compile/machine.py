@@ -56,7 +56,7 @@ def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
     elif op == codes.COPY:
         a, b = floats(row[2], row[1]), floats(row[3], row[1])
         for i in range(row[1]):
-            b[i] = a[i]
+            b[i] = a[i] + loops.ZERO if row[4] else a[i]
     elif op == codes.UPDATE:
         loops.update(row, k)
     elif op == codes.UPDATE_OUTER:

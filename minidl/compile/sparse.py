@@ -46,6 +46,9 @@ def gather(row: Any, rows: Any) -> Any:
         loops.expect_sample(source, rows, b + 1, last, size * width)
         own[b] = labels[rows[b]]
         sample, at = source + size * rows[b] * width, lists[codes.ENTRIES] + 8 * b * width
+        if lists[codes.GROUPED]:
+            _groups(sample, width, pixels, lists[codes.VALUES], at, lists[codes.GROUPED])
+            continue
         for j in range(blocks):
             put(begins, at)
             start, stop = edges[j], edges[j + 1]
@@ -81,6 +84,26 @@ def _pixels(sample: Any, count: Any, values: Any, at: Any) -> Any:
 
 
 @native
+def _groups(sample: Any, width: Any, pixels: Any, values: Any, at: Any, ends: Any) -> Any:
+    """Write down the inputs of one sample that are not zero, and where each GROUP that has any ends in the list."""
+    for k in range(0, width, codes.GROUP):
+        stop, begin = min(k + codes.GROUP, width), at
+        if not pixels:
+            for i in range(k, stop):
+                value = real(sample + 4 * i)
+                put(at, entry(i, value))
+                at += 8 * (value != 0)
+        elif stop - k < codes.GROUP or integer(sample + k) != 0:
+            for i in range(k, stop):
+                pixel = octet(sample + i)
+                put(at, integer(values + 8 * pixel) | i)
+                at += 8 * (pixel != 0)
+        put(ends, at)
+        ends += 8 * (at != begin)
+    put(ends, 0)
+
+
+@native
 def matmul(row: Any) -> Any:
     """Rows `first` to `last` and columns `left` to `right` of x @ w.
 
@@ -111,7 +134,8 @@ def matmul(row: Any) -> Any:
             begins = anew[j]
             if begins and j > 0:
                 into, step = others, 4 * LANES
-            plain = rims == 0 and not (few and lanes < LANES)
+            narrow = few and lanes < LANES
+            plain = rims == 0 and not narrow
             for b in range(first, last):
                 begin = lists[codes.BEGINS] + 8 * (b * (blocks + 1) + j)
                 entries, count = integer(begin), (integer(begin + 8) - integer(begin)) >> 3
@@ -119,7 +143,7 @@ def matmul(row: Any) -> Any:
                     set_to_rows(into + b * step, here, apart, entries, count)
                 elif plain:
                     add_rows(into + b * step, here, apart, entries, count)
-                elif rims == 0:
+                elif narrow:  # rims there are not made of two sums: that is found out when it is tried
                     _added(here, apart, lanes, entries, count, into + b * step, begins)
                 else:
                     rim, pair = _rim(rims, b, c, n), pairs + 8 * LANES * b
@@ -211,22 +235,21 @@ def _added(rows: Any, stride: Any, lanes: Any, at: Any, count: Any, target: Any,
 @native
 def _grouped(lists: Any, left: Any, right: Any, n: Any, w: Any, y: Any, room: Any) -> Any:
     """Columns `left` to `right` of x @ w for one sample: each GROUP of inputs is added up alone, then the sums are."""
-    at, count = integer(lists[codes.BEGINS]), (integer(lists[codes.BEGINS] + 8) - integer(lists[codes.BEGINS])) >> 3
-    sums, entries = floats(y, right), integers(at, count)
+    sums = floats(y, right)
     for i in range(left, right):
         sums[i] = F(0)
-    e = 0
-    while e < count:
-        begin, group = e, (entries[e] & 0xFFFFFFFF) // codes.GROUP
-        e += 1
-        while e < count and (entries[e] & 0xFFFFFFFF) // codes.GROUP == group:
-            e += 1
+    begin, ends = lists[codes.ENTRIES], lists[codes.GROUPED]
+    end = integer(ends)
+    while end != 0:
+        count = (end - begin) >> 3
         for c in range(left, right, LANES):
             if right - c >= LANES:
-                add_sum_of_rows(y + 4 * c, w + 4 * c, 4 * n, at + 8 * begin, e - begin)
+                add_sum_of_rows(y + 4 * c, w + 4 * c, 4 * n, begin, count)
             else:
-                _added(w + 4 * c, 4 * n, right - c, at + 8 * begin, e - begin, room, True)
+                _added(w + 4 * c, 4 * n, right - c, begin, count, room, True)
                 _plus(y + 4 * c, room, right - c)
+        begin, ends = end, ends + 8
+        end = integer(ends)
 
 
 @native
