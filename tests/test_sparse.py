@@ -91,7 +91,7 @@ def test_the_results_are_those_of_the_dense_step_in_any_order(width, kind, share
     data = bag(width, kind, share, seed)
     cuts = Order((width // 2,) if width > 2 else (), (batch // 2,) if batch > 2 else ())
     anew = Order(grouped=True) if batch == 1 else cuts
-    dense, *others = (steps(data, order, hidden, rule, batch) for order in (None, STRAIGHT, anew))
+    dense, *others = (steps(data, order, hidden, rule, batch, count=2) for order in (None, STRAIGHT, anew))
     for losses, weights, _ in others:
         np.testing.assert_allclose(losses, dense[0], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(weights, dense[1], rtol=1e-3, atol=1e-5)

@@ -11,8 +11,10 @@ PAIRED = 15  # the column that says whether this instruction and the next may be
 
 # A task: addresses and sizes, of what the machine is to carry out and where it notes the results. It makes the steps
 # from FIRST to LAST of the samples in ROWS, of each the instructions from BEGIN to END of the LENGTH that there are; if
-# more of the task is to come (OPEN), a thread that helps stays with it.
-(CODE, LENGTH, NUMBERS, ROWS, FIRST, LAST, BEGIN, END, OPEN, BATCH, LOSSES, RIGHTS, BOARD, SHARED, REST) = range(15)
+# more of the task is to come (OPEN), a thread that helps stays with it. After the last step all GRADIENTS are in their
+# places if they are asked for; before, those that are used up as they are made are not.
+(CODE, LENGTH, NUMBERS, ROWS, FIRST, LAST, BEGIN, END, OPEN, GRADIENTS, BATCH, LOSSES, RIGHTS, BOARD, SHARED,
+ REST) = range(16)  # fmt: skip
 
 # The board, on which two threads share a task: what is offered, what is done, and room for each thread; each in a
 # cache line of its own.

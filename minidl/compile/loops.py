@@ -244,10 +244,14 @@ def dropout(row: Any, numbers: Any, k: Any) -> Any:
 @native
 def outer(row: Any) -> Any:
     """The gradient of a weight from a batch of one: an outer product."""
-    x, d, out = floats(row[3], row[1]), floats(row[4], row[2]), floats(row[5], row[1] * row[2])
-    for i in range(row[1]):
-        for j in range(row[2]):
-            out[i * row[2] + j] = x[i] * d[j]
+    _outer(floats(row[3], row[1]), floats(row[4], row[2]), floats(row[5], row[1] * row[2]))
+
+
+@native
+def _outer(x: Any, d: Any, out: Any) -> Any:
+    for i in range(len(x)):
+        for j in range(len(d)):
+            out[i * len(d) + j] = x[i] * d[j]
 
 
 @native
@@ -258,15 +262,17 @@ def update(row: Any, k: Any) -> Any:
 
 
 @native
-def update_outer(row: Any, k: Any) -> Any:
+def update_outer(row: Any, k: Any, keep: Any) -> Any:
     """The update of a weight whose gradient is an outer product (a batch of one), some rows after the other.
 
     So many at a time as fit in `room`, which stays in the first cache. Where zeros may be passed over (`skips`), the
-    rows of inputs that are zero are.
+    rows of inputs that are zero are. To `keep` the gradient, it is made whole beforehand.
     """
     address, vectors, start, scalars, inputs, outputs = row[1], row[2], row[3], row[5] + k * row[6], row[7], row[8]
     x, d, room, skips = floats(row[9], inputs), floats(row[10], outputs), row[11], row[12]
     places, most = integers(vectors, 2), max(1, OUTER_ROOM // outputs)
+    if keep:
+        _outer(x, d, floats(row[13], inputs * outputs))
     i = 0
     while i < inputs:
         first = i

@@ -58,13 +58,8 @@ class Native:
         self._coded(ahead(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
         self._machine = function(MACHINE)
 
-    @property
-    def leaves_gradients(self) -> bool:
-        """Whether all gradients are in their places after a step: not if updates follow outer products at once."""
-        return self._apart or not self._outer
-
     def run(self, order: Array, steps: int) -> tuple[Array, Array, float]:
-        """Make up to `steps` updates on the samples in `order`, batch after batch.
+        """Make up to `steps` updates on the samples in `order`, batch after batch; the last leaves its gradients.
 
         Returns each batch's loss, how many answers were right, and the learning rate of the last update.
         """
@@ -102,7 +97,7 @@ class Native:
         rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
         task = written_task(
             code, self._encoder.numbers, rows, steps, self._batch, self._losses, self._rights, self._board,
-            shared=assistant() is not None,
+            shared=assistant() is not None, gradients=True,
         )  # fmt: skip
         return task, rows
 
@@ -165,7 +160,7 @@ class Native:
                         own, room = places.copy(), aligned(max(row[2], codes.OUTER_ROOM), np.float32)
                         self._kept += [own, room]
                         at_once[row[5]] = [codes.UPDATE_OUTER, loop, address(own), first, last, *tail, *row[1:5],
-                                           address(room), update.idle and row[2] >= NARROW]  # fmt: skip
+                                           address(room), update.idle and row[2] >= NARROW, row[5]]  # fmt: skip
                         final += update_rows(head, at, first, tail)
                         at = last
                 final += update_rows(head, at, stop, tail)

@@ -172,33 +172,13 @@ class Compiled:
         return steps * (OVERHEAD + bound.program.flops / SPEED) > LOADING
 
     def _natively(self, native: Any, coming: "_Coming") -> None:
-        """Steps by machine code; where that leaves no gradients, the last before somebody may look is made in parts."""
-        run, steps = self._run, coming.steps
-        parts = None
-        if not native.leaves_gradients and (run.batch + steps == run.steps or run.watched):
-            parts, steps = self._machine(coming, apart=True), steps - 1
-        if steps:
-            losses, rights, run.lr = native.run(coming.rows, steps)
-            run.tally.extend(losses, rights, coming.size)
-            run.loss = losses[-1]
-            self._count("machine code", len(losses))
-            if len(losses) < steps:  # so many steps are too many for one call
-                return
-        if parts is not None:
-            parts.step_by_step(coming.rows[steps * coming.size :], 1, lambda stepping: self._whole(stepping, coming))
-        elif steps < coming.steps:
-            self._replay(coming.bound, coming.rows[steps * coming.size :])
-        coming.bound.show_gradients()
-
-    def _whole(self, stepping: Any, coming: "_Coming") -> None:
-        """A step in parts, of which nobody looks at the first."""
+        """Steps by machine code."""
         run = self._run
-        run.loss, right = stepping.differentiate()
+        losses, rights, run.lr = native.run(coming.rows, coming.steps)
+        run.tally.extend(losses, rights, coming.size)
+        run.loss = losses[-1]
+        self._count("machine code", len(losses))
         coming.bound.show_gradients()
-        stepping.update()
-        run.tally.count(float(run.loss), right, coming.size)
-        run.lr = run.optimizer.rate(run.optimizer.t)
-        self._count("machine code", 1)
 
     def _count(self, engine: str, steps: int) -> None:
         run = self._run

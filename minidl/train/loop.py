@@ -12,7 +12,6 @@ from ..data import Dataset, Loader
 from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
-from ..overrides import made_here
 from ..threads import CORES, assisted, use_blas_threads
 from .callbacks import Callback, Run
 from .engine import engine as make_engine
@@ -142,7 +141,6 @@ def _train(
         watcher.on_start(run)
     zeros = on_nonfinite != "continue"  # for 0 times infinity is not zero
     made = make_engine(run, loader, loss, watchers, compiled, zeros)
-    run.watched = any(_sees_gradients(w) for w in watchers)
     engine = watched(run, made, loader, loss, watchers, on_nonfinite)
     if run.history.reason is not None and any(isinstance(w, Progress) for w in watchers):
         say(f"steps are made eagerly: {run.history.reason}")
@@ -183,11 +181,6 @@ def _next_look(run: Run, watchers: list[Callback]) -> int:
     """The batch of this epoch before which somebody wants to look again, or the epoch's end."""
     waits = [watcher.interval(run) for watcher in watchers if watcher.overrides("interval")]
     return min([run.steps, *[run.batch + steps for steps in waits if steps is not None]])
-
-
-def _sees_gradients(watcher: Callback) -> bool:
-    """Whether a callback may look at gradients between two stretches of steps: one of the user's own, that is."""
-    return any(watcher.overrides(name) and not made_here(getattr(watcher, name)) for name in ("on_pause", "interval"))
 
 
 def _unfinished(run: Run) -> bool:
