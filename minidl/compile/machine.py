@@ -62,7 +62,7 @@ def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
     elif op == codes.UPDATE_OUTER:
         loops.update_outer(row, k, task[codes.GRADIENTS] != 0 and k == task[codes.LAST] - 1)
     elif op == codes.SPARSE_GATHER:
-        sparse.gather(row, rows)
+        sparse.gather(row, rows, k + 1 < task[codes.LAST])
     elif op == codes.SPARSE_MATMUL:
         sparse.matmul(row)
     elif op == codes.SPARSE_GRADIENT:

@@ -33,8 +33,11 @@ F = np.float32
 
 
 @native
-def gather(row: Any, rows: Any) -> Any:
-    """The lists of the samples from `first` to `last` of a batch, and their labels; pixels are scaled to [0, 1]."""
+def gather(row: Any, rows: Any, more: Any) -> Any:
+    """The lists of the samples from `first` to `last` of a batch, and their labels; pixels are scaled to [0, 1].
+
+    `more`: whether another batch follows, whose first sample is behind the last of `rows`.
+    """
     first, last, source, labels_from, labels_to, pixels = row[1], row[2], row[3], row[4], row[5], row[6]
     lists = integers(row[7], codes.LISTS)
     width, blocks = lists[codes.FEATURES], lists[codes.BLOCKS]
@@ -42,8 +45,9 @@ def gather(row: Any, rows: Any) -> Any:
     labels, own = integers(labels_from, 1 << 40), integers(labels_to, last)
     size = 1 if pixels else 4
     begins = lists[codes.BEGINS] + 8 * first * (blocks + 1)
+    expected = last + 1 if more and last == lists[codes.SAMPLES] else last
     for b in range(first, last):
-        loops.expect_sample(source, rows, b + 1, last, size * width)
+        loops.expect_sample(source, rows, b + 1, expected, size * width)
         own[b] = labels[rows[b]]
         sample, at = source + size * rows[b] * width, lists[codes.ENTRIES] + 8 * b * width
         if lists[codes.GROUPED]:
