@@ -47,6 +47,8 @@ def test_train_leaves_model_history_config_and_curve(run):
     config = json.loads((folder / "config.json").read_text())
     assert (config["batch_size"], config["layers"], config["lr"]) == (500, [32], 0.005)
     assert set(config["versions"]) == {"minidl", "numpy", "python"}
+    assert config["engine"] in (["replay"], ["machine code"])
+    assert config["reason"] is None
     assert len((folder / "history.jsonl").read_text().splitlines()) == 1
     with Image.open(folder / "curve.png") as picture:
         assert picture.size[0] > 500

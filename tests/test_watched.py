@@ -12,7 +12,7 @@ from minidl.data import Dataset, Loader, mnist
 from minidl.errors import GradientError, OptionError, StateError
 from minidl.teach import ledger
 from minidl.threads import use_blas_threads
-from minidl.train import Callback, fit
+from minidl.train import Callback, evaluate, fit
 
 pytest.importorskip("numba")
 from minidl.compile.native import needed
@@ -293,6 +293,33 @@ def test_two_threads_share_a_step_that_is_looked_at(digits, warm, batch):
                   callbacks=[Gradients()])  # fmt: skip
         found.append(bits(model))
     assert found[0] == found[1]
+
+
+def test_thousands_of_steps_are_looked_at_one_by_one(warm):
+    """More than machine code makes in one call."""
+    data, found = mnist()[0][:5000], []
+    for callbacks in ([Gradients()], []):
+        model = network(plain=True)
+        _, history = train(data, model, optim.SGD(model.parameters(), lr=1e-3), epochs=1, batch=1, callbacks=callbacks)
+        assert engines(history) == ["machine code"]
+        found.append(bits(model))
+    assert found[0] == found[1]
+
+
+def test_a_callback_may_evaluate_and_train_while_it_looks_at_gradients(digits, engine):
+    _, options = engine
+    inner = []
+
+    def act(run):
+        if run.step in (3, 10):
+            other, _ = train(digits[:200], network(32), epochs=1)
+            inner.append((bits(other), evaluate(network(plain=True), digits)))
+
+    with use_blas_threads(2):
+        watched, _ = train(digits, network(256, plain=True), epochs=1, callbacks=[Gradients(act)], **options)
+        alone, _ = train(digits, network(256, plain=True), epochs=1, **options)
+    assert bits(watched) == bits(alone)
+    assert inner[0][1] == evaluate(network(plain=True), digits)
 
 
 def test_a_batch_that_is_not_sound_is_left_out_after_it_was_shown(digits, engine):

@@ -176,29 +176,30 @@ class Native:
 
 
 class Stepping:
-    """Steps of a `Native` one by one: `differentiate`, then `update`, which may be left out; `count` is how many."""
+    """`steps` of a `Native` one by one: `differentiate`, then `update`, which may be left out."""
 
     def __init__(self, native: Native, task: Array, rows: Array) -> None:
         self._native, self._task, self._rows = native, task, rows
+        self.steps = int(task[codes.LAST])
         self._code, self._begin = task[codes.CODE], len(native._encoder.rows)
-        self.count = -1
+        self._number = -1
 
     def differentiate(self) -> tuple[Any, int]:
         """Forward, loss and backward of the next batch: the gradients are in their places.
 
         Returns the loss, and how many answers were right.
         """
-        self.count += 1
-        self._native._draw(self.count)
+        self._number += 1
+        self._native._draw(self._number)
         self._carry_out(0, self._begin)
-        return self._native._losses[self.count], int(self._native._rights[self.count])
+        return self._native._losses[self._number], int(self._native._rights[self._number])
 
     def update(self) -> None:
         """Move the parameters by the gradients that are there now, as ``optimizer.step()`` does."""
         native = self._native
         optimizer, moving = native._optimizer, native._moving
         updates = ahead(optimizer, moving, 1)
-        code = native._coded(updates, 1, self.count)
+        code = native._coded(updates, 1, self._number)
         if optimizer.collect() != moving or address(code) != self._code:
             optimizer.step()  # a gradient has been taken away, or what moves has changed
             return
@@ -207,5 +208,10 @@ class Stepping:
 
     def _carry_out(self, begin: int, end: int) -> None:
         task = self._task
-        task[codes.FIRST], task[codes.LAST], task[codes.BEGIN], task[codes.END] = self.count, self.count + 1, begin, end
+        task[codes.FIRST], task[codes.LAST], task[codes.BEGIN], task[codes.END] = (
+            self._number,
+            self._number + 1,
+            begin,
+            end,
+        )
         self._native._machine(address(task), 0)

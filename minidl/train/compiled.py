@@ -87,7 +87,7 @@ class Compiled:
 
             def all_of_them(stepping: Any) -> None:
                 step = _Native(stepping, coming.bound, coming.size)
-                for _ in range(coming.steps):
+                for _ in range(stepping.steps):
                     make(step)
                     if not goes_on():
                         break
