@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 _MXCSR = 28  # where the x86-64 fenv_t keeps the control word of the vector unit
 _FLUSH, _ZERO = 0x8000, 0x0040  # results that are denormal become zero; operands that are count as zero
 
@@ -22,6 +24,8 @@ def _library() -> Any:
     """C's functions for the floating-point environment; None where its layout is another."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
         return None
+    for dtype in (np.float16, np.float32, np.float64):  # the first NumPy 2 asks for their limits only when these are
+        np.finfo(dtype)  # asked for, and warns if the smallest number is zero by then
     return ctypes.CDLL("libm.so.6")
 
 
