@@ -58,10 +58,11 @@ class Native:
         self._coded(ahead(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
         self._machine = function(MACHINE)
 
-    def run(self, order: Array, steps: int) -> tuple[Array, Array, float]:
-        """Make up to `steps` updates on the samples in `order`, batch after batch; the last leaves its gradients.
+    def run(self, order: Array, steps: int, gradients: bool = True) -> tuple[Array, Array, float]:
+        """Make up to `steps` updates on the samples in `order`, batch after batch.
 
-        Returns each batch's loss, how many answers were right, and the learning rate of the last update.
+        `gradients`: whether the last is to leave all of them in their places. Returns each batch's loss, how many
+        answers were right, and the learning rate of the last update.
         """
         steps = min(steps, MOST)
         updates = ahead(self._optimizer, self._moving, steps)
@@ -69,6 +70,7 @@ class Native:
         for k in range(steps if self._encoder.draws else 0):
             self._draw(k)
         task, _rows = self._task(self._coded(updates, steps), order, steps)
+        task[codes.GRADIENTS] = gradients
         self._shared(partial(self._machine, address(task), 0), task)
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
@@ -97,7 +99,7 @@ class Native:
         rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
         task = written_task(
             code, self._encoder.numbers, rows, steps, self._batch, self._losses, self._rights, self._board,
-            shared=assistant() is not None, gradients=True,
+            shared=assistant() is not None,
         )  # fmt: skip
         return task, rows
 

@@ -27,14 +27,14 @@ def dismiss(board: Array) -> None:
 
 def written_task(
     code: Array, numbers: Array, rows: Array, steps: int, batch: int, losses: Array, rights: Array, board: Array, *,
-    shared: bool, gradients: bool = False,
+    shared: bool,
 ) -> Array:  # fmt: skip
     """The task of running all of `code` on so many batches of the samples `rows`, by the addresses of them all."""
     board[...] = 0
     given: dict[int, Any] = {
         codes.CODE: address(code), codes.LENGTH: len(code), codes.NUMBERS: address(numbers),
         codes.ROWS: address(rows), codes.FIRST: 0, codes.LAST: steps, codes.BEGIN: 0, codes.END: len(code),
-        codes.OPEN: 0, codes.GRADIENTS: gradients, codes.BATCH: batch, codes.LOSSES: address(losses),
+        codes.OPEN: 0, codes.GRADIENTS: 0, codes.BATCH: batch, codes.LOSSES: address(losses),
         codes.RIGHTS: address(rights), codes.BOARD: address(board), codes.SHARED: shared, codes.REST: _REST,
     }  # fmt: skip
     return np.array([given[place] for place in range(len(given))], np.int64)

@@ -34,6 +34,7 @@ class Run:
     history: History = field(default_factory=History)
     stopped: str | None = None
     straight: bool = False  # whether sums over inputs without zeros go straight on, as in runs of the first version
+    watched: bool = True  # whether callbacks may look at gradients between two stretches of steps
     made: Counter[str] = field(default_factory=Counter)  # how many of this epoch's steps each engine has made
     settle: Callable[[], None] = lambda: None
 

@@ -174,7 +174,8 @@ class Compiled:
     def _natively(self, native: Any, coming: "_Coming") -> None:
         """Steps by machine code."""
         run = self._run
-        losses, rights, run.lr = native.run(coming.rows, coming.steps)
+        last = run.epoch == run.epochs and run.batch + coming.steps >= run.steps
+        losses, rights, run.lr = native.run(coming.rows, coming.steps, run.watched or last)
         run.tally.extend(losses, rights, coming.size)
         run.loss = losses[-1]
         self._count("machine code", len(losses))

@@ -86,7 +86,7 @@ def fit(
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
-    run = Run(model, optimizer, epochs, len(loader), validation)
+    run = Run(model, optimizer, epochs, len(loader), validation, watched=bool(callbacks))
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
     with ExitStack() as held:
