@@ -337,6 +337,35 @@ def test_a_batch_that_is_not_sound_is_left_out_after_it_was_shown(digits, engine
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("place", ["the first", "the last of a thread's", "another thread's first", "the last"])
+def test_a_gradient_that_a_callback_spoils_moves_nothing(digits, engine, value, place):
+    """Wherever the number is; what is left out leaves statistics, random numbers and the count of updates alone."""
+    _, options = engine
+
+    def spoil(run):
+        parameters = run.model.parameters()
+        count = sum(p.size for p in parameters)
+        half = -(-count // 32) * 16
+        number = {"the first": 0, "the last of a thread's": half - 1, "another thread's first": half}.get(
+            place, count - 1
+        )
+        if run.batch in (3, 10):
+            for p in parameters:
+                if 0 <= number < p.size:
+                    p.grad.data.reshape(-1)[number] = value
+                number -= p.size
+        if run.batch == 12:
+            run.optimizer.lr = 3e-3
+
+    found = []
+    for again in (options, {"compile": False}):
+        model, history = train(digits, network(256), callbacks=[Gradients(spoil)], on_nonfinite="skip", **again)
+        assert [row["skipped"] for row in history.rows] == [2, 2]
+        found.append(bits(model))
+    assert found[0] == found[1]
+
+
 def test_gradients_that_are_repaired_count_as_sound(digits, engine):
     _, options = engine
 

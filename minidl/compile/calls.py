@@ -50,6 +50,7 @@ def vector(kind: Any) -> Any:
 
 
 floats, integers, octets = vector(types.float32), vector(types.int64), vector(types.uint8)
+integers32 = vector(types.int32)
 
 
 def reader(kind: Any) -> Any:

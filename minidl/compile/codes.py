@@ -1,7 +1,8 @@
 """The numbers by which encode.py tells the machine what to do: instructions, activations, columns, parts of a task."""
 
 (GATHER, GEMM, GEMV, OUTER, BIAS, ACTIVATE, ACTIVATE_BACK, MULTIPLY, SOFTMAX, NORM, FOLLOW, NORM_SUMS, NORM_BACK,
- DROPOUT, COPY, UPDATE, UPDATE_OUTER, SPARSE_GATHER, SPARSE_MATMUL, SPARSE_GRADIENT) = range(20)  # fmt: skip
+ DROPOUT, COPY, CHECK, STOP, UPDATE, UPDATE_OUTER, SPARSE_GATHER, SPARSE_MATMUL,
+ SPARSE_GRADIENT) = range(22)  # fmt: skip
 NONE, RELU, LEAKY_RELU, TANH, SIGMOID = range(5)
 
 OUTER_ROOM = 2048  # numbers of an outer product that are made at a time
@@ -9,12 +10,12 @@ OUTER_ROOM = 2048  # numbers of an outer product that are made at a time
 WIDTH = 16  # integers in an instruction; the first says which it is
 PAIRED = 15  # the column that says whether this instruction and the next may be carried out at the same time
 
-# A task: addresses and sizes, of what the machine is to carry out and where it notes the results. It makes the steps
-# from FIRST to LAST of the samples in ROWS, of each the instructions from BEGIN to END of the LENGTH that there are; if
-# more of the task is to come (OPEN), a thread that helps stays with it. After the last step all GRADIENTS are in their
-# places if they are asked for; before, those that are used up as they are made are not.
-(CODE, LENGTH, NUMBERS, ROWS, FIRST, LAST, BEGIN, END, OPEN, GRADIENTS, BATCH, LOSSES, RIGHTS, BOARD, SHARED,
- REST) = range(16)  # fmt: skip
+# A task: addresses and sizes, of what the machine is to carry out and where it notes the results. Of the STEPS that
+# there are samples for in ROWS it makes those from FIRST to LAST, of each the instructions from BEGIN to END of LENGTH
+# that there are; if more of the task is to come (OPEN), a thread that helps stays with it. After the last step all
+# GRADIENTS are in their places if they are asked for; before, those that are used up as they are made are not.
+(CODE, LENGTH, NUMBERS, ROWS, STEPS, FIRST, LAST, BEGIN, END, OPEN, GRADIENTS, BATCH, LOSSES, RIGHTS, BOARD, SHARED,
+ REST) = range(17)  # fmt: skip
 
 # The board, on which two threads share a task: what is offered, what is done, and room for each thread; each in a
 # cache line of its own.

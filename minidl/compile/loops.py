@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .calls import call, call_float, expect, floats, integers, native, octets, ufunc
+from .calls import call, call_float, expect, floats, integers, integers32, native, octets, put, ufunc
 from .codes import LEAKY_RELU, OUTER_ROOM, RELU, SIGMOID, TANH
 
 F = np.float32
 ZERO, ONE, SLOPE = np.float32(0), np.float32(1), np.float32(0.01)
+EXPONENT = np.int32(0x7F800000)
 
 
 @native
@@ -252,6 +253,26 @@ def _outer(x: Any, d: Any, out: Any) -> Any:
     for i in range(len(x)):
         for j in range(len(d)):
             out[i * len(d) + j] = x[i] * d[j]
+
+
+@native
+def check(row: Any) -> Any:
+    """Whether any of the numbers is infinite or NaN: those alone have all bits of the exponent set."""
+    count, numbers, found = row[1], row[2], row[3]
+    numbers, worst = integers32(numbers, count), np.int32(0)
+    for i in range(count):
+        worst = max(worst, numbers[i] & EXPONENT)
+    put(found, np.int64(worst == EXPONENT))
+
+
+@native
+def any_found(row: Any) -> Any:
+    """Whether a `check` has found anything, wherever they note it."""
+    found = integers(row[2], row[1])
+    worst = found[0]
+    for i in range(1, row[1]):
+        worst |= found[i]
+    return worst != 0
 
 
 @native

@@ -61,8 +61,10 @@ def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
         loops.update(row, k)
     elif op == codes.UPDATE_OUTER:
         loops.update_outer(row, k, task[codes.GRADIENTS] != 0 and k == task[codes.LAST] - 1)
+    elif op == codes.CHECK:
+        loops.check(row)
     elif op == codes.SPARSE_GATHER:
-        sparse.gather(row, rows, k + 1 < task[codes.LAST])
+        sparse.gather(row, rows, k + 1 < task[codes.STEPS])
     elif op == codes.SPARSE_MATMUL:
         sparse.matmul(row)
     elif op == codes.SPARSE_GRADIENT:
@@ -92,7 +94,10 @@ def _run(task: Any) -> Any:
     for k in range(task[FIRST], task[LAST]):
         n = task[BEGIN]
         while n < task[END]:
-            if task[SHARED] == 0 or integers(task[CODE] + 8 * WIDTH * n, WIDTH)[PAIRED] == 0:
+            row = integers(task[CODE] + 8 * WIDTH * n, WIDTH)
+            if row[0] == codes.STOP and loops.any_found(row):
+                break
+            if task[SHARED] == 0 or row[PAIRED] == 0:
                 _carry_out(n, task, k, places)
                 n += 1
                 continue

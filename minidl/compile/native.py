@@ -1,5 +1,6 @@
 """A program carried out by the machine (machine.py): many steps in one call, with no Python between them."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import generator
-from ..optim.ahead import Update, ahead
+from ..optim.ahead import Update, ahead, scheduled, still_ahead
 from ..optim.flat import aligned
 from ..threads import assistant
 from . import codes
@@ -16,7 +17,7 @@ from .encode import Encoder
 from .objects import MACHINE, Source, function, load
 from .order import Order
 from .program import Array, Program
-from .rows import address, table, update_rows
+from .rows import Row, address, halves, table, update_rows
 from .task import dismiss, new_board, written_task
 from .warm import compile_now
 
@@ -29,7 +30,7 @@ def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
 
     Raises `UnsupportedError` if its rule does what the machine cannot.
     """
-    return [MACHINE, *(rule_file(update.name, update.executor.plan) for update in ahead(optimizer, moving, 1))]
+    return [MACHINE, *(rule_file(update.rule.name, update.executor.plan) for update in ahead(optimizer, moving, 1))]
 
 
 class Native:
@@ -48,6 +49,9 @@ class Native:
         self._encoder = Encoder(program, inputs, labels, order)
         self._optimizer, self._moving, self._apart = optimizer, moving, apart
         self._batch = program.buffers("batch")[0].shape[0]
+        self._changed = program.buffers("statistic")
+        self.statistics = {id(b.array): np.empty_like(b.array) for b in self._changed}  # before a step that is `apart`
+        self._found = np.zeros((1 + len(self._changed), 2), np.int64)  # whether they and the gradients are not finite
         self._outer = {row[5]: row for row in self._encoder.rows if row[0] == codes.OUTER}
         self._losses, self._rights = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
         self._board = new_board()
@@ -82,9 +86,11 @@ class Native:
         """
         steps = min(steps, MOST)
         self._make_room(steps)
-        task, rows = self._task(self._coded(ahead(self._optimizer, self._moving, 1), 1), order, steps)
+        updates = ahead(self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps)
+        code = self._coded(updates, steps)
+        task, rows = self._task(code, order, steps)
         task[codes.OPEN] = 1
-        stepping = Stepping(self, task, rows)
+        stepping = Stepping(self, task, rows, updates, code)
 
         def mine() -> None:
             try:
@@ -151,7 +157,7 @@ class Native:
         for update, scalars in zip(updates, self._scalars, strict=False):
             vectors = update.executor.vectors
             places = np.array([address(vector) for vector in vectors])
-            loop = load(rule_file(update.name, update.executor.plan))
+            loop = load(rule_file(update.rule.name, update.executor.plan))
             self._kept += [places, *vectors, scalars, update.executor]
             head, tail = [codes.UPDATE, loop, address(places)], [address(scalars), scalars.shape[1] * 4]
             for start, stop in update.runs:
@@ -167,7 +173,22 @@ class Native:
                         at = last
                 final += update_rows(head, at, stop, tail)
         rows = [at_once.get(row[5], row) if row[0] == codes.OUTER else row for row in rows]
+        if self._apart:
+            rows = [*self._copies(), *rows, *self._checks(updates[0].executor.vectors[1])]
         return table([*rows, *final])
+
+    def _copies(self) -> list[Row]:
+        """Running statistics, copied as they are before a step that may be taken back."""
+        return [
+            [codes.COPY, b.array.size, address(b.array), address(self.statistics[id(b.array)])] for b in self._changed
+        ]
+
+    def _checks(self, gradients: Array) -> list[Row]:
+        """A look at all numbers that a step may have spoilt, before an update; that is not made if any of them is."""
+        rows: list[Row] = []
+        for array, found in zip([gradients, *(b.array for b in self._changed)], self._found, strict=True):
+            rows += _check_rows(address(array), array.size, address(found))
+        return [*rows, [codes.STOP, self._found.size, address(self._found)]]
 
     def _outer_products(self, gradients: Array) -> dict[int, list[int]]:
         """The outer products that go into this vector, each by the number of its first element there."""
@@ -177,14 +198,22 @@ class Native:
         return {(at - base) // 4: row for at, row in self._outer.items() if base <= at < base + size}
 
 
+def _check_rows(at: int, count: int, found: int) -> list[Row]:
+    """A look at so many numbers; what each of two halves finds is noted in two places."""
+    return halves(count, count, lambda first, last: [
+        codes.CHECK, last - first, at + 4 * first, found + 8 * (first > 0)])  # fmt: skip
+
+
 class Stepping:
     """`steps` of a `Native` one by one: `differentiate`, then `update`, which may be left out."""
 
-    def __init__(self, native: Native, task: Array, rows: Array) -> None:
-        self._native, self._task, self._rows = native, task, rows
-        self.steps = int(task[codes.LAST])
-        self._code, self._begin = task[codes.CODE], len(native._encoder.rows)
-        self._number = -1
+    def __init__(self, native: Native, task: Array, rows: Array, updates: list[Update], code: Array) -> None:
+        self._native, self._task, self._rows, self._updates, self._code = native, task, rows, updates, code
+        self._place, self._t = address(task), native._optimizer.t
+        self.steps = int(task[codes.STEPS])
+        ops = code[:, 0].tolist()
+        self._check, self._update = ops.index(codes.CHECK), ops.index(codes.STOP) + 1
+        self._number, self.statistics = -1, native.statistics
 
     def differentiate(self) -> tuple[Any, int]:
         """Forward, loss and backward of the next batch: the gradients are in their places.
@@ -192,28 +221,39 @@ class Stepping:
         Returns the loss, and how many answers were right.
         """
         self._number += 1
-        self._native._draw(self._number)
-        self._carry_out(0, self._begin)
-        return self._native._losses[self._number], int(self._native._rights[self._number])
+        native, number = self._native, self._number
+        native._draw(number)
+        self._task[codes.FIRST], self._task[codes.LAST] = number, number + 1
+        self._carry_out(0, self._check)
+        return native._losses[number], int(native._rights[number])
 
-    def update(self) -> None:
-        """Move the parameters by the gradients that are there now, as ``optimizer.step()`` does."""
+    def update(self, checked: bool) -> bool:
+        """Move the parameters by the gradients that are there now, as ``optimizer.step()`` does.
+
+        If `checked`, that is done only if loss, gradients and running statistics are seen to be finite. Returns whether
+        it was done.
+        """
         native = self._native
         optimizer, moving = native._optimizer, native._moving
-        updates = ahead(optimizer, moving, 1)
-        code = native._coded(updates, 1, self._number)
-        if optimizer.collect() != moving or address(code) != self._code:
+        mine = self._as_foreseen() and optimizer.collect() == moving
+        if checked and not (mine and math.isfinite(native._losses[self._number])):
+            return False
+        if not mine:
             optimizer.step()  # a gradient has been taken away, or what moves has changed
-            return
-        self._carry_out(self._begin, len(code))
+            return True
+        self._carry_out(self._check if checked else self._update, len(self._code))
+        if checked and native._found.any():
+            return False
         optimizer.count(moving, 1)
+        return True
+
+    def _as_foreseen(self) -> bool:
+        """Whether the code is for the next update, whose scalars are in their places then."""
+        native, number = self._native, self._number
+        if native._optimizer.t == self._t + number and still_ahead(native._optimizer, self._updates):
+            return True
+        return native._coded(ahead(native._optimizer, native._moving, 1), 1, number) is self._code
 
     def _carry_out(self, begin: int, end: int) -> None:
-        task = self._task
-        task[codes.FIRST], task[codes.LAST], task[codes.BEGIN], task[codes.END] = (
-            self._number,
-            self._number + 1,
-            begin,
-            end,
-        )
-        self._native._machine(address(task), 0)
+        self._task[codes.BEGIN], self._task[codes.END] = begin, end
+        self._native._machine(self._place, 0)

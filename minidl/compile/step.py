@@ -119,6 +119,7 @@ class Bound:
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
         self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
+        self.draws = any(step.op == "dropout_mask" for step in program.instructions)
         self._statistics = [t for _, t in step.model.named_tensors(nn.module.Buffer)]
         self._modules = [(m, _numbers(m)) for m in modules]
         self._layers = [list(m.layers) for m in modules if isinstance(m, nn.Sequential)]

@@ -33,8 +33,9 @@ def written_task(
     board[...] = 0
     given: dict[int, Any] = {
         codes.CODE: address(code), codes.LENGTH: len(code), codes.NUMBERS: address(numbers),
-        codes.ROWS: address(rows), codes.FIRST: 0, codes.LAST: steps, codes.BEGIN: 0, codes.END: len(code),
-        codes.OPEN: 0, codes.GRADIENTS: 0, codes.BATCH: batch, codes.LOSSES: address(losses),
-        codes.RIGHTS: address(rights), codes.BOARD: address(board), codes.SHARED: shared, codes.REST: _REST,
+        codes.ROWS: address(rows), codes.STEPS: steps, codes.FIRST: 0, codes.LAST: steps,
+        codes.BEGIN: 0, codes.END: len(code), codes.OPEN: 0, codes.GRADIENTS: 0, codes.BATCH: batch,
+        codes.LOSSES: address(losses), codes.RIGHTS: address(rights), codes.BOARD: address(board),
+        codes.SHARED: shared, codes.REST: _REST,
     }  # fmt: skip
     return np.array([given[place] for place in range(len(given))], np.int64)

@@ -7,19 +7,21 @@ import numpy as np
 
 from .execute import Before, Blocks, Call, executor
 from .flat import Run
+from .group import Group
+from .rule import Rule
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 
 class Update(NamedTuple):
-    """One group's part of the coming updates: its rule's name, what carries it out, and over which elements.
+    """One group's part of the coming updates: its rule, what carries it out, and over which elements.
 
     `rates` are the updates' learning rates; `scalars` has a row for each update and a column for each of the plan's
     scalars. `idle` says whether an element whose gradient is zero stays where it is, and its state too.
     """
 
-    name: str
+    rule: Rule
     executor: Blocks
     runs: tuple[Run, ...]
     rates: list[float]
@@ -40,15 +42,39 @@ def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Up
     for group in optimizer._groups:
         first = optimizer.t + 1
         today = group.at(first)
-        scheduled = callable(group.lr) or group.rule.scheduled
-        days = [today, *[group.at(first + k) for k in range(1, steps)]] if scheduled else [today] * steps
-        if scheduled or group.executor.timed:
+        asked = _scheduled(group)
+        days = [today, *[group.at(first + k) for k in range(1, steps)]] if asked else [today] * steps
+        if asked or group.executor.timed:
             scalars = np.array([group.executor.numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(days)])
         else:
-            scalars = np.tile(group.executor.numbers(*days[0], first), (steps, 1))
+            scalars = np.array([group.executor.numbers(*days[0], first)]).repeat(steps, axis=0)
         runs = optimizer._flat.runs(moving, group.first, group.last)
-        found.append(Update(group.rule.name, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
+        found.append(Update(group.rule, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
     return found
+
+
+def still_ahead(optimizer: "Optimizer", updates: Sequence[Update]) -> bool:
+    """Whether `ahead` would find the rest of `updates` again; not if it would ask a schedule, which may answer anew.
+
+    Parameters are taken back as by `ahead`. Raises what that does.
+    """
+    optimizer._check()
+    optimizer._flat.claim()
+    optimizer._prepare()
+    for group, update in zip(optimizer._groups, updates, strict=True):
+        same = group.read() is update.rule and group.executor is update.executor
+        if not same or group.lr is not update.rates[0]:
+            return False
+    return not scheduled(optimizer)
+
+
+def scheduled(optimizer: "Optimizer") -> bool:
+    """Whether a schedule has to be asked for the numbers of each update."""
+    return any(_scheduled(group) for group in optimizer._groups)
+
+
+def _scheduled(group: Group) -> bool:
+    return callable(group.lr) or bool(group.rule.scheduled)
 
 
 def step_after(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndarray] | None) -> None:

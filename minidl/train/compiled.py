@@ -21,12 +21,14 @@ class Step(Protocol):
     """A step in two parts, between which its gradients can be looked at; `engine` is what `History` calls its maker."""
 
     engine: str
+    draws: bool  # whether it takes random numbers
+    statistics: dict[int, Any] | None  # as they were before it, by the id of the array; None if it keeps none
 
     def differentiate(self) -> tuple[Any, int, int]:
         """Forward, loss, backward; returns the mean loss, how many samples were classified right, and of how many."""
 
-    def update(self) -> None:
-        """Move the parameters."""
+    def update(self, checked: bool) -> bool:
+        """Move the parameters; if `checked`, only if all numbers are seen to be finite. Returns whether it was done."""
 
 
 class Compiled:
@@ -228,20 +230,25 @@ class _Replayed:
     """A step by NumPy, in two parts."""
 
     engine = "replay"
+    statistics: dict[int, Any] | None = None
 
     def __init__(self, bound: Any, inputs: Any, labels: Any, batch: Any) -> None:
+        self.draws = bound.draws
         self._bound, self._inputs, self._labels, self._batch = bound, inputs, labels, batch
 
     def differentiate(self) -> tuple[Any, int, int]:
         bound = self._bound
-        bound.gather(self._inputs, self._labels, self._batch)
-        bound.forward()
-        bound.backward()
-        bound.complete()
+        with np.errstate(all="ignore"):
+            bound.gather(self._inputs, self._labels, self._batch)
+            bound.forward()
+            bound.backward()
+            bound.complete()
         return bound.loss[()], int(bound.right), len(self._batch)
 
-    def update(self) -> None:
-        self._bound.optimizer.step()
+    def update(self, checked: bool) -> bool:
+        if not checked:  # there is no quick look here
+            self._bound.optimizer.step()
+        return not checked
 
 
 class _Native:
@@ -251,7 +258,7 @@ class _Native:
 
     def __init__(self, stepping: Any, bound: Any, samples: int) -> None:
         self._stepping, self._bound, self._samples = stepping, bound, samples
-        self.update = stepping.update
+        self.draws, self.update, self.statistics = bound.draws, stepping.update, stepping.statistics
 
     def differentiate(self) -> tuple[Any, int, int]:
         loss, right = self._stepping.differentiate()

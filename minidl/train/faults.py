@@ -68,9 +68,9 @@ class Careful(Eager):
         else:
             self.refuse(x, y, symptom)
 
-    def keep(self) -> None:
-        """Before a step: remember what its forward pass will change."""
-        self._traces.keep()
+    def keep(self, draws: bool = True, statistics: dict[int, Any] | None = None) -> None:
+        """Before a step: remember what its forward pass will change; see `Traces.keep`."""
+        self._traces.keep(draws, statistics)
 
     def symptom(self) -> str | None:
         """What is not finite of the loss, the running statistics and the gradients of the step at hand, in words."""

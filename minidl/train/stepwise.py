@@ -3,8 +3,6 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..data import Loader
 from .callbacks import Callback, Run
 from .compiled import Compiled
@@ -36,18 +34,18 @@ class Stepwise:
         """One step, by what makes its parts: see `Compiled.step_by_step`."""
         run, careful = self._run, self.careful
         if careful is not None:
-            careful.keep()
+            careful.keep(step.draws, step.statistics)
         run.lr = run.optimizer.lr
-        with np.errstate(all="ignore"):
-            run.loss, right, samples = step.differentiate()
+        run.loss, right, samples = step.differentiate()
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
-        symptom = None if careful is None else careful.symptom()
-        if careful is not None and symptom is not None:
-            x, y = next(self._loader.batches(run.order, run.batch, run.batch + 1))
-            careful.refuse(x, y, symptom)
-            return
-        step.update()
+        if not step.update(checked=careful is not None):
+            symptom = careful and careful.symptom()
+            if careful and symptom:
+                x, y = next(self._loader.batches(run.order, run.batch, run.batch + 1))
+                careful.refuse(x, y, symptom)
+                return
+            step.update(checked=False)
         run.tally.count(float(run.loss), right, samples)
         run.made[step.engine] += 1
         run.step += 1

@@ -16,17 +16,21 @@ class Traces:
         self._buffers = [buffer for _, buffer in model.named_tensors(Buffer)]
         self.keep()
 
-    def keep(self) -> None:
-        """Remember how things are now."""
-        self._values = [buffer.data.copy() for buffer in self._buffers]
-        self._place = generator("dropout").bit_generator.state
+    def keep(self, draws: bool = True, statistics: dict[int, Any] | None = None) -> None:
+        """Remember how things are now; the stream only if the pass `draws` from it, for that takes long.
+
+        `statistics` are copies that whoever makes the step will have made, by the id of the array that they are of.
+        """
+        self._values = [statistics[id(b.data)] if statistics else b.data.copy() for b in self._buffers]
+        self._place = generator("dropout").bit_generator.state if draws else None
 
     def undo(self) -> None:
         """Make things what they were when `keep` was last called."""
         for buffer, values in zip(self._buffers, self._values, strict=True):
             buffer.data[...] = values
             buffer.changed()
-        generator("dropout").bit_generator.state = self._place
+        if self._place is not None:
+            generator("dropout").bit_generator.state = self._place
 
 
 class Snapshot:
