@@ -105,15 +105,15 @@ class Native:
         rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
         task = written_task(
             code, self._encoder.numbers, rows, steps, self._batch, self._losses, self._rights, self._board,
-            shared=assistant() is not None,
+            shared=assistant() is not None and bool(code[:, codes.PAIRED].any()),
         )  # fmt: skip
         return task, rows
 
     def _shared(self, mine: Callable[[], object], task: Array) -> None:
-        """Call `mine`, which carries the task out, with this thread's assistant, if it has one."""
+        """Call `mine`, which carries the task out, with this thread's assistant, if there is anything to share."""
         other = assistant()
-        if other is None:
-            mine()
+        if other is None or not task[codes.SHARED]:
+            mine()  # a thread that looks on in vain takes time from this one
         else:
             other.both(mine, partial(self._machine, address(task), 1), partial(dismiss, self._board))
 
