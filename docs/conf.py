@@ -53,5 +53,6 @@ html_title = f"minidl {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # a page opened from a file may not read the others
 html_show_sphinx = False
 pygments_style, pygments_dark_style = "friendly", "monokai"

@@ -1,4 +1,4 @@
-"""A page for every public module, from its ``__all__``: its docstring, a table of its names, and each name's docstring."""
+"""A page for every public module, from its ``__all__``: its docstring, tables of its names, and what each one is."""
 
 import inspect
 import re
@@ -10,7 +10,10 @@ from docstrings import bars_as_they_are
 from public_api import Public, kind_of, members, public_modules, public_objects
 from sphinx.application import Sphinx
 
+import minidl
+
 HEADINGS = {"module": "Modules", "class": "Classes", "function": "Functions", "data": "Data"}
+PARAMETER = re.compile(r"(?<!`)`([a-z_]+)`(?!`)")  # in a sentence that stands away from its signature
 
 
 def write_pages(app: Sphinx) -> None:
@@ -44,28 +47,32 @@ def _options(public: Public) -> Iterator[str]:
     if public.kind != "class":
         return
     known = {id(other.value) for other in public_objects().values()}
-    foreign = [base for base in public.value.__mro__[1:] if id(base) in known or not base.__module__.startswith("minidl")]
+    bases = public.value.__mro__[1:]
+    elsewhere = [base.__name__ for base in bases if id(base) in known or not base.__module__.startswith("minidl")]
     yield ":members:"
-    yield f":inherited-members: {', '.join(dict.fromkeys(base.__name__ for base in foreign))}"
+    yield f":inherited-members: {', '.join(dict.fromkeys(elsewhere))}"
     if any(id(base) in known for base in public.value.__bases__):
         yield ":show-inheritance:"
-    if inspect.getdoc(vars(public.value).get("__call__")):
+    if getattr(vars(public.value).get("__call__"), "__doc__", None):
         yield ":special-members: __call__"
 
 
 def _tables(module: str) -> Iterator[str]:
-    """Each kind of name as a table, of links and the first sentences of their docstrings."""
-    found = members(module)
-    for kind, head in HEADINGS.items():
-        names = sorted(name for name in found if kind_of(found[name]) == kind)
-        if not names:
-            continue
-        yield from (f".. rubric:: {head}", "", ".. list-table::", "   :class: names", "   :widths: auto", "")
-        for name in names:
-            full = f"{module}.{name}"
-            target = found[name].__name__ if kind == "module" else public_objects()[full].name
+    """The module's names as tables, of links and the first sentences of their docstrings; its own names come first."""
+    objects = public_objects()
+    tables: dict[tuple[str, str], list[str]] = {}
+    for name, value in members(module).items():
+        page = module if inspect.ismodule(value) else objects[f"{module}.{name}"].page
+        tables.setdefault((page if page != module else "", kind_of(value)), []).append(name)
+    for page, kind in sorted(tables, key=lambda table: (table[0], list(HEADINGS).index(table[1]))):
+        heading = f"{HEADINGS[kind]} of :py:obj:`{page}`" if page else HEADINGS[kind]
+        yield from (f".. rubric:: {heading}", "", ".. list-table::", "   :class: names", "   :widths: auto", "")
+        for name in sorted(tables[page, kind]):
+            value = members(module)[name]
+            target = value.__name__ if kind == "module" else objects[f"{module}.{name}"].name
+            same = kind == "module" or target.rpartition(".")[2] == name
             yield f"   * - :py:obj:`{name} <{target}>`"
-            yield f"     - {bars_as_they_are(_first_sentence(found[name], kind))}"
+            yield f"     - {_first_sentence(value, kind) if same else f'Another name of :py:obj:`{target}`.'}"
         yield ""
 
 
@@ -73,16 +80,31 @@ def _first_sentence(value: Any, kind: str) -> str:
     if kind == "data":
         return ""
     paragraph = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
-    return re.split(r"(?<=[.!?]) +(?=[A-Z`])", paragraph)[0].removesuffix("::")
+    sentence = re.split(r"(?<=[.!?]) +(?=[A-Z`])", paragraph)[0].removesuffix("::")
+    return bars_as_they_are(PARAMETER.sub(r"``\1``", sentence))
 
 
-def leave_out(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out of a class what is described elsewhere, such as the rule of an optimizer."""
-    return True if any(obj is public.value for public in public_objects().values()) else None
+def choose(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out of a class what is described elsewhere (an optimizer's rule); show methods that ops stand for."""
+    if any(obj is public.value for public in public_objects().values()):
+        return True
+    return False if _stands_for_an_op(obj) else None
+
+
+def say_which_op(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Give a Tensor's method that has no docstring a link to the function of its name."""
+    if what == "method" and _stands_for_an_op(obj):
+        lines[:] = [f"See :py:obj:`minidl.{obj.__name__}`."]
+
+
+def _stands_for_an_op(method: Any) -> bool:
+    undocumented = inspect.isfunction(method) and method.__doc__ is None
+    return undocumented and method.__qualname__ == f"Tensor.{method.__name__}" and method.__name__ in minidl.ops.__all__
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-skip-member", leave_out)
+    app.connect("autodoc-skip-member", choose)
+    app.connect("autodoc-process-docstring", say_which_op)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

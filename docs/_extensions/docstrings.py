@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from docutils import nodes
+from public_api import public_objects
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -12,8 +13,6 @@ from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxRole
 from sphinx.util.nodes import make_refnode
-
-from public_api import public_objects
 
 NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 TOLD = re.compile(r"\b(Source|Memory|Defaults?|Neighbours): ")

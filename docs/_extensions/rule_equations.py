@@ -39,10 +39,10 @@ def show(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[
 
 
 def _boxes(rule: Rule) -> Iterator[str]:
-    yield from (".. raw:: html", "")
+    yield from (".. raw:: html", "", '   <div class="equations">')
     for letters in "AB":
-        figure = f"<figcaption>in the letters of note {letters}</figcaption>{equations(rule, letters)}"
-        yield f'   <figure class="equations">{figure}</figure>'
+        yield f"   <figure><figcaption>in the letters of note {letters}</figcaption>{equations(rule, letters)}</figure>"
+    yield "   </div>"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
