@@ -23,6 +23,7 @@ extensions = [
     "public_api",
     "api_pages",
     "docstrings",
+    "names",
     "rule_equations",
 ]
 exclude_patterns = ["_*"]
@@ -31,9 +32,10 @@ nitpick_ignore = [("py:class", "RichText")]  # rich has no inventory worth keepi
 show_warning_types = True
 highlight_language = "text"  # of what names no language: equations, listings, tables
 
+smartquotes_action = "D"  # dashes only: "inside" is what one types
 myst_heading_anchors = 3  # page.md#a-heading, as code hosts have it
 
-default_role = "name"  # docstrings.py has it
+default_role = "name"  # names.py has it
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True  # np.float32, as in the source
 autodoc_typehints_format = "short"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docstrings import bars_as_they_are
+from docstrings import as_markup
 from public_api import Public, kind_of, members, public_modules, public_objects
 from sphinx.application import Sphinx
 
@@ -81,7 +81,7 @@ def _first_sentence(value: Any, kind: str) -> str:
         return ""
     paragraph = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split())
     sentence = re.split(r"(?<=[.!?]) +(?=[A-Z`])", paragraph)[0].removesuffix("::")
-    return bars_as_they_are(PARAMETER.sub(r"``\1``", sentence))
+    return as_markup(PARAMETER.sub(r"``\1``", sentence))
 
 
 def choose(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:

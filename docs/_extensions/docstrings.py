@@ -1,94 +1,16 @@
-"""How minidl's docstrings are read: `single backticks` are names, and what is set in by four columns is an equation."""
+"""How docstrings are read: plain sentences, Google's sections, and equations, which are set in by four columns."""
 
 import inspect
 import re
 from typing import Any
 
-from docutils import nodes
-from public_api import public_objects
-from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.ext.napoleon import Config
 from sphinx.ext.napoleon.docstring import GoogleDocstring
-from sphinx.util.docutils import SphinxRole
-from sphinx.util.nodes import make_refnode
 
-NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
+PAGE = re.compile(r"docs/(\w+)\.md")
 TOLD = re.compile(r"\b(Source|Memory|Defaults?|Neighbours): ")
-SECTIONS = Config(napoleon_use_ivar=True)
-
-
-class Name(SphinxRole):
-    """The default role: a link where it names something public, and code where it does not."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """The node for one name, to be resolved once all pages are read."""
-        literal = nodes.literal(self.rawtext, self.text, classes=["py", "py-obj"])
-        if not NAME.fullmatch(self.text):
-            return [literal], []
-        link = addnodes.pending_xref(
-            self.rawtext,
-            literal,
-            refdomain="py",
-            reftype="obj",
-            reftarget=self.text.removesuffix("()"),
-            refdoc=self.env.docname,
-            byname=True,
-        )
-        link["py:module"] = self.env.ref_context.get("py:module")
-        link["py:class"] = self.env.ref_context.get("py:class")
-        self.set_source_info(link)
-        return [link], []
-
-
-def leave_parameters(app: Sphinx, doctree: nodes.document) -> None:
-    """Show as code, without a link, what is the name of a parameter of what is being described."""
-    for link in list(doctree.findall(addnodes.pending_xref)):
-        if link.get("byname") and link["reftarget"] in _parameters(link):
-            link.replace_self(link.children)
-
-
-def _parameters(node: nodes.Node) -> set[str]:
-    """The parameters of the signatures that a node stands under."""
-    names: set[str] = set()
-    while node is not None:
-        if isinstance(node, addnodes.desc):
-            for parameter in node.findall(addnodes.desc_parameter):
-                if parameter.parent.parent.parent is node:
-                    names |= {name.astext() for name in list(parameter.findall(addnodes.desc_sig_name))[:1]}
-        node = node.parent
-    return names
-
-
-def resolve(app: Sphinx, env: BuildEnvironment, link: addnodes.pending_xref, content: nodes.Element) -> Any:
-    """Find what Sphinx could not: short names, names by which code is imported within minidl, and plain code."""
-    target = link.get("reftarget", "")
-    if link.get("refdomain") != "py":
-        return None
-    public = _public(target, link.get("py:module") or "")
-    known = env.domains.python_domain.objects
-    if public in known:
-        place = known[public]
-        return make_refnode(app.builder, link["refdoc"], place.docname, place.node_id, content, public)
-    internal = target.startswith("minidl.") or "._" in target  # a type in a signature that users do not make
-    return content if link.get("byname") or internal else None
-
-
-def _public(target: str, module: str) -> str | None:
-    """The full name of the public object that `target`, read within `module`, stands for."""
-    objects = public_objects()
-    holder, _, member = target.rpartition(".")
-    for candidate in (f"{module}.{target}", f"minidl.{target}", target):
-        if candidate in objects:
-            return objects[candidate].name
-    for name, public in objects.items():  # Tensor, minidl.tensor.Tensor, nn.Dense
-        written = f"{getattr(public.value, '__module__', '')}.{name.rpartition('.')[2]}"
-        if target == written or f".{name}".endswith(f".{target}"):
-            return public.name
-    if holder and (owner := _public(holder, module)):  # Tensor.backward
-        return f"{owner}.{member}"
-    return None
+SECTIONS = Config(napoleon_custom_sections=[("Attributes", "params_style")])
 
 
 def read(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -96,7 +18,7 @@ def read(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[
     if what == "data" and "\n".join(lines).strip() == (inspect.getdoc(type(obj)) or "").strip():
         lines.clear()  # a dict, say, has no docstring of its own
     lines[:] = _with_equations(lines)
-    lines[:] = _with_lines([bars_as_they_are(line) for line in lines])
+    lines[:] = _with_lines([as_markup(line) for line in lines])
     if what not in ("property", "attribute", "data"):  # there napoleon takes "Where it lives: ..." for a type
         lines[:] = GoogleDocstring(lines, SECTIONS, app, what, name, obj, options).lines()
 
@@ -133,14 +55,16 @@ def _with_lines(lines: list[str]) -> list[str]:
     return result
 
 
-def bars_as_they_are(line: str) -> str:
-    """The same line, with the bars of ``|x|`` outside of code escaped: to reStructuredText they are a substitution."""
-    return "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in re.split(r"(``.*?``)", line))
+def as_markup(line: str) -> str:
+    """The same line as reStructuredText: the bars of ``|x|`` escaped, and docs/guards.md a link to that page."""
+    parts = re.split(r"(``.*?``)", line)
+    parts[::2] = [PAGE.sub(r":doc:`/\1`", part.replace("|", r"\|")) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _is_prose(lines: list[str]) -> bool:
     """Whether the paragraph that ends `lines` is neither a list's item, nor a directive, nor an announced block."""
-    paragraph = []
+    paragraph: list[str] = []
     for line in reversed(lines):
         if not line.strip() and paragraph:
             break
@@ -150,9 +74,6 @@ def _is_prose(lines: list[str]) -> bool:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
-    app.add_role("name", Name())
     app.connect("autodoc-process-docstring", read)
     app.connect("autodoc-process-signature", without_addresses)
-    app.connect("doctree-read", leave_parameters)
-    app.connect("missing-reference", resolve, priority=900)  # after intersphinx
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -50,12 +50,14 @@ def members(module: str) -> dict[str, Any]:
 @cache
 def public_objects() -> dict[str, Public]:
     """Every object that is not a module, under each of its full names."""
-    names: dict[int, list[str]] = {}
-    values: dict[int, Any] = {}
+    names: dict[int | str, list[str]] = {}
+    values: dict[int | str, Any] = {}
     for module in public_modules():
         for name, value in members(module).items():
-            names.setdefault(id(value), []).append(f"{module}.{name}")
-            values[id(value)] = value
+            full = f"{module}.{name}"
+            key = full if kind_of(value) == "data" else id(value)  # equal numbers may be one object, and two things
+            names.setdefault(key, []).append(full)
+            values[key] = value
     described = [_described(values[key], found) for key, found in names.items() if not inspect.ismodule(values[key])]
     return {name: public for public in described for name in (public.name, *public.aliases)}
 
