@@ -28,7 +28,10 @@ extensions = [
 ]
 exclude_patterns = ["_*"]
 nitpicky = True
-nitpick_ignore = [("py:class", "RichText")]  # rich has no inventory worth keeping for one name
+nitpick_ignore_regex = [
+    ("py:class", "RichText"),  # rich has no inventory worth keeping for one name
+    ("py:(class|obj)", r"[A-Z](\.args|\.kwargs)?"),  # type variables
+]
 show_warning_types = True
 highlight_language = "text"  # of what names no language: equations, listings, tables
 
