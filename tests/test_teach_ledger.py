@@ -19,10 +19,10 @@ from minidl.optim.rule import Rule
 from minidl.optim.rules import damping
 from minidl.optim.symbols import Symbol
 from minidl.teach import ledger
-from minidl.teach.entry import Entry
-from minidl.teach.letters import ALPHABETS, Letter
-from minidl.teach.lines import lines
-from minidl.teach.notations import Code, Latex, Text
+from minidl.teach._ledger.entry import Entry
+from minidl.teach.notation.assignments import lines
+from minidl.teach.notation.formats import Code, Latex, Text
+from minidl.teach.notation.letters import ALPHABETS, Letter
 from minidl.train import fit
 
 CASES = {
