@@ -1,17 +1,17 @@
 """minidl: reverse-mode autodiff and deep learning that you can read, on NumPy, with CuPy by one switch."""
 
-from . import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
+from .system import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
 
 # isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import backend, errors, nn, ops
+from ._debug import debug
 from .backend import seed, use_backend
-from .debug import debug
+from .backward import gradients
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .recording import no_grad
-from .sweep import gradients
 from .tensor import Tensor
 from .transforms import check_grads, grad, value_and_grad
 
@@ -23,7 +23,7 @@ except ModuleNotFoundError as missing:  # law 1: without the shelf all still wor
 
 if TYPE_CHECKING:
     from . import data, optim, train
-    from .compile import compile
+    from .compiler import compile
     from .train import load, save
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ __all__ = [
     *ops.__all__,
 ]
 
-_LATER = {"compile": "compile", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
+_LATER = {"compile": "compiler", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,13 +9,13 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from minidl.optim.plan import in_order
+from minidl.optim.execution.plan import in_order
 from minidl.optim.rule import Rule
 from minidl.optim.symbols import Symbol
-from minidl.teach.letters import alphabet
-from minidl.teach.lines import lines as assignments
-from minidl.teach.lines import looks_ahead
-from minidl.teach.notations import MathML
+from minidl.teach.notation.assignments import lines as assignments
+from minidl.teach.notation.assignments import looks_ahead
+from minidl.teach.notation.formats import MathML
+from minidl.teach.notation.letters import alphabet
 
 ROW = "<mtr><mtd>{}</mtd><mtd><mo>←</mo></mtd><mtd>{}</mtd></mtr>"
 
