@@ -1,7 +1,7 @@
 """How Sphinx builds the site: ``sphinx-build docs site``, from a checkout with ``pip install '.[docs]'``.
 
-The pages are the Markdown files of this folder and, in ``docs/api``, one page per public module, which
-_extensions/api_pages.py writes. Nothing is fetched, neither to build the site nor to read it.
+The pages are the Markdown files of this folder and of the one above, and one page per public module: these
+_extensions/api_pages.py writes into ``docs/api``. Nothing is fetched, neither to build the site nor to read it.
 """
 
 import sys
@@ -18,6 +18,7 @@ version = release = minidl.__version__
 
 extensions = [
     "myst_parser",
+    "root_pages",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "public_api",
