@@ -31,6 +31,12 @@ def test_every_requirement_has_a_lowest_version():
     assert [line for line in lines if not BOUND.fullmatch(line) and not line.startswith("minidl[")] == []
 
 
+def test_the_pythons_that_are_promised_are_those_that_are_tested():
+    promised = [line.split(" :: ")[-1] for line in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", line)]
+    assert promised == re.findall(r'"(3\.\d+)"', (ROOT / ".github/workflows/ci.yml").read_text())
+    assert PROJECT["requires-python"] == f">={promised[0]}"
+
+
 def test_every_licence_of_what_is_shipped_is_told():
     shipped = Path(minidl.__file__).parent
     found = {f"minidl/{path.relative_to(shipped).as_posix()}" for path in shipped.rglob("LICEN[CS]E*")}
