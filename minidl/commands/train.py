@@ -24,7 +24,7 @@ from ..train.loop import evaluate, fit
 from ..train.progress import say
 from ..train.saving.checkpoints import Checkpoint
 from ..train.saving.model_file import save
-from ..train.signals import SIGPIPE, listening
+from ..train.signals import SIGPIPE, deferring
 from .run_config import CONFIG, Reader, read_config, write_config
 from .run_folder import CHECKPOINTS, begin
 
@@ -70,7 +70,7 @@ def train_run(
     optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
     folder = output if resumed and output else begin(output, dataset, _written(config, lr))
     checkpoints = Checkpoint(folder / CHECKPOINTS, checkpoint_every)
-    with _told_how_to_go_on(folder, checkpoints), listening(SIGPIPE):
+    with _told_how_to_go_on(folder, checkpoints), deferring(SIGPIPE):
         say(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
         say(model.summary())
         history = fit(

@@ -7,44 +7,44 @@ from typing import Any
 
 from ..nn import Module
 from .history import History
-from .metrics import Tally
+from .metrics import RunningMetrics
 
 
 @dataclass
 class Run:
-    """What a callback sees of a running `fit`.
+    """A running `fit`, as its callbacks see it.
 
     `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
-    made in all, `steps` how many there are in an epoch. `settle` makes sure that the numbers of all steps so far are
-    finite: call it before you keep them.
+    made in all, `steps` how many there are in an epoch. Steps may be made in blocks, whose numbers are checked at the
+    end: `verify` checks now that those of all steps so far are finite. Call it before you keep any of them.
     """
 
     model: Module
     optimizer: Any
     epochs: int
     steps: int
-    validation: Any = None  # what `fit` was given to validate on
+    validation: Any = None  # the data that `fit` was given to validate on
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    order: Any = None  # in which this epoch takes the samples, see `Loader.order`
-    tally: Tally = field(default_factory=Tally)  # of this epoch
+    order: Any = None  # the permutation in which this epoch takes the samples, see `Loader.order`
+    metrics: RunningMetrics = field(default_factory=RunningMetrics)  # of this epoch
     lr: float = 0.0  # of the last step
     loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
-    stopped: str | None = None
-    straight: bool = False  # whether sums over inputs without zeros go straight on, as in runs of the first version
-    watched: bool = True  # whether callbacks may look at gradients between two stretches of steps
-    made: Counter[str] = field(default_factory=Counter)  # how many of this epoch's steps each engine has made
-    settle: Callable[[], None] = lambda: None
+    stopped: str | None = None  # the reason given to `stop`
+    straight: bool = False  # whether machine code adds in plain order, as the first version did: for its checkpoints
+    keep_gradients: bool = True  # whether callbacks may read gradients between two blocks of steps
+    steps_by_engine: Counter[str] = field(default_factory=Counter)  # of this epoch
+    verify: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:
         """End training after this step; `reason` is what `fit` will say."""
         self.stopped = reason
 
-    def most_made(self) -> dict[str, str]:
-        """The engine that has made most of this epoch's steps, as an entry of its row; nothing if there were none."""
-        return {"engine": max(self.made, key=lambda name: self.made[name])} if self.made else {}
+    def main_engine(self) -> str | None:
+        """The engine that made most of this epoch's steps; None if there were no steps."""
+        return max(self.steps_by_engine, key=lambda name: self.steps_by_engine[name], default=None)
 
 
 class Callback:

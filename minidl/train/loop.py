@@ -14,15 +14,15 @@ from ..hardware.denormals import flush_denormals
 from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
 from .callbacks import Callback, Run
-from .engines.choose import engine as make_engine
-from .engines.nonfinite import ACTIONS, watched
+from .engines.choose import choose_engine
+from .engines.nonfinite import ACTIONS, with_nonfinite_checks
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
-from .metrics import Tally
+from .metrics import RunningMetrics
 from .progress import Progress, say
 from .saving.checkpoints import Checkpoint
-from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey, sheltered
+from .signals import SIGHUP, SIGINT, SIGTERM, deferring, immediate, raise_if_pending, sheltered
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 
@@ -86,11 +86,11 @@ def fit(
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
-    run = Run(model, optimizer, epochs, len(loader), validation, watched=bool(callbacks))
+    run = Run(model, optimizer, epochs, len(loader), validation, keep_gradients=bool(callbacks))
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     watchers += [Progress()] if progress else []
     with ExitStack() as held:
-        held.enter_context(listening(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
+        held.enter_context(deferring(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
         held.enter_context(_unbroken(own_streams(), _computing(model, loader.batch_size, threads)))
         if checkpoint is not None:
             keeper = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
@@ -140,8 +140,8 @@ def _train(
     for watcher in watchers:
         watcher.on_start(run)
     zeros = on_nonfinite != "continue"  # for 0 times infinity is not zero
-    made = make_engine(run, loader, loss, watchers, compiled, zeros)
-    engine = watched(run, made, loader, loss, watchers, on_nonfinite)
+    chosen = choose_engine(run, loader, loss, watchers, compiled, zeros)
+    engine = with_nonfinite_checks(run, chosen, loader, loss, watchers, on_nonfinite)
     if run.history.reason is not None and any(isinstance(w, Progress) for w in watchers):
         say(f"steps are made eagerly: {run.history.reason}")
     try:
@@ -151,10 +151,12 @@ def _train(
             if validation is not None:
                 row |= _validated(run, loss, watchers)
             row |= {"seconds": time.perf_counter() - start}
-            run.history.rows.append(row | run.most_made())
+            if run.steps_by_engine:
+                row |= {"engine": run.main_engine()}
+            run.history.rows.append(row)
             for watcher in watchers:
                 watcher.on_epoch(run)
-            obey()
+            raise_if_pending()
     finally:
         for watcher in watchers:
             watcher.on_end(run)
@@ -165,16 +167,16 @@ def _epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> d
     """One pass over the data, an update per batch; returns the epoch's row but for its seconds."""
     run.model.train()
     if not _unfinished(run):
-        run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
-        run.made.clear()
+        run.epoch, run.batch, run.order, run.metrics = run.epoch + 1, 0, loader.order(), RunningMetrics()
+        run.steps_by_engine.clear()
     while run.batch < run.steps and run.stopped is None:
         engine.advance(_next_look(run, watchers))
         for watcher in watchers:
             if watcher.overrides("on_pause"):
                 watcher.on_pause(run)
-        obey()
-    run.settle()
-    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
+        raise_if_pending()
+    run.verify()
+    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.metrics.means()}
 
 
 def _next_look(run: Run, watchers: list[Callback]) -> int:
@@ -191,7 +193,7 @@ def _unfinished(run: Run) -> bool:
 def _validated(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
     """The validation set's part of the epoch's row. A signal does not wait for it: a resumed run makes it anew."""
     try:
-        with run.optimizer.at_iterate(), interruptible():
+        with run.optimizer.at_iterate(), immediate():
             measured = evaluate(run.model, run.validation, loss=loss)
     except (KeyboardInterrupt, SystemExit):
         for watcher in watchers:
@@ -216,16 +218,16 @@ def evaluate(
     )
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
-    tally = Tally()
+    metrics = RunningMetrics()
     try:
         with recording(False), _computing(model, batch_size):
             for x, y in loader:
                 output = model(x)
-                tally.add(loss(output, y), output, y)
+                metrics.add(loss(output, y), output, y)
     finally:
         for module, mode in modes:
             module.training = mode
-    return tally.means()
+    return metrics.means()
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:

@@ -1,4 +1,4 @@
-"""Training steps as they are written: forward, loss, backward, update."""
+"""Training steps by the eager loop: forward, loss, backward, update."""
 
 import time
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from typing import Any
 from ...data import Loader
 from ..callbacks import Callback, Run
 
-PAUSE = 0.1  # seconds after which those who watch may look again
+PAUSE = 0.1  # seconds after which `advance` returns, so that callbacks get their turn
 
 
 class Eager:
-    """Makes the updates of a run one by one; `watchers` are told of each."""
+    """Makes the updates of a run one by one, and calls the `watchers` in each."""
 
     def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
         self._run, self._loader, self._loss = run, loader, loss
@@ -28,7 +28,7 @@ class Eager:
                 break
 
     def differentiate(self, x: Any, y: Any) -> Any:
-        """Forward, loss and backward for one batch, shown to those who want to see it; returns the model's output."""
+        """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
         run = self._run
         run.lr = run.optimizer.lr
         run.optimizer.zero_grad()
@@ -40,11 +40,11 @@ class Eager:
         return output
 
     def update(self, x: Any, y: Any, output: Any) -> None:
-        """Move the parameters, and count what was seen."""
+        """Update the parameters, count the batch, and call the on_step callbacks."""
         run = self._run
         run.optimizer.step()
-        run.tally.add(run.loss, output, y)
-        run.made["eager"] += 1
+        run.metrics.add(run.loss, output, y)
+        run.steps_by_engine["eager"] += 1
         run.step += 1
         run.batch += 1
         for watcher in self._on_step:

@@ -40,8 +40,8 @@ class Guards(Callback):
 
     def on_pause(self, run: Run) -> None:
         """Look at the loss; at its time, at what one update does to the weights, and at the activations."""
-        samples, loss = self._counted if self._counted[0] <= run.tally.samples else (0, 0.0)
-        self._counted = run.tally.samples, float(run.tally.loss)
+        samples, loss = self._counted if self._counted[0] <= run.metrics.samples else (0, 0.0)
+        self._counted = run.metrics.samples, float(run.metrics.loss)
         if self._counted[0] > samples:
             recent = (self._counted[1] - loss) / (self._counted[0] - samples)
             if recent > self._loss_limit:

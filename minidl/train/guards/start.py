@@ -14,7 +14,7 @@ from ...guards import warn
 from ...nn._losses import check_range
 from ...ops.shape import plain
 from ..callbacks import Run
-from ..engines.snapshot import Traces
+from ..engines.snapshot import ForwardEffects
 from .curvature import curvatures, leaves
 
 SAMPLES = 64
@@ -162,7 +162,7 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     normed = any(isinstance(m, nn.BatchNorm) for _, m in run.model.named_modules())
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
         return
-    traces = Traces(run.model)
+    effects = ForwardEffects(run.model)
     run.model.train()
     for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
         if leaves(rule, lr, found / JUMP):
@@ -177,4 +177,4 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
             break
         if not leaves(rule, lr, ROOM * found):
             break
-    traces.undo()
+    effects.restore()

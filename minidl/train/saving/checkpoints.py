@@ -15,12 +15,12 @@ from ...data import Loader
 from ...errors import DataError, MinidlError, OptionError, StateError, WriteError
 from ..callbacks import Callback, Run
 from ..progress import Progress, say
-from ..signals import asked
+from ..signals import pending
 from .architecture import described
 from .archive import read_archive, write_archive
 from .lock import locked
 from .model_file import save
-from .run_state import Arrays, circumstances, fingerprint, mismatches, put_back, take
+from .run_state import Arrays, capture, circumstances, fingerprint, mismatches, restore
 
 KEPT = 2  # generations
 _NAME = re.compile(r"step-(\d+)\.safetensors")
@@ -86,7 +86,7 @@ class Checkpoint(Callback):
         path, arrays, content = self._found
         self._found = None
         with _foreign(path):
-            put_back(run, self._watchers, arrays, content)
+            restore(run, self._watchers, arrays, content)
         self.saved = run.step
         now, then = circumstances(run), content["circumstances"]
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if now[name] != then.get(name)]
@@ -109,8 +109,8 @@ class Checkpoint(Callback):
         """Save if it is time, or if a signal asks training to stop."""
         due = self.unit == "steps" and run.step % self.every == 0 and run.step != self.saved
         due |= self.unit == "seconds" and time.monotonic() - self._time >= self.every
-        if due or asked():
-            run.settle()
+        if due or pending():
+            run.verify()
             self.save(run)
 
     def on_epoch(self, run: Run) -> None:
@@ -118,7 +118,7 @@ class Checkpoint(Callback):
         if self.best is not None:
             self._keep_best(run)
         due = self.unit == "epochs" and run.epoch % self.every == 0
-        if due or run.epoch == run.epochs or run.stopped is not None or asked():
+        if due or run.epoch == run.epochs or run.stopped is not None or pending():
             self.save(run)
 
     def save(self, run: Run) -> None:
@@ -126,7 +126,7 @@ class Checkpoint(Callback):
         self._time = time.monotonic()
         path = self.folder / f"step-{run.step:08}.safetensors"
         with self._warning():
-            write_archive(path, "run", *take(run, self._watchers, self._data))
+            write_archive(path, "run", *capture(run, self._watchers, self._data))
             self.saved = run.step
             self._point_to(path)
             for old in self._files()[KEPT:]:
