@@ -1,11 +1,11 @@
 """Walks over what was recorded, and what can be found wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
 from .errors import GradientError
-from .node import Node
+from .node import Node, ancestors
 
 FREED = "this graph was freed by an earlier backward(): give that one retain_graph=True"
 
@@ -50,3 +50,10 @@ def leading_to(inputs: set[Node], output: Node) -> set[Node]:
         if node._args is not None and any(isinstance(a, Node) and a in useful for a in node._args):
             useful.add(node)
     return useful
+
+
+def recorded_ops(output: Any) -> Iterator[tuple[Any, tuple[Any, ...], Node]]:
+    """The recorded ops that `output` was made by, oldest first: each op, its arguments, its result."""
+    for node in reversed(ancestors(output)) if isinstance(output, Node) else ():
+        if node._op is not None and node._args is not None:
+            yield node._op, node._args, node

@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from ... import ops
-from ...autograd import Node, recording
+from ...autograd import recording
 from ...backend import Array, array_module
 from ...data import Loader
+from ...graph import recorded_ops
 from ...guards import warn
 from ...nn import Module
 from ..callbacks import Run
@@ -80,14 +81,9 @@ def activity(run: Run, loader: Loader) -> None:
 
 
 def relu_results(output: Any) -> list[Array]:
-    """What came out of each relu that `output` was made by, in their order."""
-    seen, found = {output}, []
-    stack = [output] if isinstance(output, Node) else []
-    while stack:
-        node = stack.pop()
-        if node._op is ops.relu or (node._op is ops.dense and node._args[3] == "relu"):
-            found.append(node)
-        new = {a for a in node._args or () if isinstance(a, Node)} - seen
-        seen |= new
-        stack += new
-    return [node.data for node in sorted(found, key=lambda node: node._born)]
+    """The result of each relu that `output` was made by, in the order in which they were computed."""
+    return [
+        y.data
+        for op, args, y in recorded_ops(output)
+        if op is ops.relu or (op is ops.dense and args[3] == "relu")  # dense with its activation: one op
+    ]
