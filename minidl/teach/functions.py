@@ -25,6 +25,11 @@ def bowl(x: Any) -> Any:
     return 0.1 * x[0] ** 2 + 2 * x[1] ** 2
 
 
+def slope(x: np.ndarray) -> np.ndarray:
+    """The gradient of `bowl`, by autodiff."""
+    return grad(bowl)(x).numpy()
+
+
 def parabola(x: Any) -> Any:
     """x²: where a learning rate is too small, right or too large (ours; note A draws a bowl without numbers)."""
     return x[0] ** 2
@@ -73,3 +78,13 @@ def descend(rule: Rule, f: Function, start: Any, lr: Any, steps: int = 20) -> np
             theta, *state = rule(theta, gradient(theta).numpy(), *state, lr=lr, t=t)
             path.append(rule.iterate(theta, *state))
     return np.array(path)
+
+
+def after_20(rule: Rule, lr: float) -> str:
+    """The line that note A prints at the end of 20 steps of `rule` on `bowl`."""
+    return f"epoch 20, {point(descend(rule, bowl, START, lr)[-1])}"
+
+
+def point(x: np.ndarray) -> str:
+    """A point as note A prints it; a zero keeps its sign."""
+    return f"x1: {x[0]:f}, x2: {x[1]:f}"

@@ -22,6 +22,8 @@ from ...optim import schedules
 from ...train import Callback, Run, evaluate, fit
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
+PLOTTED = ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam", "NAdam")  # what note B's plots compare
+ANOTHER_WORKLOAD = "the note does not say which data, network and budget its picture is of; this is another workload."
 EVERY = 20  # updates between two looks at the validation data
 digits = cache(mnist)  # reading it takes a second: once is enough
 In = TypeVar("In")
