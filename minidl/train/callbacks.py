@@ -1,4 +1,4 @@
-"""Callbacks: what `fit` calls while it trains, in the order in which they were given."""
+"""Callbacks: code that `fit` calls while it trains; and `Run`, the training as they see it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -39,7 +39,11 @@ class Run:
     verify: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:
-        """End training after this step; `reason` is what `fit` will say."""
+        """End training after this step.
+
+        Args:
+            reason: what `fit` prints.
+        """
         self.stopped = reason
 
     def main_engine(self) -> str | None:
@@ -48,42 +52,90 @@ class Run:
 
 
 class Callback:
-    """Base of callbacks: override what you need. A plain function of a `Run` serves as an ``on_epoch``."""
+    """Base of callbacks: override what you need. A plain function of a `Run` serves as an ``on_epoch``.
+
+    Each method is called for all callbacks of a `fit` in the order in which they were given. What a method raises
+    ends training.
+    """
 
     def on_start(self, run: Run) -> None:
-        """Before the first step."""
+        """Called before the first step.
+
+        Args:
+            run: the training that begins. Check here what it lacks, and raise `OptionError` for that.
+        """
 
     def on_gradients(self, run: Run) -> None:
-        """Between backward and update: look at each parameter's ``grad``, change it in place, or put another there.
+        """Called between backward and update: to clip, log or project gradients.
 
-        That is where gradients are clipped, logged or projected. The update that follows takes what is there then. The
-        steps are made one by one, compiled where they can be; the numbers are checked (``fit(on_nonfinite=)``)
-        afterwards, so that what this repairs counts as sound.
+        With it, steps are made one by one, compiled where they can be. The numbers are checked
+        (``fit(on_nonfinite=)``) afterwards, so that what this repairs counts as sound.
+
+        Args:
+            run: read each parameter's ``grad``, change it in place, or assign another: the update uses what is there.
         """
 
     def on_step(self, run: Run) -> None:
-        """After each update; gradients are still there. Training then takes its steps one by one, and eagerly."""
+        """Called after each update, with gradients still there. With it, steps are made one by one, and eagerly.
+
+        Args:
+            run: ``run.step`` counts the update that was just made, ``run.loss`` is the loss before it.
+        """
 
     def overrides(self, name: str) -> bool:
-        """Whether the method `name` was overridden in a subclass or set on this callback: it has to be called then."""
+        """Whether a method has to be called, since a subclass overrides it or it was set on this callback.
+
+        Args:
+            name: of a method of this class.
+
+        Returns:
+            False if calling it would do nothing.
+        """
         return name in vars(self) or getattr(type(self), name) is not getattr(Callback, name)
 
     def on_pause(self, run: Run) -> None:
-        """Between two updates, several times a second, and after `interval` updates at the latest."""
+        """Called between two updates, several times a second, and after `interval` updates at the latest.
+
+        Args:
+            run: call ``run.verify()`` before you keep any of its numbers.
+        """
 
     def interval(self, run: Run) -> int | None:
-        """How many updates may be made before the next `on_pause`; None: as many as a fraction of a second takes."""
+        """Asked before each block of updates: how many may be made before the next `on_pause`.
+
+        Args:
+            run: where training is now.
+
+        Returns:
+            A number of updates, at least 1, or None: as many as a fraction of a second takes.
+        """
         return None
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch; its row is ``run.history[-1]``."""
+        """Called after each epoch.
+
+        Args:
+            run: ``run.history[-1]`` is the epoch's row; ``run.stop(reason)`` ends training.
+        """
 
     def on_end(self, run: Run) -> None:
-        """After the last step, also if training was stopped or failed."""
+        """Called after the last step, also if training was stopped or failed.
+
+        Args:
+            run: ``run.stopped`` is the reason if a callback has ended training.
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed training is to give back to this callback: JSON values and NumPy arrays, by name."""
+        """What a checkpoint is to hold of this callback.
+
+        Returns:
+            JSON values and NumPy arrays, by name; empty if there is nothing to remember.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave when the training that is resumed was saved; `on_start` came before."""
+        """Restore the state when a run is resumed; `on_start` was called before.
+
+        Args:
+            state: what `state_dict` returned when the checkpoint was saved.
+        """

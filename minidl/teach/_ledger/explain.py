@@ -13,12 +13,22 @@ _VISIBLE = 1e-4  # of the step: a rounding below that does not show in four digi
 
 
 def explain(entry: Entry, language: str = "en", letters: str = "code") -> str:
-    """What made the step of `entry` (from a ledger's ``at``) as large as it is, and which way.
+    """Say why a step was as large as it was, and in its direction.
 
-    It names what momentum pushed, what today's gradient pushed, how the divisor changed that and how it has
-    grown since the first step recorded, what the weight decay did, and what rounding did if that can be seen.
-    The parts are those of `pushes`, and add up to the step. `language` is "en", "es" or "it"; `letters` are
-    those of the divisor: "code", "A" or "B". Raises `OptionError` for another language or alphabet.
+    The sentences name the contribution of momentum and of today's gradient, how the divisor changed that and how it
+    has grown since the first step recorded, the contribution of weight decay, and that of rounding if it can be seen.
+    They are those of `contributions`, and add up to the step.
+
+    Args:
+        entry: from a ledger's ``at``.
+        language: "en", "es" or "it".
+        letters: in which the divisor is written: "code", "A" or "B".
+
+    Returns:
+        Sentences, one a line.
+
+    Raises:
+        OptionError: another language or alphabet.
     """
     said = sentences(language)
     return "\n".join(_told(entry, said, letters))

@@ -198,14 +198,20 @@ class Ledger(Callback):
 def ledger(
     optimizer: Any = None, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None
 ) -> Ledger:
-    """A `Ledger` that records every step of `optimizer` from now on, until its ``detach()``.
+    """Record every step of an optimizer, for a few elements of its parameters.
 
-    Without an optimizer it is a callback: it attaches to that of the `fit` that it is given to, for that fit.
-    `elements` are pairs of a parameter (itself, its number among the optimizer's, or its name) and an index; by
-    default there is one of each parameter, that with the largest gradient at the first step. `names` is
-    ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
+    Args:
+        optimizer: recorded from now on, until ``detach()``. None makes a callback, which attaches to the optimizer of
+            the `fit` that it is given to, for that fit.
+        elements: pairs of a parameter (itself, its number among the optimizer's, or its name) and an index. By default
+            one element of each parameter, that with the largest gradient at the first step.
+        names: ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
 
-    Raises `OptionError` for what is no optimizer of minidl's, and for elements that are not there.
+    Returns:
+        A `Ledger`; ``at(step)`` gives its entries.
+
+    Raises:
+        OptionError: `optimizer` is none of minidl's, or has no such elements.
     """
     book = Ledger(elements, names)
     if optimizer is not None:
