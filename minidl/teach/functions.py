@@ -1,4 +1,4 @@
-"""Functions to descend on: note A's, and those that the notes only draw, which are defined here and are ours.
+"""Functions to minimise, and `descend`: note A's function, and those that the notes only draw, which are ours.
 
 Each takes a point ``x`` (a Tensor or an array whose first axis counts the coordinates) and is written in
 minidl's operations, so autodiff gives its gradient, and a whole grid of points goes through it at once.

@@ -1,4 +1,4 @@
-"""What happened in training, epoch by epoch, as plain data."""
+"""The history of a training, epoch by epoch, as plain data."""
 
 import difflib
 import json

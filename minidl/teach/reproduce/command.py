@@ -1,4 +1,4 @@
-"""``minidl reproduce``: choose rows, make them again, say what came of it, leave figures and a report."""
+"""The command ``minidl reproduce``: run the chosen rows, print the results, write figures and a report."""
 
 import difflib
 import time
@@ -75,7 +75,7 @@ def make(row: Row, quick: bool, output: Path) -> Made:
         for i, picture in enumerate(result.pictures, 1):
             path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")
             picture.figure.savefig(f"{path}.svg", metadata={"Date": None})
-            picture.figure.set_layout_engine("none")  # what was laid out stays, and need not be laid out again
+            picture.figure.set_layout_engine("none")  # keeps the layout instead of computing it again
             picture.figure.savefig(f"{path}.png")
             figures.append(path)
     return Made(row, result, figures, sources, time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""What a reproduction is: a row of the notes, the function that makes it again, and what came of it."""
+"""The rows of the notes: what a row is, the function that reproduces it, its checks and its verdict."""
 
 import inspect
 import textwrap
@@ -28,12 +28,16 @@ GROUPS = {  # by the letters that a row's name begins with
     "ER": "Errors and slips in the notes, as printed and as meant",
     "D": "Where the two notes disagree",
 }
-NOTE, REFERENCE, CLOSED_FORM = "note", "reference", "closed form"  # whose number is expected; a reference is no note's
+NOTE, REFERENCE, CLOSED_FORM = (
+    "note",
+    "reference",
+    "closed form",
+)  # where an expected value is from; a reference is none of the notes
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that can be right or wrong: what minidl found, beside what the note (or a closed form) has."""
+    """One comparison: what minidl found, beside what the note (or a closed form) says."""
 
     what: str
     ours: str
@@ -71,7 +75,7 @@ class Picture:
 
 @dataclass
 class Result:
-    """What came of a row.
+    """The result of a row: its checks, tables, figures and text.
 
     `offered` says that the row only shows what minidl has for what the note names; `because` tells why a check that
     fails is neither the note's fault nor minidl's (another workload, say); `not_run` why nothing could be run.
@@ -167,7 +171,7 @@ def row(id: str, title: str, *shows: Any) -> Callable[[Callable[..., Result]], C
 
 @dataclass(frozen=True)
 class Made:
-    """A row, what came of it, where its figures lie (without .svg and .png), its code, and how long it took."""
+    """A row with its result, the paths of its figures (without .svg and .png), its code, and the seconds it took."""
 
     row: Row
     result: Result
