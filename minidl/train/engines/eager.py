@@ -14,26 +14,26 @@ class Eager:
     """Makes the updates of a run one by one, and calls the `watchers` in each."""
 
     def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
-        self._run, self._loader, self._loss = run, loader, loss
+        self.run, self.loader, self.loss = run, loader, loss
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
         self._on_step = [w for w in watchers if w.overrides("on_step")]
 
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
-        run = self._run
+        run = self.run
         until = time.perf_counter() + PAUSE
-        for x, y in self._loader.batches(run.order, run.batch, last):
+        for x, y in self.loader.batches(run.order, run.batch, last):
             self.update(x, y, self.differentiate(x, y))
             if run.stopped is not None or time.perf_counter() > until:
                 break
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
-        run = self._run
+        run = self.run
         run.lr = run.optimizer.lr
         run.optimizer.zero_grad()
         output = run.model(x)
-        run.loss = self._loss(output, y)
+        run.loss = self.loss(output, y)
         run.loss.backward()
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
@@ -41,7 +41,7 @@ class Eager:
 
     def update(self, x: Any, y: Any, output: Any) -> None:
         """Update the parameters, count the batch, and call the on_step callbacks."""
-        run = self._run
+        run = self.run
         run.optimizer.step()
         run.metrics.add(run.loss, output, y)
         run.steps_by_engine["eager"] += 1

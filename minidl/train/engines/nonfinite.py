@@ -76,7 +76,7 @@ class CheckedEager(Eager):
 
     def symptom(self) -> str | None:
         """Which of the loss, the running statistics and the gradients of this step is not finite, in words, if any."""
-        named = [("the loss", plain(self._run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
+        named = [("the loss", plain(self.run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
         named += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
         if math.isfinite(sum_of_squares([array for _, array in named])) and not self.thorough:
             return None
@@ -84,17 +84,17 @@ class CheckedEager(Eager):
 
     def reject(self, x: Any, y: Any, symptom: str) -> None:
         """Undo the forward pass of this step, for the batch (x, y); leave the batch out, or raise `NonFiniteError`."""
-        run = self._run
+        run = self.run
         self._effects.restore()
         if not self._skip:
-            raise nonfinite_error(run, self._loader, self._loss, x, y, symptom)
+            raise nonfinite_error(run, self.loader, self.loss, x, y, symptom)
         run.metrics.skipped += 1
         run.batch += 1
 
     def _overflowing_update(self) -> str | None:
         """What the update would make infinite, as it does where the square of a large gradient overflows."""
         with np.errstate(all="ignore"):
-            found = _first_nonfinite(outcome(self._run.optimizer))
+            found = _first_nonfinite(outcome(self.run.optimizer))
         if found is None:
             return None
         largest = max(float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None and p.size)
