@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from ... import ops
-from ...autograd import Node, recording
+from ...autograd import Node, ancestors, recording
 from ...backend import Array, array_module
 from ...data import Loader
+from ...graph import arguments, maker
 from ...guards import warn
 from ...nn import Module
 from ..callbacks import Run
@@ -81,13 +82,11 @@ def activity(run: Run, loader: Loader) -> None:
 
 def relu_results(output: Any) -> list[Array]:
     """What came out of each relu that `output` was made by, in their order."""
-    seen, found = {output}, []
-    stack = [output] if isinstance(output, Node) else []
-    while stack:
-        node = stack.pop()
-        if node._op is ops.relu or (node._op is ops.dense and node._args[3] == "relu"):
-            found.append(node)
-        new = {a for a in node._args or () if isinstance(a, Node)} - seen
-        seen |= new
-        stack += new
-    return [node.data for node in sorted(found, key=lambda node: node._born)]
+    history = reversed(ancestors(output)) if isinstance(output, Node) else ()
+    return [node.data for node in history if _is_relu(node)]
+
+
+def _is_relu(node: Node) -> bool:
+    """Whether `node` is the result of a relu, or of a Dense layer and the relu behind it, which run as one."""
+    op = maker(node)
+    return op is ops.relu or (op is ops.dense and arguments(node)[3:4] == ("relu",))
