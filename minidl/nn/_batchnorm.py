@@ -1,10 +1,12 @@
 """Batch normalisation (Ioffe & Szegedy 2015; note B 1.10)."""
 
+import operator
 import warnings
 from typing import Any
 
 import numpy as np
 
+from .. import hooks
 from ..autograd import recording
 from ..backend import current_backend
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
@@ -63,7 +65,7 @@ class BatchNorm(Module):
         return batch_norm(x, self.gamma, self.beta, eps=self.eps)
 
     def _follow(self, running: Buffer, batch: Any) -> None:
-        running.data[...] = self.momentum * running.data + (1 - self.momentum) * batch
+        hooks.write(operator.setitem, running.data, ..., self.momentum * running.data + (1 - self.momentum) * batch)
         running.changed()
 
     def config(self) -> dict[str, Any]:

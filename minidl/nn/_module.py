@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from .. import hooks
 from ..backend import Array, backend_of, to_backend
 from ..errors import OptionError, ShapeError, StateError
+from ..graph import maker
 from ..tensor import Tensor
 from ._loading import converted
 from ._members import attributes, members, slots_of
@@ -56,7 +58,7 @@ class Module:
 
     def __call__(self, *args: Any) -> Any:
         try:
-            return self.forward(*args)
+            return hooks.forward(self, self.forward, *args)
         except ShapeError as error:
             tell_place(error, self)
             raise
@@ -105,6 +107,9 @@ class Module:
         unexpected or misshapen name and every value that its parameter cannot hold (text, complex numbers, numbers
         beyond the range of its dtype; NaN and infinity are kept), before anything is changed.
         """
+        hooks.write(self._load, state, strict)
+
+    def _load(self, state: Mapping[str, Array], strict: bool) -> None:
         where = f"load_state_dict: nothing was loaded into {type(self).__name__}"
         for tensor, value in converted(where, self._state(), state, strict):
             tensor.data[...] = value
@@ -221,7 +226,7 @@ def _holds(name: str, value: Any) -> bool:
 def _without_history(value: Any, within: tuple[int, ...] = ()) -> Any:
     """`value`, a state, with the recorded results in it detached from how they were made."""
     if isinstance(value, Tensor):
-        return value if value._op is None else value.detach()
+        return value if maker(value) is None else value.detach()
     if type(value) not in (dict, list, tuple) or id(value) in within:
         return value
     old = list(value.values() if isinstance(value, dict) else value)
