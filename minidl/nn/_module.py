@@ -1,7 +1,7 @@
 """Module: a layer or a model, which knows its parameters by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import is_
 from reprlib import recursive_repr
 from typing import Any, ClassVar, Self
@@ -42,7 +42,7 @@ class Module:
     history.
     """
 
-    training: bool = True  # BatchNorm and Dropout behave differently in training and in use
+    training: bool = True  # BatchNorm and Dropout behave differently in training and in evaluation mode
     _slots: ClassVar[list[str]] = []  # attributes that do not stand in an instance's __dict__, ...
     _shared: ClassVar[list[str]] = []  # ... and those of its class in which there are modules or parameters
 
@@ -116,14 +116,28 @@ class Module:
             tensor.changed()
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training: BatchNorm uses the batch's statistics, Dropout drops."""
+        """Switch to training mode: BatchNorm uses the batch's statistics, Dropout drops."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Switch to use: BatchNorm uses its running statistics, Dropout does nothing."""
+        """Switch to evaluation mode: BatchNorm uses its running statistics, Dropout does nothing."""
         return self.train(False)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """A block in which all modules are in one mode: ``with model.mode(training=False):`` for an evaluation.
+
+        Afterwards each module is in the mode that it was in before, also if the block raises.
+        """
+        before = [(module, module.training) for _, module in self.named_modules()]
+        try:
+            self.train(training)
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
 
     def zero_grad(self) -> None:
         """Forget every parameter's gradient."""

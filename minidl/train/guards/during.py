@@ -65,10 +65,8 @@ def activity(run: Run, loader: Loader) -> None:
     x, _ = sample(loader, SAMPLES)
     if len(x) < FEWEST:
         return
-    run.model.eval()
-    with recording(True):
+    with run.model.mode(training=False), recording(True):
         layers = relu_results(run.model(x))
-    run.model.train()
     for number, y in enumerate(layers, 1):
         dead = float((y <= 0).all(axis=0).mean())
         if y.ndim == 2 and dead > DEAD:

@@ -47,11 +47,11 @@ def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
-    run.model.eval()
-    output = run.model(x)
-    if loss is nn.softmax_cross_entropy:
-        labels_from_one(loader, output)
-    value = loss(output, y)  # which looks for a softmax before it
+    with run.model.mode(training=False):
+        output = run.model(x)
+        if loss is nn.softmax_cross_entropy:
+            labels_from_one(loader, output)
+        value = loss(output, y)  # which looks for a softmax before it
     learning_rate(run, loss, x, y)
     return float(plain(value))
 
@@ -163,18 +163,18 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
         return
     traces = Traces(run.model)
-    run.model.train()
-    for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
-        if leaves(rule, lr, found / JUMP):
-            stable = lr
-            while leaves(rule, stable, found):
-                stable /= 2
-            warn(
-                "MDL008",
-                f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
-                f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
-            )
-            break
-        if not leaves(rule, lr, ROOM * found):
-            break
+    with run.model.mode(training=True):
+        for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
+            if leaves(rule, lr, found / JUMP):
+                stable = lr
+                while leaves(rule, stable, found):
+                    stable /= 2
+                warn(
+                    "MDL008",
+                    f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
+                    f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
+                )
+                break
+            if not leaves(rule, lr, ROOM * found):
+                break
     traces.undo()
