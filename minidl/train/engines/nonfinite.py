@@ -18,7 +18,7 @@ from ...data import Loader
 from ...errors import NonFiniteError
 from ...nn._module import Buffer
 from ...ops.shape import plain
-from ...optim.execution.upcoming import outcome
+from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
@@ -92,7 +92,7 @@ class Careful(Eager):
     def _misstep(self) -> str | None:
         """What the update would make infinite, as it does where the square of a large gradient overflows."""
         with np.errstate(all="ignore"):
-            found = _symptom(outcome(self._run.optimizer))
+            found = _symptom(dry_run(self._run.optimizer))
         if found is None:
             return None
         largest = max(float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None and p.size)

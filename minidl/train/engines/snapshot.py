@@ -69,4 +69,4 @@ class Snapshot:
 
 def moved(run: Run) -> list[Any]:
     """The parameters that the optimizer moves."""
-    return [parameter for group in run.optimizer.groups for parameter in group["params"]]
+    return list(run.optimizer.parameters)

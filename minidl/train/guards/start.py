@@ -36,7 +36,7 @@ def check_optimizer(model: nn.Module, optimizer: Any) -> None:
 
 def _held(optimizer: Any) -> set[int]:
     """The parameters that an optimizer moves, by id; none if it does not say."""
-    return {id(p) for group in getattr(optimizer, "groups", ()) for p in group["params"]}
+    return set(map(id, getattr(optimizer, "parameters", ())))
 
 
 def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
@@ -156,8 +156,7 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     Adaptive rules never leave one. Networks with BatchNorm stand much more, and are not looked at.
     """
     optimizer = run.optimizer
-    settings = {name: value for name, value in optimizer.groups[0].items() if name not in ("params", "lr")}
-    rule, lr = optimizer.rule(**settings).at(optimizer.t + 1), optimizer.lr
+    rule, lr = optimizer.at(optimizer.t + 1)
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     normed = any(isinstance(m, nn.BatchNorm) for _, m in run.model.named_modules())
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
