@@ -20,6 +20,8 @@ from .recording import paused
 from .recording import recording as recording
 from .signature import Signature, explained
 
+__all__ = ["Op"]
+
 
 class Op:
     """A forward function, which sees plain arrays only, and one gradient formula per array argument.

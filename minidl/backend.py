@@ -22,6 +22,18 @@ from .arrays import as_array, on_device
 from .contexts import Reusable
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
 
+__all__ = [
+    "array_module",
+    "backend_of",
+    "current_backend",
+    "generator",
+    "seed",
+    "tf32",
+    "to_numpy",
+    "use_backend",
+    "uses_tf32",
+]
+
 # What else kernels/ offers, by what it does and for which backend. What is not here is done without.
 registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
