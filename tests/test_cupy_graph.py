@@ -69,7 +69,7 @@ def _gpu(monkeypatch):
     monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
     monkeypatch.setattr(cuda_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
     monkeypatch.setattr(cupy_nn, "launch", launch)
-    monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch)
+    monkeypatch.setitem(backend.registry, ("launch", "strict"), launch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
 

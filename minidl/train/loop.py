@@ -270,15 +270,9 @@ def evaluate(
     loader: Iterable[Any] = (
         data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
     )
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
     metrics = RunningMetrics()
-    try:
-        with recording(False), _arithmetic(model, batch_size):
-            for x, y in loader:
-                output = model(x)
-                metrics.add(loss(output, y), output, y)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with model.mode(training=False), recording(False), _arithmetic(model, batch_size):
+        for x, y in loader:
+            output = model(x)
+            metrics.add(loss(output, y), output, y)
     return metrics.means()

@@ -17,7 +17,6 @@ import numpy as np
 
 from ...errors import OptionError, StateError
 from ...optim import Optimizer
-from ...optim.rule import Rule
 from ...tensor import Tensor
 from ...train import Callback, Run
 from .entry import Entry
@@ -61,7 +60,7 @@ class Ledger(Callback):
             raise OptionError(f"ledger: expected a minidl optimizer, got {type(optimizer).__name__}")
         if self.optimizer is not None:
             raise StateError("this ledger is attached to an optimizer already: detach() it first, or make another")
-        self._parameters = [p for group in optimizer.groups for p in group["params"]]
+        self._parameters = optimizer.parameters
         self._shapes = [p.shape for p in self._parameters]
         self._places = [self._place(self._number_of(parameter), index) for parameter, index in self.elements or ()]
         original = optimizer.step
@@ -127,9 +126,11 @@ class Ledger(Callback):
             self._choose_elements()
         before = [self._values(optimizer, place) for place in self._places]
         step()
-        rules: dict[int, tuple[Rule, float]] = {}
-        for group in optimizer.groups:
-            rules |= dict.fromkeys(map(id, group["params"]), _rule_and_rate(optimizer, group))
+        rules = {
+            id(p): optimizer.at(optimizer.t, number)
+            for number, group in enumerate(optimizer.groups)
+            for p in group["params"]
+        }
         for place, old in zip(self._places, before, strict=True):
             p = self._parameters[place.parameter]
             if p.grad is None or not p.requires_grad:
@@ -217,10 +218,3 @@ def ledger(
     if optimizer is not None:
         book.attach(optimizer)
     return book
-
-
-def _rule_and_rate(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Rule, float]:
-    """The rule and the learning rate of the group's last update."""
-    hyperparameters = {name: value for name, value in group.items() if name not in ("params", "lr")}
-    lr = group["lr"]
-    return optimizer.rule(**hyperparameters).at(optimizer.t), float(lr(optimizer.t - 1) if callable(lr) else lr)

@@ -19,11 +19,11 @@ from ...data import Loader
 from ...errors import NonFiniteError
 from ...nn._module import Buffer
 from ...ops.shape import plain
-from ...optim.execution.upcoming import outcome
+from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
-from .snapshot import ForwardEffects, RunSnapshot, optimized_parameters
+from .snapshot import ForwardEffects, RunSnapshot
 from .stepwise import Stepwise
 
 BLOCK_SECONDS = 1.0  # processor time between two snapshots: so much may have to be made again
@@ -51,8 +51,7 @@ class CheckedEager(Eager):
         self.thorough = False  # whether to try the update on copies even where the gradients are small
         names = {id(p): name for name, p in run.model.named_parameters()}
         self._parameters = [
-            (f"the gradient of {names.get(id(p), f'parameter {i}')}", p)
-            for i, p in enumerate(optimized_parameters(run))
+            (f"the gradient of {names.get(id(p), f'parameter {i}')}", p) for i, p in enumerate(run.optimizer.parameters)
         ]
         self._buffers = list(run.model.named_tensors(Buffer))
 
@@ -94,7 +93,7 @@ class CheckedEager(Eager):
     def _overflowing_update(self) -> str | None:
         """What the update would make infinite, as it does where the square of a large gradient overflows."""
         with np.errstate(all="ignore"):
-            found = _first_nonfinite(outcome(self.run.optimizer))
+            found = _first_nonfinite(dry_run(self.run.optimizer))
         if found is None:
             return None
         largest = max(float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None and p.size)
@@ -132,7 +131,7 @@ class RollbackEngine:
         Parameters and state of more than `most` elements are left out. If one of those is not finite, the next loss
         will not be either, or `verify` finds it: the quick check is for whoever looks at the run before that.
         """
-        parameters = [p for p in optimized_parameters(self._run) if p.size <= most]
+        parameters = [p for p in self._run.optimizer.parameters if p.size <= most]
         state = [v for name in self._state if (v := self._run.optimizer.state[name]).size <= most]
         return finite([self._run.metrics.loss, *[tensor.data for tensor in parameters + self._buffers], *state])
 

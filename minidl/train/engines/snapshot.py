@@ -57,16 +57,11 @@ class RunSnapshot:
         run = self._run
         for a, saved in zip(self._arrays(), self._copies, strict=True):
             a[...] = saved
-        for parameter in optimized_parameters(run):
+        for parameter in run.optimizer.parameters:
             parameter.changed()
         self._effects.restore()
         run.optimizer.t, run.batch, run.step, run.lr, run.loss, steps_by_engine, metrics = self._counts
         run.steps_by_engine, run.metrics = copy.copy(steps_by_engine), copy.copy(metrics)
 
     def _arrays(self) -> list[Any]:
-        return [p.data for p in optimized_parameters(self._run)] + list(self._run.optimizer.state.values())
-
-
-def optimized_parameters(run: Run) -> list[Any]:
-    """The parameters that the run's optimizer updates."""
-    return [parameter for group in run.optimizer.groups for parameter in group["params"]]
+        return [p.data for p in self._run.optimizer.parameters] + list(self._run.optimizer.state.values())

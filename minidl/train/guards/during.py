@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from ... import ops
-from ...autograd import recording
+from ...autograd import Node, ancestors, recording
 from ...backend import Array, array_module
 from ...data import Loader
-from ...graph import recorded_ops
+from ...graph import arguments, maker
 from ...guards import warn
 from ...nn import Module
 from ..callbacks import Run
@@ -65,10 +65,8 @@ def activity(run: Run, loader: Loader) -> None:
     x, _ = sample(loader, SAMPLES)
     if len(x) < FEWEST:
         return
-    run.model.eval()
-    with recording(True):
+    with run.model.mode(training=False), recording(True):
         layers = relu_results(run.model(x))
-    run.model.train()
     for number, y in enumerate(layers, 1):
         dead = float((y <= 0).all(axis=0).mean())
         if y.ndim == 2 and dead > DEAD:
@@ -82,8 +80,11 @@ def activity(run: Run, loader: Loader) -> None:
 
 def relu_results(output: Any) -> list[Array]:
     """The result of each relu that `output` was made by, in the order in which they were computed."""
-    return [
-        y.data
-        for op, args, y in recorded_ops(output)
-        if op is ops.relu or (op is ops.dense and args[3] == "relu")  # dense with its activation: one op
-    ]
+    history = reversed(ancestors(output)) if isinstance(output, Node) else ()
+    return [node.data for node in history if _is_relu(node)]
+
+
+def _is_relu(node: Node) -> bool:
+    """Whether `node` is the result of a relu, or of a Dense layer and the relu behind it, which run as one."""
+    op = maker(node)
+    return op is ops.relu or (op is ops.dense and arguments(node)[3:4] == ("relu",))

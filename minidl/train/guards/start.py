@@ -35,8 +35,8 @@ def check_optimizer(model: nn.Module, optimizer: Any) -> None:
 
 
 def _held(optimizer: Any) -> set[int]:
-    """The ids of the parameters that an optimizer updates; empty for an object without groups."""
-    return {id(p) for group in getattr(optimizer, "groups", ()) for p in group["params"]}
+    """The ids of the parameters that an optimizer updates; empty for an object without parameters."""
+    return set(map(id, getattr(optimizer, "parameters", ())))
 
 
 def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
@@ -47,11 +47,11 @@ def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
-    run.model.eval()
-    output = run.model(x)
-    if loss is nn.softmax_cross_entropy:
-        labels_from_one(loader, output)
-    value = loss(output, y)  # the loss has a guard of its own, for a softmax before it
+    with run.model.mode(training=False):
+        output = run.model(x)
+        if loss is nn.softmax_cross_entropy:
+            labels_from_one(loader, output)
+        value = loss(output, y)  # the loss has a guard of its own, for a softmax before it
     learning_rate(run, loss, x, y)
     return float(plain(value))
 
@@ -158,25 +158,24 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     Adaptive rules never leave one. Networks with BatchNorm stand much more, and are not looked at.
     """
     optimizer = run.optimizer
-    settings = {name: value for name, value in optimizer.groups[0].items() if name not in ("params", "lr")}
-    rule, lr = optimizer.rule(**settings).at(optimizer.t + 1), optimizer.lr
+    rule, lr = optimizer.at(optimizer.t + 1)
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     normed = any(isinstance(m, nn.BatchNorm) for _, m in run.model.named_modules())
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
         return
     effects = ForwardEffects(run.model)
-    run.model.train()
-    for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
-        if leaves(rule, lr, found / JUMP):
-            stable = lr
-            while leaves(rule, stable, found):
-                stable /= 2
-            warn(
-                "MDL008",
-                f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
-                f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
-            )
-            break
-        if not leaves(rule, lr, MARGIN * found):
-            break
+    with run.model.mode(training=True):
+        for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
+            if leaves(rule, lr, found / JUMP):
+                stable = lr
+                while leaves(rule, stable, found):
+                    stable /= 2
+                warn(
+                    "MDL008",
+                    f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
+                    f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
+                )
+                break
+            if not leaves(rule, lr, MARGIN * found):
+                break
     effects.restore()
