@@ -34,8 +34,8 @@ __all__ = [
     "uses_tf32",
 ]
 
-# What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
-shelf: dict[tuple[str, str], Callable[..., Any]] = {}
+# What else kernels/ offers, by what it does and for which backend. What is not here is done without.
+registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
 _BACKENDS = ("numpy", "cupy")
 _current = "numpy"

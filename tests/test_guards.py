@@ -366,6 +366,14 @@ def test_mdl006_relu_units_that_are_dead():
 
 
 @pytest.mark.filterwarnings("ignore:MDL007")  # which is right too
+def test_mdl006_counts_relus_from_the_inputs_on():
+    model = nn.Sequential(nn.Dense(20, 16), nn.ReLU(), nn.Dense(16, 16), nn.ReLU(), nn.Dense(16, 3))
+    model[2].bias.data[:] = -100
+    with pytest.warns(GuardWarning, match=r"of ReLU 2 \(of 2\)"):
+        train(model, epochs=2)
+
+
+@pytest.mark.filterwarnings("ignore:MDL007")  # which is right too
 def test_mdl006_sees_relu_in_a_model_of_ones_own_too():
     class Net(nn.Module):
         def __init__(self):

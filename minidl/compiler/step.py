@@ -13,7 +13,7 @@ from ..hardware.threads import both, use_blas_threads
 from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
-from ..optim.execution.upcoming import step_after
+from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way
 from .lower import lower
 from .native.cache.objects import Source
@@ -158,12 +158,12 @@ class Bound:
         return needed(self.optimizer, self._moving())
 
     def _moving(self) -> list[bool]:
-        return [p.requires_grad for group in self.optimizer.groups for p in group["params"]]
+        return [p.requires_grad for p in self.optimizer.parameters]
 
     def update(self) -> None:
         """Let the optimizer move the parameters by the gradients that the program leaves in its vector."""
         self.show_gradients()
-        step_after(self.optimizer, self._last)
+        step_overlapped(self.optimizer, self._last)
 
     def complete(self) -> None:
         """Make what `backward` has left to `update`, if anything: all gradients are there then, each as ``p.grad``."""
