@@ -8,6 +8,16 @@ from .errors import GradientError
 from .node import Node, wrap
 
 
+def assign(leaf: Node, value: Any, slot: Any) -> None:
+    """Let `value`, a copy of its array elsewhere, be the array of `leaf`, and its gradient be left in `slot`."""
+    leaf._array, leaf._slot = value, slot
+
+
+def slot_of(leaf: Node) -> Any:
+    """The array in which `backward` leaves the gradient of `leaf`; None if no optimizer has one for it."""
+    return leaf._slot
+
+
 def deposited(leaf: Node, gradient: Any) -> Any:
     """`gradient` as a Tensor for ``leaf.grad``: always a copy, so that no two leaves share one.
 
