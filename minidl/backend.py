@@ -19,8 +19,9 @@ import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
+from .checks import checked_integer
 from .contexts import Reusable
-from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
+from .errors import BackendError, DeviceMemoryError, MixedBackendError, StateError
 
 __all__ = [
     "array_module",
@@ -225,9 +226,7 @@ def seed(n: int) -> None:
     (`fit`) draws from streams of its own, which stand where the process's did when it began; where they stand when it
     ends, the process goes on. Raises `OptionError` if `n` is not a non-negative integer.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-        raise OptionError(f"seed: expected a non-negative integer, got {n!r}")
-    _streams().take_over(_Streams(int(n)))
+    _streams().take_over(_Streams(checked_integer(n, "seed: n", 0)))
 
 
 def generator(purpose: str) -> "np.random.Generator":

@@ -15,7 +15,17 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = {
-    "foundations": {"errors", "arrays", "contexts", "backend", "signature", "overrides", "hardware", "system"},
+    "foundations": {
+        "errors",
+        "checks",
+        "arrays",
+        "contexts",
+        "backend",
+        "signature",
+        "overrides",
+        "hardware",
+        "system",
+    },
     "autograd": {
         "node",
         "recording",

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..checks import checked_integer
 from .denormals import flush
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -116,8 +116,8 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
     Results are the same bit for bit only for the same number of threads. Raises `OptionError` unless
     `count` is an integer of at least 1.
     """
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise OptionError(f"threads must be an integer of at least 1, got {count!r}")
+    if count is not None:
+        count = checked_integer(count, "threads", 1)
     found = _openblas() if count is not None else None
     if found is None or count is None:
         yield

@@ -9,10 +9,11 @@ import numpy as np
 from .. import hooks
 from ..autograd import recording
 from ..backend import current_backend
+from ..checks import checked_integer
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
 from ..guards import behaves_as_in_training, behaves_as_in_use
 from ..ops import batch_norm, sqrt
-from ._dense import misfit, positive_integer
+from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed
 
 
@@ -35,7 +36,7 @@ class BatchNorm(Module):
             raise OptionError(f"BatchNorm: eps must be above 0, got {eps!r}")
         if not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm: momentum must be in [0, 1], got {momentum!r}")
-        self.num_features = positive_integer(num_features, "BatchNorm: num_features")
+        self.num_features = checked_integer(num_features, "BatchNorm: num_features", 1)
         self.eps, self.momentum = eps, momentum
         ones, zeros = np.ones(num_features, np.float32), np.zeros(num_features, np.float32)
         backend = current_backend()

@@ -5,17 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backend import current_backend
-from ..errors import OptionError, ShapeError
+from ..checks import checked_integer
+from ..errors import ShapeError
 from ..ops import dense
 from ._module import Module, Parameter, arrayed
 from .init import initial
-
-
-def positive_integer(value: Any, what: str) -> int:
-    """`value`, if it is an integer of at least 1; else `OptionError`, naming `what`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise OptionError(f"{what} must be an integer of at least 1, got {value!r}")
-    return int(value)
 
 
 def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
@@ -51,8 +45,8 @@ class Dense(Module):
         weight_init: str | Callable[..., Any] = "he_normal",
         bias_init: str | Callable[..., Any] = "zeros",
     ) -> None:
-        self.in_features = positive_integer(in_features, "Dense: in_features")
-        self.out_features = positive_integer(out_features, "Dense: out_features")
+        self.in_features = checked_integer(in_features, "Dense: in_features", 1)
+        self.out_features = checked_integer(out_features, "Dense: out_features", 1)
         self.weight = Parameter(
             initial(weight_init, (self.in_features, self.out_features), "Dense: weight_init"), backend=current_backend()
         )

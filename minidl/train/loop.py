@@ -8,6 +8,7 @@ from typing import Any
 
 from ..autograd import recording
 from ..backend import own_streams
+from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..errors import OptionError
 from ..hardware.denormals import flush_denormals
@@ -66,8 +67,7 @@ def fit(
     the op; `on_nonfinite` "skip" leaves such batches out and counts them, "continue" looks at nothing (faults.py).
     `guards` are warnings of likely mistakes, see docs/guards.md.
     """
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
-        raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
+    epochs = checked_integer(epochs, "fit: epochs", 0)
     if not callable(loss):
         raise OptionError(
             f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
@@ -81,8 +81,8 @@ def fit(
         Loader(validation, "full")  # raises for what cannot be validated on, an empty set above all
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise OptionError(f"fit: threads must be an integer of at least 1, got {threads!r}")
+    if threads is not None:
+        threads = checked_integer(threads, "fit: threads", 1)
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
