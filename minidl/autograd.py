@@ -18,7 +18,7 @@ from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
-from .signature import Signature, explained
+from .signature import Signature, as_minidl_error
 
 __all__ = ["Op"]
 
@@ -96,7 +96,7 @@ class Op:
         try:
             data, saved = self.evaluate(values) if watcher is None else watcher.evaluate(self, values)
         except (ValueError, TypeError, MemoryError) as error:
-            raise explained(self.name, values, error) from error
+            raise as_minidl_error(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
             if first._changes is None:

@@ -77,12 +77,12 @@ class Node:
         return {name: value for name, value in vars(self).items() if name not in _HERE}
 
 
-kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
+result_class: type[Node] = Node  # what ops return: tensor.py makes it Tensor
 
 
 def wrap(array: Array) -> Any:
     """A Tensor around `array`, with none of the constructor's conversions."""
-    node: Any = object.__new__(kind)
+    node: Any = object.__new__(result_class)
     node._array = array if type(array) is np.ndarray or not isinstance(array, np.generic) else np.asarray(array)
     return node
 

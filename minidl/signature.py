@@ -61,7 +61,7 @@ class Signature:
 _MISCALLED = re.compile(r"\(\) (takes|got|missing) ")
 
 
-def explained(name: str, values: list[Any], error: Exception) -> Exception:
+def as_minidl_error(name: str, values: list[Any], error: Exception) -> Exception:
     """The error to raise for one that the array library raised inside op `name`."""
     if isinstance(error, MinidlError | MemoryError):
         return error if isinstance(error, MinidlError) else out_of_memory(name, values, error)

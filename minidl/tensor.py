@@ -14,7 +14,7 @@ from .node import Node, wrap
 from .operands import recorded, unwrapped
 from .ops.shape import plain
 from .recording import paused, transforms
-from .signature import explained
+from .signature import as_minidl_error
 
 Axis = int | tuple[int, ...] | None
 
@@ -109,7 +109,7 @@ class Tensor(Node):
             else:
                 hooks.write(write, self._array, value)
         except (ValueError, TypeError) as error:
-            raise explained(write.__name__, [self._array, value], error) from error
+            raise as_minidl_error(write.__name__, [self._array, value], error) from error
         self.changed()
         return self
 
@@ -240,4 +240,4 @@ class Tensor(Node):
     # fmt: on
 
 
-node.kind = Tensor
+node.result_class = Tensor

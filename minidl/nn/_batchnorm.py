@@ -11,7 +11,7 @@ from ..autograd import recording
 from ..backend import current_backend
 from ..checks import checked_integer
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
-from ..guards import behaves_as_in_training, behaves_as_in_use
+from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops import batch_norm, sqrt
 from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed
@@ -52,8 +52,8 @@ class BatchNorm(Module):
             raise misfit(self, tuple(x.shape), self.num_features)
         if not self.training:
             scale = self.gamma / sqrt(self.running_var + self.eps)
-            return behaves_as_in_use(x * scale + (self.beta - self.running_mean * scale), self)
-        behaves_as_in_training(self)
+            return mark_evaluation(x * scale + (self.beta - self.running_mean * scale), self)
+        warn_if_untracked_training(self)
         if len(x) < 2:
             raise ShapeError(
                 f"{self!r}: a training batch of {len(x)} has no variance to normalise by: use a larger batch_size, "

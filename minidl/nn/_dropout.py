@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import backend_of, generator, to_backend
 from ..errors import OptionError
-from ..guards import behaves_as_in_training, behaves_as_in_use
+from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops.shape import plain
 from ._module import Module, arrayed
 
@@ -29,8 +29,8 @@ class Dropout(Module):
         if self.rate == 0:
             return x
         if not self.training:
-            return behaves_as_in_use(x, self)
-        behaves_as_in_training(self)
+            return mark_evaluation(x, self)
+        warn_if_untracked_training(self)
         kept = generator("dropout").random(x.shape, dtype=np.float32) >= self.rate
         # scaled where it will be used: a byte for each element travels to a GPU
         return x * (to_backend(kept, backend_of(plain(x))) * x.dtype.type(1 / (1 - self.rate)))
