@@ -70,7 +70,7 @@ class Op:
             args = self.signature.bind(args, params)
         values: list[Any] = []
         first = last = None  # the first Tensor, and the last that wants a gradient
-        unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
+        unusual = 0  # the number, from 1, of the first argument that may not be what a forward can take
         for a in args:
             if isinstance(a, Node):
                 if first is None:

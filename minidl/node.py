@@ -22,8 +22,8 @@ class Node:
     grad: Any = None  # these are what a leaf begins with; a result has its own of those that differ
     requires_grad = False
     _changes: list[int] | None = None  # when the array was last changed in place; shared with its views
-    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
-    _left: Any = None  # a weak reference to the Tensor that was last left in that place
+    _slot: Array = None  # where an optimizer wants this leaf's gradient: a part of its flat vector
+    _left: Any = None  # a weak reference to the Tensor that was last stored in that slot
     _op: Any = None  # what made it; None for a leaf
     _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
     _saved: Any = None  # what a kernel's forward left for its backward

@@ -1,4 +1,4 @@
-"""From the call of an op to one flat tuple of arguments, and from NumPy's errors to minidl's."""
+"""From the call of an op to one flat tuple of arguments; from NumPy's errors to minidl's."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from .errors import DTypeError, MinidlError, ShapeError, UnsupportedError
 
 
 class Signature:
-    """The parameters of a function, read once: what `inspect.signature` tells, at a tenth of its cost."""
+    """The parameters of a function, read once: what `inspect.signature` knows, at a tenth of its cost."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         code = function.__code__

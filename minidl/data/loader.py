@@ -43,8 +43,11 @@ class Loader:
             the data set is copied once, when the first batch is asked for: later changes of its arrays are
             not seen there.
 
-    Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
-    set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
+    Raises:
+        OptionError: for a batch size outside what is allowed, and for what is no Dataset.
+        DataError: for an empty data set.
+        DTypeError: for inputs of another dtype.
+        BackendError: for a backend that is not there.
     """
 
     def __init__(

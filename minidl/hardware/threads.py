@@ -6,7 +6,7 @@ another by spinning, and a step can take ten times as long. There is no public c
 so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
 
 So a training has a second thread of its own, the *assistant*. It takes the second half of a product, which is cut in
-two at a place that depends on its shape alone: the results are the same bits with and without it. Where there are more
+two at a point that depends on its shape alone: the results are the same bits with and without it. Where there are more
 than two cores, large products are left to OpenBLAS and all of them.
 
 An assistant serves the thread that it was made in and no other; every other thread computes alone, and so does a
@@ -45,7 +45,7 @@ def _openblas() -> tuple[Any, Any] | None:
 
 
 def blas_threads() -> int | None:
-    """The number of threads that NumPy's matrix products use now; None if that cannot be told."""
+    """The number of threads that NumPy's matrix products use now; None if that is not known."""
     found = _openblas()
     return None if found is None else int(found[0]())
 

@@ -25,10 +25,19 @@ class BatchNorm(Module):
         running_mean = momentum * running_mean + (1 - momentum) * mean
         running_var  = momentum * running_var  + (1 - momentum) * unbiased variance
 
-    In use (``model.eval()``) the running statistics take their place. `momentum` is the weight of the
-    *old* value (PyTorch's is that of the new one). Both Dense-BatchNorm-ReLU and Dense-ReLU-BatchNorm are
-    in use; note B shows both. Raises `OptionError` for eps <= 0 or a momentum outside [0, 1], `ShapeError`
-    for an input that does not fit and for a training batch of one, whose variance is zero.
+    In evaluation mode (``model.eval()``) the running statistics are used instead. `momentum` is the weight of
+    the *old* value (PyTorch's is that of the new one). Dense-BatchNorm-ReLU and Dense-ReLU-BatchNorm are both
+    common; note B shows both.
+
+    Args:
+        num_features: the number of columns of x.
+        eps: keeps the square root away from zero.
+        momentum: the weight of the old value in the running statistics, in [0, 1].
+
+    Raises:
+        OptionError: for num_features below 1, eps <= 0, or a momentum outside [0, 1].
+        ShapeError: in a call, for an input that does not fit, and for a training batch of one, whose variance
+            is zero.
     """
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.9) -> None:
@@ -46,7 +55,7 @@ class BatchNorm(Module):
         self.running_var = Buffer(ones.copy(), backend=backend)
 
     def forward(self, x: Any) -> Any:
-        """Normalise x, (batch, num_features), by the batch's statistics in training, by the running ones in use."""
+        """Normalise x, (batch, num_features), by the batch's statistics in training, else by the running ones."""
         x = arrayed(x)
         if x.ndim != 2 or x.shape[1] != self.num_features:
             raise misfit(self, tuple(x.shape), self.num_features)

@@ -31,9 +31,19 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 
-    `x` has shape (..., in_features); lists of numbers become float32. `weight_init` and `bias_init` are names from
-    `minidl.nn.init` or functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
-    `OptionError` for sizes below 1 or an unknown initialiser, `ShapeError` for an input that does not fit.
+    `x` has shape (..., in_features), the result (..., out_features); lists of numbers become float32.
+
+    Args:
+        in_features: the length of x's last axis.
+        out_features: the length of the result's last axis.
+        bias: False leaves the bias out.
+        weight_init: a name from `minidl.nn.init`, or a function of the shape. He's is the default, made for ReLU
+            (He et al. 2015; note B 1.9).
+        bias_init: the same for the bias.
+
+    Raises:
+        OptionError: for sizes below 1 and for an unknown initialiser.
+        ShapeError: in a call, for an input that does not fit.
     """
 
     def __init__(
