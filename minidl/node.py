@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .arrays import Array, as_array
 from .backend import array_module
@@ -82,9 +83,12 @@ result_class: type[Node] = Node  # what ops return: tensor.py makes it Tensor
 
 def wrap(array: Array) -> Any:
     """A Tensor around `array`, with none of the constructor's conversions."""
-    node: Any = object.__new__(result_class)
-    node._array = array if type(array) is np.ndarray or not isinstance(array, np.generic) else np.asarray(array)
+    node: Any = _new(result_class)
+    node._array = array if type(array) is ndarray or not isinstance(array, np.generic) else np.asarray(array)
     return node
+
+
+_new = object.__new__  # looked up once, as `ndarray` is: every op's result comes by here
 
 
 def ancestors(node: Node, oldest: int = 0) -> list[Node]:
