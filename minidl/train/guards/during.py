@@ -1,4 +1,4 @@
-"""What can be seen in the run of training."""
+"""Checks at a few steps during training."""
 
 import math
 from typing import Any
@@ -48,11 +48,11 @@ def pace(run: Run, before: dict[str, Array], first: bool) -> None:
     fast = {name: ratio for name, ratio in ratios.items() if ratio > FAST}
     if fast:
         name = max(fast, key=lambda n: fast[n])
-        told = f"update {run.step} has changed {name} by {fast[name]:.0%} of its size"
-        warn("MDL007", f"{told}; about 0.1 % is healthy: lower lr (now {run.lr:g}), or scale the inputs")
+        change = f"update {run.step} has changed {name} by {fast[name]:.0%} of its size"
+        warn("MDL007", f"{change}; about 0.1 % is healthy: lower lr (now {run.lr:g}), or scale the inputs")
     elif first and ratios and all(ratio < SLOW for ratio in ratios.values()):
-        told = f"update {run.step} has changed no weight by more than {max(ratios.values()):.1g} of its size"
-        warn("MDL007", f"{told}; about 1e-3 is healthy: raise lr (now {run.lr:g}), unless nothing is left to learn")
+        change = f"update {run.step} has changed no weight by more than {max(ratios.values()):.1g} of its size"
+        warn("MDL007", f"{change}; about 1e-3 is healthy: raise lr (now {run.lr:g}), unless nothing is left to learn")
 
 
 def _norm(a: Array) -> float:
@@ -78,7 +78,7 @@ def activity(run: Run, loader: Loader) -> None:
 
 
 def relu_results(output: Any) -> list[Array]:
-    """What came out of each relu that `output` was made by, in their order."""
+    """The result of each relu that `output` was made by, in the order in which they were computed."""
     history = reversed(ancestors(output)) if isinstance(output, Node) else ()
     return [node.data for node in history if _is_relu(node)]
 
