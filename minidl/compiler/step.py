@@ -8,6 +8,7 @@ import numpy as np
 from .. import nn
 from ..autograd import wrap
 from ..backend import Array
+from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..hardware.threads import both, use_blas_threads
 from ..kernels import primitives
@@ -118,7 +119,7 @@ class Bound:
         self.logits = next(s for s in program.instructions if s.op == "softmax_cross_entropy").args[0].array
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
-        self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
+        self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
         self.draws = any(step.op == "dropout_mask" for step in program.instructions)
         self._statistics = [t for _, t in step.model.named_tensors(nn.Buffer)]
         self._modules = [(m, _numbers(m)) for m in modules]
