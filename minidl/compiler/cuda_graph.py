@@ -82,7 +82,9 @@ class GraphStep:
     def _work(self, rows: int) -> None:
         """What one step does on the GPU."""
         xp, (inputs, labels) = self._xp, (self._inputs, self._labels)
-        x = xp.empty((rows, inputs.shape[1]), np.float32 if inputs.dtype == np.uint8 else inputs.dtype)
+        x = xp.empty(
+            (rows, inputs.shape[1]), np.float32 if inputs.dtype == np.uint8 else inputs.dtype
+        )
         y = xp.empty(rows, labels.dtype)
         gather(inputs, labels, self._order_there, self._step, self.loader.batch_size, x, y)
         self.optimizer.zero_grad()
@@ -111,7 +113,12 @@ class GraphStep:
                     self._work(rows)
                 finally:
                     graph = self._stream.end_capture()
-        except (NotImplementedError, UnsupportedError, BackendError, self._xp.cuda.runtime.CUDARuntimeError) as error:
+        except (
+            NotImplementedError,
+            UnsupportedError,
+            BackendError,
+            self._xp.cuda.runtime.CUDARuntimeError,
+        ) as error:
             self.reason = f"it cannot be recorded: {error}"
             return None
         return graph
@@ -141,17 +148,22 @@ class GraphStep:
             group.read()
         optimizer._prepare()
         parameters = [(p.data, p.requires_grad) for p in self.model.parameters()]
-        modes = [(m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()]
+        modes = [
+            (m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()
+        ]
         state = [*parameters, *modes, *(group.executor for group in optimizer._groups), uses_tf32()]
         if len(state) == len(self._state) and all(map(_same, state, self._state)):
             return
         for group in optimizer._groups:
             if not isinstance(group.executor, Fused):
-                raise UnsupportedError(f"{group.rule.name} is not one kernel here, so no step can be recorded")
+                raise UnsupportedError(
+                    f"{group.rule.name} is not one kernel here, so no step can be recorded"
+                )
         self._state, self._graphs, self._products, self.reason = state, {}, None, None
         like = optimizer._values
         self._tables = [
-            self._xp.empty((len(self.loader), group.executor.count), like.dtype) for group in optimizer._groups
+            self._xp.empty((len(self.loader), group.executor.count), like.dtype)
+            for group in optimizer._groups
         ]
 
 

@@ -10,7 +10,17 @@ from ..overrides import made_here, overridden
 from ..recording import paused
 
 # What an eager step goes through, by whose it is: a compiled step goes through none of it.
-_STEP = "step", "zero_grad", "lr", "rate", "_step", "count", "collect", "__setattr__", "__getattribute__"
+_STEP = (
+    "step",
+    "zero_grad",
+    "lr",
+    "rate",
+    "_step",
+    "count",
+    "collect",
+    "__setattr__",
+    "__getattribute__",
+)
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
@@ -39,7 +49,9 @@ def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any)
     layers = [module for _, module in model.named_modules()]
     for things, names in (([optimizer], _STEP), (layers, _LAYER), (tensors, _TENSOR)):
         for thing in things:
-            name = overridden(thing, *names, *(["_follow"] if isinstance(thing, nn.BatchNorm) else []))
+            name = overridden(
+                thing, *names, *(["_follow"] if isinstance(thing, nn.BatchNorm) else [])
+            )
             if name is not None:
                 yield name
 
@@ -49,7 +61,10 @@ class Watch:
 
     def __init__(self, model: nn.Module, optimizer: Any) -> None:
         layers = [module for _, module in model.named_modules()]
-        self._instances = [(vars(optimizer), ("step", "zero_grad")), *((vars(layer), ("forward",)) for layer in layers)]
+        self._instances = [
+            (vars(optimizer), ("step", "zero_grad")),
+            *((vars(layer), ("forward",)) for layer in layers),
+        ]
         kinds = [
             (type(optimizer), ("step", "zero_grad")),
             *((type(layer), ("forward", "__call__")) for layer in layers),
@@ -63,4 +78,6 @@ class Watch:
             for name in names:
                 if name in held:
                     return False
-        return unrecorded() is None and all(getattr(kind, name) is method for kind, name, method in self._methods)
+        return unrecorded() is None and all(
+            getattr(kind, name) is method for kind, name, method in self._methods
+        )

@@ -29,7 +29,9 @@ class Lowering:
         """Add an instruction with one result, a new work buffer."""
         return self.emit_to(op, (self.work(shape),), args, **options)[0]
 
-    def emit_to(self, op: str, out: tuple[Buffer, ...], args: tuple[Buffer, ...], **options: Any) -> tuple[Buffer, ...]:
+    def emit_to(
+        self, op: str, out: tuple[Buffer, ...], args: tuple[Buffer, ...], **options: Any
+    ) -> tuple[Buffer, ...]:
         """Add an instruction that writes to these buffers."""
         self.instructions.append(Instruction(op, out, args, options))
         return out
@@ -50,7 +52,9 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
     Raises `UnsupportedError`, naming it, for a layer or loss that has no instructions.
     """
     if loss is not nn.softmax_cross_entropy:
-        raise UnsupportedError(f"compile: no instructions for the loss {getattr(loss, '__name__', loss)!r}")
+        raise UnsupportedError(
+            f"compile: no instructions for the loss {getattr(loss, '__name__', loss)!r}"
+        )
     layers = _flattened(model)
     names = {id(p): name for name, p in model.named_parameters()}
     dtype = model.parameters()[0].dtype if model.parameters() else np.float32
@@ -68,8 +72,14 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
         else:
             raise UnsupportedError(f"compile: no instructions for the layer {layer!r}")
     if len(value.shape) != 2:
-        raise UnsupportedError(f"compile: the model's output has shape {value.shape}, not (batch, classes)")
-    mean, right, g = Buffer("loss", (), code.dtype), Buffer("right", (), np.int64), code.work(value.shape)
+        raise UnsupportedError(
+            f"compile: the model's output has shape {value.shape}, not (batch, classes)"
+        )
+    mean, right, g = (
+        Buffer("loss", (), code.dtype),
+        Buffer("right", (), np.int64),
+        code.work(value.shape),
+    )
     code.emit_to("softmax_cross_entropy", (mean, right, g), (value, y))
     for back in reversed(backs):
         g = back(g)
@@ -85,8 +95,14 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
 def _flattened(module: Any) -> list[Any]:
     """The layers of a `Sequential`, those of the Sequentials in it included. Raises `UnsupportedError`."""
     if type(module) is not nn.Sequential:
-        raise UnsupportedError(f"compile: the model is a {type(module).__name__}, not a Sequential of minidl's layers")
-    return [m for layer in module for m in (_flattened(layer) if type(layer) is nn.Sequential else [layer])]
+        raise UnsupportedError(
+            f"compile: the model is a {type(module).__name__}, not a Sequential of minidl's layers"
+        )
+    return [
+        m
+        for layer in module
+        for m in (_flattened(layer) if type(layer) is nn.Sequential else [layer])
+    ]
 
 
 def _is_activation(layer: Any) -> bool:
@@ -95,7 +111,9 @@ def _is_activation(layer: Any) -> bool:
 
 def _parameter(code: Lowering, p: Any, names: dict[int, str]) -> Buffer:
     if p.data.dtype != code.dtype:
-        raise UnsupportedError(f"compile: {names[id(p)]} is {p.data.dtype}, others are {code.dtype}")
+        raise UnsupportedError(
+            f"compile: {names[id(p)]} is {p.data.dtype}, others are {code.dtype}"
+        )
     return code.held(names[id(p)], "parameter", p.data)
 
 
@@ -104,7 +122,9 @@ def _gradient(code: Lowering, p: Any, names: dict[int, str]) -> Buffer:
     if not p.requires_grad:
         return code.work(p.data.shape)
     if p._slot is None:
-        raise UnsupportedError(f"compile: {names[id(p)]} requires a gradient, but the optimizer does not hold it")
+        raise UnsupportedError(
+            f"compile: {names[id(p)]} requires a gradient, but the optimizer does not hold it"
+        )
     return code.held(f"d_{names[id(p)]}", "gradient", p._slot)
 
 
@@ -129,12 +149,16 @@ def _dense(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tupl
     return y, back
 
 
-def _activation(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tuple[Buffer, Back]:
+def _activation(
+    code: Lowering, layer: Any, x: Buffer, names: dict[int, str]
+) -> tuple[Buffer, Back]:
     y = code.emit("activate", x.shape, x, name=layer.name)
     return y, lambda g: code.emit("activation_back", x.shape, g, y, name=layer.name)
 
 
-def _batch_norm(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tuple[Buffer, Back]:
+def _batch_norm(
+    code: Lowering, layer: Any, x: Buffer, names: dict[int, str]
+) -> tuple[Buffer, Back]:
     if len(x.shape) != 2 or x.shape[1] != layer.num_features or x.shape[0] < 2:
         raise UnsupportedError(f"compile: {layer!r} cannot take {x.shape} in training")
     row = (layer.num_features,)
@@ -142,8 +166,16 @@ def _batch_norm(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) ->
     y, x_hat = code.work(x.shape), code.work(x.shape)
     inverse, mean, squares = code.work(row), code.work(row), code.work(row)
     code.emit_to("batch_norm", (y, x_hat, inverse, mean, squares), (x, gamma, beta), eps=layer.eps)
-    running = [code.held(n, "statistic", getattr(layer, n).data) for n in ("running_mean", "running_var")]
-    code.emit_to("follow", tuple(running), (mean, squares), momentum=layer.momentum, batch=x.shape[0])
+    running = [
+        code.held(n, "statistic", getattr(layer, n).data) for n in ("running_mean", "running_var")
+    ]
+    code.emit_to(
+        "running_statistics",
+        tuple(running),
+        (mean, squares),
+        momentum=layer.momentum,
+        batch=x.shape[0],
+    )
 
     def back(g: Buffer) -> Buffer:
         d_gamma, d_beta = _gradient(code, layer.gamma, names), _gradient(code, layer.beta, names)
@@ -157,7 +189,9 @@ def _dropout(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tu
     if layer.rate == 0:
         return x, lambda g: g
     mask = code.emit("dropout_mask", x.shape, rate=layer.rate)
-    return code.emit("multiply", x.shape, x, mask), lambda g: code.emit("multiply", x.shape, g, mask)
+    return code.emit("multiply", x.shape, x, mask), lambda g: code.emit(
+        "multiply", x.shape, g, mask
+    )
 
 
 def _flatten(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tuple[Buffer, Back]:

@@ -44,7 +44,9 @@ class Replay:
             if steps and _independent(step, steps[0]):
                 calls.append(partial(both, _alone(step), _alone(steps.pop(0))))
             else:
-                calls += _BIND[step.op]([b.array for b in step.out], [b.array for b in step.args], **step.options)
+                calls += _BIND[step.op](
+                    [b.array for b in step.out], [b.array for b in step.args], **step.options
+                )
             if step.op == "softmax_cross_entropy":
                 self._forward, calls = calls, []
         self._backward = calls
@@ -62,10 +64,19 @@ class Replay:
 
 def _last(steps: Sequence[Instruction]) -> tuple[Call, Call, int, Array] | None:
     step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
-    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or step.flops < products.WORTH:
+    if (
+        step is None
+        or step.op != "weight_gradient"
+        or step.out[0].kind != "gradient"
+        or step.flops < products.WORTH
+    ):
         return None
     parts = products.halves(*_OPERANDS[step.op](step), step.out[0].array)
-    return None if parts is None or parts.side != "rows" else (parts.first, parts.second, parts.at, step.out[0].array)
+    return (
+        None
+        if parts is None or parts.side != "rows"
+        else (parts.first, parts.second, parts.at, step.out[0].array)
+    )
 
 
 def _independent(step: Instruction, following: Instruction) -> bool:
@@ -97,7 +108,11 @@ def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> li
 
 def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
     x, d = args
-    return [partial(primitives.weight_gradient, x, d, *out) if len(x) == 1 else products.product(x.T, d, *out)]
+    return [
+        partial(primitives.weight_gradient, x, d, *out)
+        if len(x) == 1
+        else products.product(x.T, d, *out)
+    ]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
@@ -106,7 +121,9 @@ def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]
 
 def _activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
     if name == "relu":
-        zeros = np.zeros(out[0].shape, out[0].dtype)  # with a single zero NumPy takes two to four times as long
+        zeros = np.zeros(
+            out[0].shape, out[0].dtype
+        )  # with a single zero NumPy takes two to four times as long
         return [partial(np.maximum, *args, zeros, out=out[0])]
     return [partial(primitives.activate, args[0], name, out[0])]
 
@@ -116,7 +133,10 @@ def _activation_back(out: list[Array], args: list[Array], name: str) -> list[Cal
     if name != "relu":
         return [partial(primitives.activation_back, g, y, name, *out)]
     positive = np.empty(y.shape, bool)
-    return [partial(np.greater, y, np.zeros((), y.dtype), positive), partial(np.multiply, g, positive, *out)]
+    return [
+        partial(np.greater, y, np.zeros((), y.dtype), positive),
+        partial(np.multiply, g, positive, *out),
+    ]
 
 
 def _sum_rows(out: list[Array], args: list[Array]) -> list[Call]:
@@ -136,7 +156,9 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
         loss[...] = room.losses.dot(ones) / count
         # a label is right if its logit is the largest; the search for the first of several is slower, and seldom needed
         alone = room.p.size - np.count_nonzero(room.p) == len(d)
-        right[...] = len(d) - np.count_nonzero(room.picked if alone else logits.argmax(axis=1) - labels)
+        right[...] = len(d) - np.count_nonzero(
+            room.picked if alone else logits.argmax(axis=1) - labels
+        )
         primitives.softmax_cross_entropy_back(room.e, room.total, room.own, share, d, room.p)
 
     return [run]
@@ -153,13 +175,15 @@ def _batch_norm(out: list[Array], args: list[Array], eps: float) -> list[Call]:
     return [run]
 
 
-def _follow(out: list[Array], args: list[Array], momentum: float, batch: int) -> list[Call]:
+def _running_statistics(
+    out: list[Array], args: list[Array], momentum: float, batch: int
+) -> list[Call]:
     (mean, variance), (batch_mean, squares) = out, args
     degrees = squares.dtype.type(batch - 1)
 
     def run() -> None:
-        primitives.follow(mean, batch_mean, momentum)
-        primitives.follow(variance, squares / degrees, momentum)
+        primitives.update_running(mean, batch_mean, momentum)
+        primitives.update_running(variance, squares / degrees, momentum)
 
     return [run]
 
@@ -192,7 +216,7 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "batch_norm": _batch_norm,
-    "follow": _follow,
+    "running_statistics": _running_statistics,
     "batch_norm_sums": _batch_norm_sums,
     "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
     "dropout_mask": _dropout_mask,

@@ -2,7 +2,15 @@
 
 from .program import Buffer, Instruction, Program
 
-IN_PLACE = {"add_bias", "activate", "bias_activate", "activation_back", "multiply", "batch_norm", "batch_norm_back"}
+IN_PLACE = {
+    "add_bias",
+    "activate",
+    "bias_activate",
+    "activation_back",
+    "multiply",
+    "batch_norm",
+    "batch_norm_back",
+}
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
 
@@ -19,7 +27,10 @@ def without_dead_code(program: Program) -> Program:
     needed: set[Buffer] = set()
     kept = []
     for step in reversed(program.instructions):
-        lasting = any(b.kind != "work" or b in needed for b in step.out) or step.op in ("update", "dropout_mask")
+        lasting = any(b.kind != "work" or b in needed for b in step.out) or step.op in (
+            "update",
+            "dropout_mask",
+        )
         if lasting or step.op == "softmax_cross_entropy":
             kept.append(step)
             needed.update(step.args)
@@ -36,7 +47,12 @@ def fused(program: Program) -> Program:
     found: list[Instruction] = []
     for step in steps:
         before = found[-1] if found else None
-        if before is not None and step.op == "activate" and before.op == "add_bias" and _flows(before, step, users):
+        if (
+            before is not None
+            and step.op == "activate"
+            and before.op == "add_bias"
+            and _flows(before, step, users)
+        ):
             found[-1] = Instruction("bias_activate", step.out, before.args, step.options)
         else:
             found.append(step)
@@ -58,7 +74,12 @@ def placed(program: Program) -> Program:
             if buffer.kind != "work" or buffer.offset >= 0:
                 continue
             over = step.args[0] if step.op in IN_PLACE and buffer is step.out[0] else None
-            if over is not None and over.kind == "work" and last[over] == i and over.bytes == buffer.bytes:
+            if (
+                over is not None
+                and over.kind == "work"
+                and last[over] == i
+                and over.bytes == buffer.bytes
+            ):
                 buffer.offset = over.offset
                 last[over] = -1  # its place is not to be given back
                 continue
@@ -71,8 +92,12 @@ def placed(program: Program) -> Program:
                 buffer.offset = hole[0]
                 if hole[1] > size:
                     free.append((hole[0] + size, hole[1] - size))
-        done = [b for b in dict.fromkeys((*step.args, *step.out)) if b.kind == "work" and last[b] == i]
-        read = [b for b in done if b.name not in ("loss", "right")]  # by those who made the step, afterwards
+        done = [
+            b for b in dict.fromkeys((*step.args, *step.out)) if b.kind == "work" and last[b] == i
+        ]
+        read = [
+            b for b in done if b.name not in ("loss", "right")
+        ]  # by those who made the step, afterwards
         free = _merged(free + [(b.offset, -(-b.bytes // _ALIGNMENT) * _ALIGNMENT) for b in read])
     return Program(program.instructions, program.history, max(top, _ALIGNMENT))
 

@@ -17,7 +17,7 @@ from ..optim.execution.upcoming import step_after
 from .eligibility import Watch, in_the_way
 from .lower import lower
 from .native.cache.objects import Source
-from .native.executor import Native, needed
+from .native.executor import NativeExecutor, needed
 from .native.summation_order import Order
 from .native.zeros import order_without_zeros
 from .numpy_executor import Replay, allocate
@@ -48,11 +48,17 @@ class Step:
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
-        with use_blas_threads(1):  # so that the bits do not depend on who else computes at the same time
+        with use_blas_threads(
+            1
+        ):  # so that the bits do not depend on who else computes at the same time
             return self._made(_array(x, np.float32), _array(y))
 
     def _made(self, x: Array, y: Array) -> Any:
-        bound = self.bound(len(x), x, y) if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f" else None
+        bound = (
+            self.bound(len(x), x, y)
+            if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
+            else None
+        )
         if bound is None:
             return self._eagerly(x, y)
         bound.x[...] = x
@@ -68,7 +74,9 @@ class Step:
         known = self._bound.get(key)
         if not isinstance(known, Bound) or not known.holds():
             known = self._bound[key] = self._compiled(batch, x, y)
-        self.program, self.reason = (known.program, None) if isinstance(known, Bound) else (None, known)
+        self.program, self.reason = (
+            (known.program, None) if isinstance(known, Bound) else (None, known)
+        )
         return known if isinstance(known, Bound) else None
 
     def _compiled(self, batch: int, x: Array, y: Array) -> "Bound | str":
@@ -115,7 +123,9 @@ class Bound:
         named = {b.name: b for b in program.buffers("work", "batch")}
         self.x, self.labels = named["x"].array, named["labels"].array
         self.loss, self.right = named["loss"].array, named["right"].array
-        self.logits = next(s for s in program.instructions if s.op == "softmax_cross_entropy").args[0].array
+        self.logits = (
+            next(s for s in program.instructions if s.op == "softmax_cross_entropy").args[0].array
+        )
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
         self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
@@ -137,7 +147,9 @@ class Bound:
         for m, numbers in self._modules:
             if not m.training or _numbers(m) != numbers:
                 return False
-        same = all(m.layers == layers for m, layers in zip(self._sequentials, self._layers, strict=True))
+        same = all(
+            m.layers == layers for m, layers in zip(self._sequentials, self._layers, strict=True)
+        )
         return same and self._watch.undisturbed()
 
     def gather(self, inputs: Array, labels: Array, rows: Array) -> None:
@@ -145,9 +157,13 @@ class Bound:
         primitives.gather(inputs, rows, self.x, self._raw if inputs.dtype == np.uint8 else None)
         labels.take(rows, out=self.labels, mode="clip")
 
-    def native(self, inputs: Array, labels: Array, order: Order | None = None, apart: bool = False) -> Native:
-        """The program as machine code, on batches of these `inputs` and `labels`: see `Native`; raises as that does."""
-        return Native(self.program, inputs, labels, self.optimizer, self._moving(), order, apart)
+    def native(
+        self, inputs: Array, labels: Array, order: Order | None = None, apart: bool = False
+    ) -> NativeExecutor:
+        """The program as machine code, on batches of these `inputs` and `labels`: see `NativeExecutor`; raises as that does."""
+        return NativeExecutor(
+            self.program, inputs, labels, self.optimizer, self._moving(), order, apart
+        )
 
     def order_without_zeros(self, inputs: Array) -> Order | None:
         """In which order `native` had better add, passing over zeros in these `inputs`; None if it had better not."""

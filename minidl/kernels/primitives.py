@@ -159,6 +159,6 @@ def batch_norm_back(
     return np.multiply(dx, gamma * inverse, out=out)
 
 
-def follow(running: Array, batch: Array, momentum: float) -> None:
+def update_running(running: Array, batch: Array, momentum: float) -> None:
     """A running statistic, in place: momentum times the old value, the rest from the batch."""
     running[...] = momentum * running + (1 - momentum) * batch

@@ -22,12 +22,18 @@ from .objects import NEEDS, Source, home_of, installed, log_name, there
 from .trust import folder
 
 WORTH = 3.0  # seconds of training to go, without machine code, from which on it is worth compiling
-PATIENCE = 60.0  # seconds in which it is compiled with what time all others leave, if that is enough
-NICE = 5  # after that, or where a system knows no such time: a quarter of a core where all are taken
+PATIENCE = (
+    60.0  # seconds in which it is compiled with what time all others leave, if that is enough
+)
+NICE = (
+    5  # after that, or where a system knows no such time: a quarter of a core where all are taken
+)
 _IDLE = getattr(os, "SCHED_IDLE", None) if CORES > 1 else None
 _CHILD = Path(__file__).with_name("child.py")
 
-interrupted = False  # whether a signal has asked this process to end: what it has started then ends with it
+interrupted = (
+    False  # whether a signal has asked this process to end: what it has started then ends with it
+)
 _compiling: "dict[Source, subprocess.Popen[bytes]]" = {}  # the process that was told to compile a source
 _idle: "dict[subprocess.Popen[bytes], float]" = {}  # those that have only time that is left, and since when
 _lock = threading.RLock()
@@ -45,7 +51,10 @@ def ready(sources: Sequence[Source], seconds: float) -> bool:
     if missing and seconds >= WORTH and folder() is not None:
         with _lock:
             _hurry()
-            _begin([source for source in missing if source not in _compiling and not failure(source)], _IDLE)
+            _begin(
+                [source for source in missing if source not in _compiling and not failure(source)],
+                _IDLE,
+            )
     return not missing
 
 
@@ -56,7 +65,9 @@ def compile_now(sources: Sequence[Source]) -> None:
     for source in sources:
         if not there(source):
             told = failure(source).splitlines() or ["the process was ended"]
-            raise OSError(f"compile: {source.name} could not be compiled: {told[-1]}; see `minidl info`")
+            raise OSError(
+                f"compile: {source.name} could not be compiled: {told[-1]}; see `minidl info`"
+            )
 
 
 def compiling(sources: Sequence[Source]) -> Iterator[tuple[Source, float]]:
@@ -90,20 +101,38 @@ def _begin(sources: Sequence[Source], policy: int | None) -> None:
 
 def _hurry() -> None:
     """Begin again, a little more urgently, what found too little time: two busy programs may leave none at all."""
-    for process in [process for process, since in _idle.items() if time.monotonic() - since > PATIENCE]:
+    for process in [
+        process for process, since in _idle.items() if time.monotonic() - since > PATIENCE
+    ]:
         del _idle[process]
         if process.poll() is None:
             process.kill()
             process.communicate()
-            _begin([source for source, by in _compiling.items() if by is process and not there(source)], None)
+            _begin(
+                [
+                    source
+                    for source, by in _compiling.items()
+                    if by is process and not there(source)
+                ],
+                None,
+            )
 
 
-def _process(sources: Sequence[Source], nice: int = 0, policy: int | None = None) -> "subprocess.Popen[bytes]":
+def _process(
+    sources: Sequence[Source], nice: int = 0, policy: int | None = None
+) -> "subprocess.Popen[bytes]":
     """A process that compiles these sources, for as long as the pipe to it stays open; with a word in it, longer."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError("compile: there is no Python interpreter to run Numba with")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "MINIDL_"))}
-    environment |= {"NUMBA_OPT": "0", "OPENBLAS_NUM_THREADS": "1"}  # `build` has it optimised, as a whole
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("NUMBA_", "MINIDL_"))
+    }
+    environment |= {
+        "NUMBA_OPT": "0",
+        "OPENBLAS_NUM_THREADS": "1",
+    }  # `build` has it optimised, as a whole
     log = store.new_log(log_name(sources[0]))
     try:
         process = subprocess.Popen(
@@ -116,7 +145,12 @@ def _process(sources: Sequence[Source], nice: int = 0, policy: int | None = None
     finally:
         os.close(log)
     homes = dict.fromkeys(str(home_of(name)) for name in NEEDS)
-    told = {"path": [*homes], "minidl": str(_CHILD.parents[3] / "__init__.py"), "nice": nice, "policy": policy}
+    told = {
+        "path": [*homes],
+        "minidl": str(_CHILD.parents[3] / "__init__.py"),
+        "nice": nice,
+        "policy": policy,
+    }
     told["sources"] = sources
     _say(process, json.dumps(told).encode() + b"\n")
     return process
@@ -149,5 +183,7 @@ def _end() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
     os.register_at_fork(after_in_child=_leave)

@@ -74,7 +74,11 @@ def _compile(sources: list[list[str]]) -> int:
     failures = 0
     with store.held():
         for source in map(objects.Source._make, sources):
-            name, log, begin = objects.object_name(source), objects.log_name(source), time.perf_counter()
+            name, log, begin = (
+                objects.object_name(source),
+                objects.log_name(source),
+                time.perf_counter(),
+            )
             handle = store.new_log(log)
             os.dup2(handle, 2)
             os.close(handle)

@@ -36,16 +36,26 @@ MACHINE = Source("machine", f"from {jit.__name__}.interpreter import machine\n")
 
 _lock = threading.RLock()  # what follows is filled by one thread at a time
 _read: dict[Source, bytes] = {}  # object files that have been read, and not loaded yet
-_loaded: dict[Source, tuple[Any, int]] = {}  # an object file's engine, which holds its code, and where that begins
-if hasattr(os, "register_at_fork"):  # a process that is forked meanwhile would find it locked for ever
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_loaded: dict[
+    Source, tuple[Any, int]
+] = {}  # an object file's engine, which holds its code, and where that begins
+if hasattr(
+    os, "register_at_fork"
+):  # a process that is forked meanwhile would find it locked for ever
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def home_of(package: str) -> Path | None:
     """The folder that Python imports an installed package from: not the working folder, where anything may lie."""
     here = os.path.realpath(os.curdir)
     for place in sys.path:
-        if os.path.isabs(place) and os.path.realpath(place) != here and Path(place, package, "__init__.py").exists():
+        if (
+            os.path.isabs(place)
+            and os.path.realpath(place) != here
+            and Path(place, package, "__init__.py").exists()
+        ):
             return Path(place)
     return None
 
@@ -83,7 +93,11 @@ def loaded() -> bool:
 def there(source: Source) -> bool:
     """Whether the machine code of a source can be loaded: is kept, and is what was written."""
     with _lock:
-        if source not in _loaded and source not in _read and (code := store.read(object_name(source))) is not None:
+        if (
+            source not in _loaded
+            and source not in _read
+            and (code := store.read(object_name(source))) is not None
+        ):
             _read[source] = code
         return source in _loaded or source in _read
 
@@ -112,14 +126,23 @@ def _made_by() -> list[bytes]:
     """The releases of all that has a part in compiling, and the processor."""
     import llvmlite.binding as llvm
 
-    texts = [sys.version, np.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    texts = [
+        sys.version,
+        np.__version__,
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+    ]
     return [*(text.encode() for text in texts), *map(_release, ("numba", "llvmlite"))]
 
 
 def _release(package: str) -> bytes:
     """What tells a release of a package from others, without importing it, which takes half a second."""
     folder = (home_of(package) or Path()) / package
-    return b"".join(file.read_bytes() for file in (folder / "_version.py", folder / "__init__.py") if file.exists())
+    return b"".join(
+        file.read_bytes()
+        for file in (folder / "_version.py", folder / "__init__.py")
+        if file.exists()
+    )
 
 
 def _sources() -> list[bytes]:

@@ -29,10 +29,16 @@ def state() -> list[str]:
         return [*lines, "no folder is left: NumPy does the work"]
     lines.append(f"{place}, which is yours alone to write to")
     lines.append(f"{_amount(files(place))}, {_completeness()}")
-    logs = {file.stat().st_mtime: file for file in files(place) if file.suffix == ".log" and file.stat().st_size}
+    logs = {
+        file.stat().st_mtime: file
+        for file in files(place)
+        if file.suffix == ".log" and file.stat().st_size
+    }
     if logs:
         last = logs[max(logs)]
-        lines.append(f"failed last: {_last_line(last.read_text(errors='replace'))} (in full: {last})")
+        lines.append(
+            f"failed last: {_last_line(last.read_text(errors='replace'))} (in full: {last})"
+        )
     return lines
 
 
@@ -50,16 +56,24 @@ def build_all() -> Iterator[str]:
     Raises `MissingExtraError` without Numba, `WriteError` if there is no folder to trust, or if something failed.
     """
     if not installed():
-        raise MissingExtraError("Numba, which compiles, is not installed: pip install 'minidl[fast]'")
+        raise MissingExtraError(
+            "Numba, which compiles, is not installed: pip install 'minidl[fast]'"
+        )
     home()
     names = {source: name for name, source in sources().items()}
     for source in filter(there, names):
         yield f"{names[source]:16} was there"
     for source, seconds in compiling(list(names)):
-        yield f"{names[source]:16} {seconds:4.1f} s" if there(source) else f"{names[source]:16} failed"
+        yield (
+            f"{names[source]:16} {seconds:4.1f} s"
+            if there(source)
+            else f"{names[source]:16} failed"
+        )
     for source in names:
         if not there(source):
-            raise WriteError(f"{names[source]} could not be compiled: {_last_line(failure(source))}; see `minidl info`")
+            raise WriteError(
+                f"{names[source]} could not be compiled: {_last_line(failure(source))}; see `minidl info`"
+            )
 
 
 def _completeness() -> str:
@@ -69,7 +83,11 @@ def _completeness() -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a folder that is not trusted: the lines say it
         missing = [name for name, source in sources().items() if not there(source)]
-    return f"for this version not compiled yet: {', '.join(missing)}" if missing else "complete for this version"
+    return (
+        f"for this version not compiled yet: {', '.join(missing)}"
+        if missing
+        else "complete for this version"
+    )
 
 
 def _amount(found: list[Path]) -> str:

@@ -17,7 +17,9 @@ from ....errors import WriteError
 from ....system.durable import write_durably
 from .trust import FOLDER, PLAIN, content, folder, objection, say
 
-AGAIN = 24 * 3600  # seconds after which a log is forgotten, and what could not be compiled is tried again
+AGAIN = (
+    24 * 3600
+)  # seconds after which a log is forgotten, and what could not be compiled is tried again
 WAIT = 60.0  # seconds that a process waits for another, at most
 _MARK = b"\nminidl object 1 "
 _SEAL = len(_MARK) + 64
@@ -36,7 +38,9 @@ def home() -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.mkdir(0o700, exist_ok=True)
     if place is None or objection(place):  # another may have been there first
-        raise WriteError("there is no folder that machine code may be kept in: `minidl info` says why")
+        raise WriteError(
+            "there is no folder that machine code may be kept in: `minidl info` says why"
+        )
     return place
 
 
@@ -91,7 +95,9 @@ def held() -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    handle = os.open(home(), FOLDER)  # the folder itself: a lock's file could be a link to another's
+    handle = os.open(
+        home(), FOLDER
+    )  # the folder itself: a lock's file could be a link to another's
     try:
         end = time.monotonic() + WAIT
         while time.monotonic() < end:

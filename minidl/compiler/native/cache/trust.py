@@ -80,7 +80,11 @@ def content(file: Path) -> bytes:
         raise
     try:
         found = os.fstat(handle)
-        why = _foreign(found) or _open_to_others(found) or ("" if stat.S_ISREG(found.st_mode) else "is no file")
+        why = (
+            _foreign(found)
+            or _open_to_others(found)
+            or ("" if stat.S_ISREG(found.st_mode) else "is no file")
+        )
         if why:
             raise PermissionError(why)
         with open(handle, "rb", closefd=False) as opened:

@@ -1,1 +1,1 @@
-"""What Numba compiles, and nothing else: what stands in this folder is what machine code is known by."""
+"""What Numba compiles, and nothing else: all of it goes into the key that machine code is cached by."""
