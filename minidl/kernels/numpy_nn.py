@@ -54,8 +54,8 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
-        room = primitives.softmax_cross_entropy(logits, labels)
-        losses, saved = room.losses, (room.e, room.total, room.own)
+        found = primitives.softmax_cross_entropy(logits, labels)
+        losses, saved = found.losses, (found.e, found.total, found.own)
         if reduction == "none":
             return losses, saved
         value = losses @ primitives.ones(len(losses), losses.dtype)

@@ -83,7 +83,7 @@ class Assembler:
 
         def part(first: int, last: int) -> isa.Gather:
             return isa.Gather(
-                count=last - first,
+                rows=last - first,
                 width=width,
                 first=first,
                 inputs=address(inputs),
@@ -126,7 +126,7 @@ class Assembler:
         if n < 2:
             raise UnsupportedError("the machine leaves layers of one output to NumPy")
         if batch == 1:
-            return [isa.Copy(count=n, source=d_at, target=out_at, plus_zero=True)]
+            return [isa.Copy(size=n, source=d_at, target=out_at, plus_zero=True)]
         ones = self._ones(batch)  # the product with it is NumPy's fastest sum
         return [gemv(opcodes.ROW_MAJOR, batch, n, Matrix(d_at, n), ones, out_at)]
 
@@ -137,8 +137,8 @@ class Assembler:
         source_at, target_at = self._at(source), self._at(target)
         if source_at == target_at:
             return []
-        count = source.bytes // 4
-        return [isa.Copy(count=count, source=source_at, target=target_at, plus_zero=False)]
+        size = source.bytes // 4
+        return [isa.Copy(size=size, source=source_at, target=target_at, plus_zero=False)]
 
     def _add_bias(
         self, out: Buffer, y: Buffer, bias: Buffer, activation: int = opcodes.NONE
@@ -165,7 +165,7 @@ class Assembler:
         exp, exp_data = ufunc_loop(np.exp, "f->f")
         tanh, tanh_data = ufunc_loop(np.tanh, "f->f")
         activated = isa.Activate(
-            count=out.bytes // 4,
+            size=out.bytes // 4,
             y=self._at(out),
             activation=_activation(name),
             scratch=self._scratch,
@@ -177,27 +177,27 @@ class Assembler:
         return [*self._in_place(y, out), activated]
 
     def _activation_back(self, out: Buffer, g: Buffer, y: Buffer, name: str) -> Code:
-        count, activation = out.bytes // 4, _activation(name)
+        size, activation = out.bytes // 4, _activation(name)
 
         def part(first: int, last: int) -> isa.ActivateBack:
             return isa.ActivateBack(
-                count=last - first,
+                size=last - first,
                 g=self._at(out, first),
                 y=self._at(y, first),
                 activation=activation,
             )
 
-        return [*self._in_place(g, out), halves(count, count, part)]
+        return [*self._in_place(g, out), halves(size, size, part)]
 
     def _multiply(self, out: Buffer, a: Buffer, b: Buffer) -> Code:
-        multiplied = isa.Multiply(count=out.bytes // 4, a=self._at(out), b=self._at(b))
+        multiplied = isa.Multiply(size=out.bytes // 4, a=self._at(out), b=self._at(b))
         return [*self._in_place(a, out), multiplied]
 
     def _dropout_mask(self, mask: Buffer, rate: float) -> Code:
         # Where the draws are is known when there is a place for them: see executor.py.
         return [
             isa.Dropout(
-                count=mask.bytes // 4,
+                size=mask.bytes // 4,
                 draws=0,
                 stride=0,
                 mask=self._at(mask),

@@ -10,7 +10,7 @@ from .table import Pair
 
 
 class Matrix(NamedTuple):
-    """A matrix as CBLAS takes it: where it is, how long its stored rows are, if it is transposed."""
+    """A matrix as CBLAS takes it: its address, the length of its stored rows, if transposed."""
 
     address: int
     row_length: int
@@ -29,7 +29,7 @@ class Matrix(NamedTuple):
 
 
 def gemm(m: int, n: int, k: int, a: Matrix, b: Matrix, y: int) -> isa.Gemm | Pair:
-    """A product (m, k) @ (k, n) into the address y, cut in two where kernels/products.py cuts it."""
+    """A product (m, k) @ (k, n) into the address y, cut where kernels/products.py cuts it."""
 
     def part(rows: tuple[int, int], columns: tuple[int, int]) -> isa.Gemm:
         return isa.Gemm(

@@ -147,7 +147,7 @@ class NativeExecutor:
             self._tables.clear()  # the old array's address is in them
 
     def _draw(self, k: int) -> None:
-        """Draw the uniform numbers for the masks of step `k`, in the order in which layers would."""
+        """Draw the uniform numbers for the masks of step `k`, in the order of the layers."""
         at = 0
         for step in self._assembler.draws:
             numbers = generator("dropout").random(step.out[0].shape, dtype=np.float32)
@@ -189,7 +189,7 @@ class NativeExecutor:
         for item in self._assembler.code:
             if isinstance(item, isa.Dropout):
                 at = address(self._draws) + 4 * offset
-                offset += item.count
+                offset += item.size
                 item = item._replace(draws=at, stride=self._draws.shape[1])
             code.append(item)
         return code
@@ -198,7 +198,7 @@ class NativeExecutor:
         """Save the running statistics before a step that may be undone."""
         return [
             isa.Copy(
-                count=array.size,
+                size=array.size,
                 source=address(array),
                 target=address(self.statistics[id(array)]),
                 plus_zero=False,
@@ -211,7 +211,7 @@ class NativeExecutor:
         code: Code = []
         for array, found in zip([gradients, *self._running], self._found, strict=True):
             code.append(_check(array, found))
-        return [*code, isa.Stop(count=self._found.size, found=address(self._found))]
+        return [*code, isa.Stop(size=self._found.size, found=address(self._found))]
 
 
 def _check(array: Array, found: Array) -> Any:
@@ -219,7 +219,7 @@ def _check(array: Array, found: Array) -> Any:
 
     def part(first: int, last: int) -> isa.Check:
         return isa.Check(
-            count=last - first,
+            size=last - first,
             numbers=address(array) + 4 * first,
             found=address(found) + 8 * (first > 0),
         )
@@ -262,7 +262,7 @@ class Stepping:
         return executor._losses[number], int(executor._correct[number])
 
     def update(self, checked: bool) -> bool:
-        """Update the parameters with the gradients that are there now, as ``optimizer.step()`` does.
+        """Update the parameters with the gradients in memory, as ``optimizer.step()`` does.
 
         If `checked`, only if loss, gradients and running statistics are found to be finite. Returns
         whether they were updated.

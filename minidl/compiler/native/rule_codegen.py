@@ -1,9 +1,9 @@
 """An update rule as machine code: one loop over the parameters, written from the rule (law 3).
 
-The rule has been run on symbols, and what it did is a plan of ufunc calls (optim/execution/plan.py).
-Here the same operations become the body of a loop, one element at a time, for Numba to compile: the
-state is read and written once instead of once per operation. No operation is reordered, so the
-results are the same bits.
+The rule has been run on symbols, and what it did is a plan of ufunc calls
+(optim/execution/plan.py). Here the same operations become the body of a loop, one element at a
+time, for Numba to compile: the state is read and written once instead of once per operation. No
+operation is reordered, so the results are the same bits.
 """
 
 from ...errors import UnsupportedError

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..program import Array
 from .jit.instruction_set import OPCODES, Instruction
-from .jit.opcodes import OPERANDS, WIDTH
+from .jit.opcodes import WIDTH
 
 SHARED = 16384  # elements from which on two threads that halve a pass over them gain from it
 

@@ -1,1 +1,1 @@
-"""What Numba compiles, and nothing else: all of it goes into the key that machine code is cached by."""
+"""What Numba compiles, and nothing else: the text of all of it is part of the cache's key."""

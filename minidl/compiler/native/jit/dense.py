@@ -28,12 +28,12 @@ ZERO, ONE, SLOPE = np.float32(0), np.float32(1), np.float32(0.01)
 @native
 def gather(i: Any, samples: Any) -> Any:
     """Copy samples and labels into the batch; pixels are scaled to [0, 1]."""
-    x = float32_at(i.x, i.count * i.width)
-    all_labels, labels = int64_at(i.all_labels, 1 << 40), int64_at(i.labels, i.count)
+    x = float32_at(i.x, i.rows * i.width)
+    all_labels, labels = int64_at(i.all_labels, 1 << 40), int64_at(i.labels, i.rows)
     scale = F(1 / 255)
     size = i.width * (1 if i.pixels else 4)
-    for b in range(i.count):
-        prefetch_sample(i.inputs, samples, i.first + b + 1, i.first + i.count, size)
+    for b in range(i.rows):
+        prefetch_sample(i.inputs, samples, i.first + b + 1, i.first + i.rows, size)
         sample = samples[i.first + b]
         labels[b] = all_labels[sample]
         out = x[b * i.width : (b + 1) * i.width]
@@ -88,66 +88,66 @@ def bias(i: Any) -> Any:
 @native
 def activate(i: Any, scratch: Any) -> Any:
     """An activation, in place."""
-    y = float32_at(i.y, i.count)
+    y = float32_at(i.y, i.size)
     if i.activation == RELU:
-        for j in range(i.count):
+        for j in range(i.size):
             v = y[j]
             y[j] = ZERO if v < ZERO else v
     elif i.activation == LEAKY_RELU:
-        for j in range(i.count):
+        for j in range(i.size):
             v = y[j]
             y[j] = v if v > ZERO else v * SLOPE
     elif i.activation == TANH:
-        call_ufunc(i.tanh, i.tanh_data, i.count, scratch, i.y, i.y)
+        call_ufunc(i.tanh, i.tanh_data, i.size, scratch, i.y, i.y)
     elif i.activation == SIGMOID:
-        e = float32_at(i.scratch, i.count)
-        for j in range(i.count):
+        e = float32_at(i.scratch, i.size)
+        for j in range(i.size):
             e[j] = -abs(y[j])
-        call_ufunc(i.exp, i.exp_data, i.count, scratch, i.scratch, i.scratch)
-        for j in range(i.count):
+        call_ufunc(i.exp, i.exp_data, i.size, scratch, i.scratch, i.scratch)
+        for j in range(i.size):
             y[j] = (ONE if y[j] >= ZERO else e[j]) / (ONE + e[j])
 
 
 @native
 def activate_back(i: Any) -> Any:
     """The gradient of an activation's input, in place of that of its result y."""
-    g, y = float32_at(i.g, i.count), float32_at(i.y, i.count)
+    g, y = float32_at(i.g, i.size), float32_at(i.y, i.size)
     if i.activation == RELU:
-        for j in range(i.count):
+        for j in range(i.size):
             g[j] = g[j] * (ONE if y[j] > ZERO else ZERO)
     elif i.activation == LEAKY_RELU:
-        for j in range(i.count):
+        for j in range(i.size):
             g[j] = g[j] * (ONE if y[j] > ZERO else SLOPE)
     elif i.activation == TANH:
-        for j in range(i.count):
+        for j in range(i.size):
             g[j] = g[j] * (ONE - y[j] * y[j])
     elif i.activation == SIGMOID:
-        for j in range(i.count):
+        for j in range(i.size):
             g[j] = g[j] * (y[j] * (ONE - y[j]))
 
 
 @native
 def multiply(i: Any) -> Any:
     """The product of two arrays, in place of the first."""
-    a, b = float32_at(i.a, i.count), float32_at(i.b, i.count)
-    for j in range(i.count):
+    a, b = float32_at(i.a, i.size), float32_at(i.b, i.size)
+    for j in range(i.size):
         a[j] = a[j] * b[j]
 
 
 @native
 def copy(i: Any) -> Any:
     """Copy an array."""
-    source, target = float32_at(i.source, i.count), float32_at(i.target, i.count)
-    for j in range(i.count):
+    source, target = float32_at(i.source, i.size), float32_at(i.target, i.size)
+    for j in range(i.size):
         target[j] = source[j] + ZERO if i.plus_zero else source[j]
 
 
 @native
 def dropout(i: Any, constants: Any, k: Any) -> Any:
     """A dropout mask of step `k`: 0, or the scale."""
-    draws, mask = float32_at(i.draws + k * i.stride * 4, i.count), float32_at(i.mask, i.count)
+    draws, mask = float32_at(i.draws + k * i.stride * 4, i.size), float32_at(i.mask, i.size)
     rate, scale = constants[i.rate], constants[i.scale]
-    for j in range(i.count):
+    for j in range(i.size):
         mask[j] = (ONE if draws[j] >= rate else ZERO) * scale
 
 

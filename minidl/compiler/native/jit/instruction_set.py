@@ -17,9 +17,9 @@ Flag = bool
 
 
 class Gather(NamedTuple):
-    """Copy `count` samples of the data set into the batch, from position `first` on."""
+    """Copy `rows` samples of the data set into the batch, from position `first` on."""
 
-    count: Size
+    rows: Size
     width: Size
     first: Index
     inputs: Address  # the whole data set: uint8 if `pixels`, which are scaled to [0, 1]
@@ -82,10 +82,10 @@ class Bias(NamedTuple):
 class Activate(NamedTuple):
     """y = activation(y)."""
 
-    count: Size
+    size: Size
     y: Address
     activation: int
-    scratch: Address  # `count` floats
+    scratch: Address  # `size` floats
     exp: Address  # NumPy's inner loops, and their data pointers
     exp_data: Address
     tanh: Address
@@ -95,7 +95,7 @@ class Activate(NamedTuple):
 class ActivateBack(NamedTuple):
     """g *= activation'(x), by its result y."""
 
-    count: Size
+    size: Size
     g: Address
     y: Address
     activation: int
@@ -104,13 +104,13 @@ class ActivateBack(NamedTuple):
 class Multiply(NamedTuple):
     """a *= b."""
 
-    count: Size
+    size: Size
     a: Address
     b: Address
 
 
 class Softmax(NamedTuple):
-    """Softmax cross-entropy: the mean loss, how many samples are correct, and d = d loss/d logits."""
+    """Softmax cross-entropy: the mean loss, the correct answers, and d = d loss/d logits."""
 
     batch: Size
     classes: Size
@@ -187,7 +187,7 @@ class BatchNormBack(NamedTuple):
 class Dropout(NamedTuple):
     """A dropout mask from uniform numbers that were drawn beforehand, `stride` of them a step."""
 
-    count: Size
+    size: Size
     draws: Address
     stride: Size
     mask: Address
@@ -198,7 +198,7 @@ class Dropout(NamedTuple):
 class Copy(NamedTuple):
     """target = source; `plus_zero`: + 0, which turns -0 into 0 as a sum of one number does."""
 
-    count: Size
+    size: Size
     source: Address
     target: Address
     plus_zero: Flag
@@ -207,15 +207,15 @@ class Copy(NamedTuple):
 class Check(NamedTuple):
     """Write 1 to the int64 `found` if any of the numbers is infinite or NaN, else 0."""
 
-    count: Size
+    size: Size
     numbers: Address
     found: Address
 
 
 class Stop(NamedTuple):
-    """End the step here if any of `count` checks, whose results are at `found`, is 1."""
+    """End the step here if any of `size` checks, whose results are at `found`, is 1."""
 
-    count: Size
+    size: Size
     found: Address
 
 

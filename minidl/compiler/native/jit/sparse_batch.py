@@ -99,7 +99,7 @@ def _gather_groups(batch: Any, sample: Any, pixels: Any, at: Any) -> Any:
 
 @native
 def transpose(batch: Any, first: Any, last: Any, sample: Any, count: Any) -> Any:
-    """For each input of blocks `first` to `last`: which of `count` samples from `sample` have it."""
+    """For each input of blocks `first` to `last`: which of `count` samples have it."""
     edges = int64_at(batch.block_edges, batch.blocks + 1)
     for k in range(edges[first], edges[last]):
         store_int64(batch.ends + 8 * k, batch.columns + 8 * k * COLUMN_STRIDE)

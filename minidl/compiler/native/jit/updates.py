@@ -70,8 +70,8 @@ def update_outer(i: Any, k: Any, keep: Any) -> Any:
 @native
 def check(i: Any) -> Any:
     """Whether any number is infinite or NaN: those alone have all bits of the exponent set."""
-    numbers, worst = int32_at(i.numbers, i.count), np.int32(0)
-    for j in range(i.count):
+    numbers, worst = int32_at(i.numbers, i.size), np.int32(0)
+    for j in range(i.size):
         worst = max(worst, numbers[j] & EXPONENT)
     store_int64(i.found, np.int64(worst == EXPONENT))
 
@@ -79,8 +79,8 @@ def check(i: Any) -> Any:
 @native
 def any_found(i: Any) -> Any:
     """Whether any `check` has found something, by a `Stop` instruction."""
-    found = int64_at(i.found, i.count)
+    found = int64_at(i.found, i.size)
     worst = found[0]
-    for j in range(1, i.count):
+    for j in range(1, i.size):
         worst |= found[j]
     return worst != 0
