@@ -40,7 +40,7 @@ def place(compiled, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("_loaded", "_read"):
         monkeypatch.setattr(objects, name, {})
-    monkeypatch.setattr(trust, "_said", [])
+    monkeypatch.setattr(trust, "_warned", [])
     place = tmp_path / "minidl"
     place.mkdir(0o700)
     for name, content in compiled.items():
