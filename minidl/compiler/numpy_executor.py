@@ -170,8 +170,8 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
         one_largest = scratch.p.size - np.count_nonzero(scratch.p) == rows
         wrong = scratch.picked if one_largest else logits.argmax(axis=1) - labels
         right[...] = rows - np.count_nonzero(wrong)
-        e, total, own = scratch.e, scratch.total, scratch.own
-        primitives.softmax_cross_entropy_back(e, total, own, share, d, scratch.p)
+        e, total, label_index = scratch.e, scratch.total, scratch.label_index
+        primitives.softmax_cross_entropy_back(e, total, label_index, share, d, scratch.p)
 
     return [run]
 

@@ -79,14 +79,14 @@ def sum_rows(d: Array, out: Array = None) -> Array:
 class LossScratch:
     """The scratch arrays of `softmax_cross_entropy` for `batch` samples; classes first, as NumPy is faster then.
 
-    p: logits - max, (C, B); e: e^p, and `total`, its sums over the classes, (B,). own: the index of each sample's
-    class in the flattened p; picked: that number of p; losses: (B,).
+    p: logits - max, (C, B); e: e^p, and `total`, its sums over the classes, (B,). label_index: of
+    each sample's label in the flattened p; picked: that number of p; losses: (B,).
     """
 
     def __init__(self, batch: int, classes: int, dtype: Any) -> None:
         self.e, self.p = np.empty((2, classes, batch), dtype)
         self.top, self.picked, self.total, self.losses = np.empty((4, batch), dtype)
-        self.own = np.empty(batch, np.intp)
+        self.label_index = np.empty(batch, np.intp)
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, scratch: LossScratch | None = None) -> LossScratch:
@@ -96,9 +96,9 @@ def softmax_cross_entropy(logits: Array, labels: Array, scratch: LossScratch | N
     s.p[...] = logits.T
     np.maximum.reduce(s.p, axis=0, out=s.top)
     np.subtract(s.p, s.top, s.p)
-    firsts(classes, batch).take(labels, out=s.own, mode="clip")
-    np.add(s.own, firsts(batch, 1), s.own)
-    s.p.take(s.own, out=s.picked, mode="clip")
+    firsts(classes, batch).take(labels, out=s.label_index, mode="clip")
+    np.add(s.label_index, firsts(batch, 1), s.label_index)
+    s.p.take(s.label_index, out=s.picked, mode="clip")
     np.exp(s.p, s.e)
     if batch == 1:
         s.total[...] = np.add.accumulate(s.e, axis=0)[-1]  # class by class, as a sum over more samples goes
@@ -109,14 +109,16 @@ def softmax_cross_entropy(logits: Array, labels: Array, scratch: LossScratch | N
     return s
 
 
-def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None, p: Array = None) -> Array:
+def softmax_cross_entropy_back(
+    e: Array, total: Array, label_index: Array, g: Any, out: Array = None, p: Array = None
+) -> Array:
     """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or one for each sample (B,).
 
-    Of a `LossScratch` it reads e, total and own, and may overwrite p.
+    Of a `LossScratch` it reads e, total and label_index, and may overwrite p.
     """
     p = np.divide(e, total, out=p)
-    picked = p.take(own, mode="clip")
-    p.reshape(-1)[own] = np.subtract(picked, ONE, picked)  # in half the time of -= 1
+    picked = p.take(label_index, mode="clip")
+    p.reshape(-1)[label_index] = np.subtract(picked, ONE, picked)  # in half the time of -= 1
     np.multiply(p, g, p)
     if out is None:
         return p.T.copy()

@@ -118,14 +118,14 @@ class NativeExecutor:
         """The task of these steps, and the samples' indices, whose address is in it."""
         samples = np.ascontiguousarray(order[: steps * self._batch], np.int64)
         task = new_task(
-            code,
-            self._assembler.constants,
-            samples,
-            steps,
-            self._batch,
-            self._losses,
-            self._correct,
-            self._mailbox,
+            code=code,
+            constants=self._assembler.constants,
+            samples=samples,
+            steps=steps,
+            batch=self._batch,
+            losses=self._losses,
+            correct=self._correct,
+            mailbox=self._mailbox,
             shared=assistant() is not None and bool(code[:, opcodes.PAIRED].any()),
         )
         return task, samples

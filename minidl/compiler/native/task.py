@@ -27,6 +27,7 @@ def dismiss(mailbox: Array) -> None:
 
 
 def new_task(
+    *,
     code: Array,
     constants: Array,
     samples: Array,
@@ -35,7 +36,6 @@ def new_task(
     losses: Array,
     correct: Array,
     mailbox: Array,
-    *,
     shared: bool,
 ) -> Array:
     """The task of running all of `code` on `steps` batches of the `samples`, by their addresses.

@@ -72,14 +72,14 @@ def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, A
     assembler = Assembler(program, inputs, labels, order)
     code, samples, unused = table(assembler.code), np.arange(batch), np.zeros(1, np.int64)
     task = new_task(
-        code,
-        assembler.constants,
-        samples,
-        1,
-        batch,
-        unused,
-        unused,
-        new_mailbox(),
+        code=code,
+        constants=assembler.constants,
+        samples=samples,
+        steps=1,
+        batch=batch,
+        losses=unused,
+        correct=unused,
+        mailbox=new_mailbox(),
         shared=False,
     )
     function(MACHINE)(address(task), 0)

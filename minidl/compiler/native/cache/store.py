@@ -124,7 +124,7 @@ def files(place: Path) -> list[Path]:
 
 
 def clear(place: Path) -> int:
-    """Remove minidl's files and emptied folders; returns how many files. Raises `OSError`."""
+    """Remove minidl's files and emptied folders; returns how many. Raises `OSError`."""
     found = files(place)
     for file in found:
         file.unlink()

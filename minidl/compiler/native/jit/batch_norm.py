@@ -14,9 +14,15 @@ ZERO, ONE = np.float32(0), np.float32(1)
 
 
 @native
+def _row(i: Any, at: Any, number: Any) -> Any:
+    """The instruction's part of row `number` of an array (rows, stride)."""
+    return float32_at(at + 4 * number * i.stride, i.width)
+
+
+@native
 def forward(i: Any, constants: Any) -> Any:
     """y = gamma x̂ + beta; x̂, 1/√(σ² + eps), the mean, and the sum of squares are kept."""
-    width, row_bytes = i.width, i.stride * 4
+    width = i.width
     gamma, beta = float32_at(i.gamma, width), float32_at(i.beta, width)
     mean, squares = float32_at(i.mean, width), float32_at(i.squares, width)
     inverse = float32_at(i.inverse, width)
@@ -27,10 +33,7 @@ def forward(i: Any, constants: Any) -> Any:
     # The mean of x - x[0]: close to zero, so that it keeps its digits whatever x's offset.
     first = float32_at(i.x, width)
     for row in range(i.rows):
-        x, x_hat = (
-            float32_at(i.x + row * row_bytes, width),
-            float32_at(i.x_hat + row * row_bytes, width),
-        )
+        x, x_hat = _row(i, i.x, row), _row(i, i.x_hat, row)
         for j in range(width):
             v = x[j] - first[j]
             x_hat[j] = v
@@ -38,7 +41,7 @@ def forward(i: Any, constants: Any) -> Any:
     for j in range(width):
         mean[j] = mean[j] / count
     for row in range(i.rows):
-        x_hat = float32_at(i.x_hat + row * row_bytes, width)
+        x_hat = _row(i, i.x_hat, row)
         for j in range(width):
             v = x_hat[j] - mean[j]
             x_hat[j] = v
@@ -47,10 +50,7 @@ def forward(i: Any, constants: Any) -> Any:
         mean[j] += first[j]
         inverse[j] = ONE / np.sqrt(squares[j] / count + eps)
     for row in range(i.rows):
-        y, x_hat = (
-            float32_at(i.y + row * row_bytes, width),
-            float32_at(i.x_hat + row * row_bytes, width),
-        )
+        y, x_hat = _row(i, i.y, row), _row(i, i.x_hat, row)
         for j in range(width):
             v = x_hat[j] * inverse[j]
             x_hat[j] = v
@@ -66,23 +66,20 @@ def running_statistics(i: Any, constants: Any) -> Any:
     momentum, complement = constants[i.momentum], constants[i.complement]
     for j in range(i.width):
         running_mean[j] = momentum * running_mean[j] + complement * mean[j]
-        variance = squares[j] / F(i.degrees)
-        running_var[j] = momentum * running_var[j] + complement * variance
+        var = squares[j] / F(i.degrees)
+        running_var[j] = momentum * running_var[j] + complement * var
 
 
 @native
 def sums(i: Any) -> Any:
     """The gradients of gamma and beta: sums of g · x̂ and of g over the batch."""
-    width, row_bytes = i.width, i.stride * 4
+    width = i.width
     d_gamma, d_beta = float32_at(i.d_gamma, width), float32_at(i.d_beta, width)
     for j in range(width):
         d_gamma[j] = ZERO
         d_beta[j] = ZERO
     for row in range(i.rows):
-        g, x_hat = (
-            float32_at(i.g + row * row_bytes, width),
-            float32_at(i.x_hat + row * row_bytes, width),
-        )
+        g, x_hat = _row(i, i.g, row), _row(i, i.x_hat, row)
         for j in range(width):
             d_gamma[j] += g[j] * x_hat[j]
         for j in range(width):
@@ -92,7 +89,7 @@ def sums(i: Any) -> Any:
 @native
 def back(i: Any) -> Any:
     """The input's gradient in closed form (Ioffe & Szegedy 2015, section 3), in place of g."""
-    width, row_bytes = i.width, i.stride * 4
+    width = i.width
     inverse, gamma = float32_at(i.inverse, width), float32_at(i.gamma, width)
     d_gamma, d_beta = float32_at(i.d_gamma, width), float32_at(i.d_beta, width)
     slope = float32_at(i.scratch, width)
@@ -103,9 +100,6 @@ def back(i: Any) -> Any:
         shift[j] = d_beta[j] / F(i.rows)
         scale[j] = gamma[j] * inverse[j]
     for row in range(i.rows):
-        g, x_hat = (
-            float32_at(i.g + row * row_bytes, width),
-            float32_at(i.x_hat + row * row_bytes, width),
-        )
+        g, x_hat = _row(i, i.g, row), _row(i, i.x_hat, row)
         for j in range(width):
             g[j] = ((x_hat[j] * slope[j] + g[j]) - shift[j]) * scale[j]
