@@ -2,21 +2,25 @@
 
 An `Op` is a forward function and one gradient formula per argument. Called on plain arrays it
 returns a plain array; called on Tensors, a Tensor that remembers the op and its arguments. The
-other half, which walks back through what was recorded, is sweep.py.
+other half, the backward pass through what was recorded, is backward.py.
 """
 
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import hooks
 from .backend import Array, array_module
 from .node import Node as Node
+from .node import ancestors as ancestors
 from .node import clock
 from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
 from .signature import Signature, explained
+
+__all__ = ["Op"]
 
 
 class Op:
@@ -86,10 +90,11 @@ class Op:
                 nodes = [a for a in args if isinstance(a, Node)]
                 first = nodes[0] if nodes else None
                 last = next((a for a in reversed(nodes) if a.requires_grad), None)
+        watcher = hooks.watcher
         if first is None:
-            return self.evaluate(values)[0]
+            return (self.evaluate(values) if watcher is None else watcher.evaluate(self, values))[0]
         try:
-            data, saved = self.evaluate(values)
+            data, saved = self.evaluate(values) if watcher is None else watcher.evaluate(self, values)
         except (ValueError, TypeError, MemoryError) as error:
             raise explained(self.name, values, error) from error
         result = wrap(data)
@@ -104,6 +109,8 @@ class Op:
                         refuse_gradient(self.name, a)
             result.requires_grad, result._op, result._args = True, self, args
             result._saved, result._born = saved, next(clock)
+            if watcher is not None:
+                watcher.record(result, args, saved)
         return result
 
     def __reduce__(self) -> str:  # pickled by name, as functions are

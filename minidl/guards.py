@@ -30,8 +30,8 @@ def behaves_as_in_training(layer: Any) -> None:
     if paused():
         warn(
             "MDL002",
-            f"{layer!r} is in training mode under no_grad(), where nothing is trained: if this is an evaluation, call "
-            f"model.eval() before it, and model.train() behind it",
+            f"{layer!r} is in training mode under no_grad(), where nothing is trained: if this is an evaluation, do it "
+            f"inside `with model.mode(training=False):`, or call model.eval() before it, and model.train() behind it",
         )
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from .arrays import Array, as_array
 from .backend import array_module
 from .errors import DTypeError, GradientError
 
-clock = itertools.count(-1, -1)  # downwards: what is newer has the lesser number, and comes first off a heap
+# Counts down, so that heapq (a min-heap) pops the newest node first.
+clock = itertools.count(-1, -1)
 _HERE = ("_changes", "_slot", "_left", "_born")  # what means something in this process only
 
 
@@ -85,15 +87,22 @@ def wrap(array: Array) -> Any:
     return node
 
 
-def ancestors(node: Node) -> list[Node]:
-    """`node`, and all that it was made from as far as that is recorded, newest first: leaves and others behind."""
+def ancestors(node: Node, oldest: int = 0) -> list[Node]:
+    """`node`, and all that it was made from as far as that is recorded, newest first: leaves come last.
+
+    The walk does not go beyond results that were born before `oldest`.
+    """
     found, seen = [node], {node}
     for one in found:
-        for a in one._args or ():
-            if isinstance(a, Node) and a not in seen:
-                seen.add(a)
-                found.append(a)
-    return sorted(found, key=lambda one: one._born)
+        if one._args is not None and one._born <= oldest:
+            for a in one._args:
+                if isinstance(a, Node) and a not in seen:
+                    seen.add(a)
+                    found.append(a)
+    return sorted(found, key=_birth)
+
+
+_birth = attrgetter("_born")
 
 
 def _replacement(node: Node, value: Any) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backward, node, ops
+from . import backward, hooks, node, ops
 from .backend import backend_of, to_numpy
 from .construct import source
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
@@ -104,7 +104,10 @@ class Tensor(Node):
             return self._kept_dtype(op(self, other))
         value = unwrapped(other)
         try:
-            write(self._array, value)
+            if hooks.watcher is None:
+                write(self._array, value)
+            else:
+                hooks.write(write, self._array, value)
         except (ValueError, TypeError) as error:
             raise explained(write.__name__, [self._array, value], error) from error
         self.changed()
@@ -123,7 +126,11 @@ class Tensor(Node):
                 "assignment into a Tensor cannot be recorded: build the result with minidl.where(mask, a, b), "
                 "concatenate or stack; or assign inside `with minidl.no_grad():` if no gradient should pass"
             )
-        self._array[plain(index)] = unwrapped(value)
+        index, value = plain(index), unwrapped(value)
+        if hooks.watcher is None:
+            self._array[index] = value
+        else:
+            hooks.write(operator.setitem, self._array, index, value)
         self.changed()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:

@@ -69,7 +69,7 @@ def test_it_names_the_blas_that_runs_its_kernel_and_its_threads(place, monkeypat
 
 def test_what_is_not_installed_is_said_and_not_imported():
     program = (
-        "import sys\nfrom minidl.train import info\n"
+        "import sys\nfrom minidl.commands import info\n"
         "sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(lambda n, *_: exec('raise AssertionError(n)') "
         "if n.split('.')[0] in ('cupy', 'numba', 'matplotlib', 'PIL') else None)}))\n"
         "info.find_spec = lambda name: None\n"
@@ -80,9 +80,15 @@ def test_what_is_not_installed_is_said_and_not_imported():
 
 
 def test_without_the_folder_that_compiles_it_says_so(monkeypatch):
+    class Deleted:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "minidl.compiler":
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
     for name in [name for name in sys.modules if name.startswith("minidl.compiler")]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, "minidl.compiler", None)
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Deleted, *sys.meta_path])
     assert about("cache", told()) == "no machine code is used: minidl.compiler is not there"
     assert "minidl.compiler is not there" in told("--clear-cache", code=1)
 

@@ -563,7 +563,7 @@ def test_other_misuse_is_refused():
 def test_only_teach_brings_itself_in_and_rich_only_where_it_is_shown():
     program = (
         "import sys, minidl; assert 'minidl.teach' not in sys.modules; import minidl.teach; "
-        "assert callable(minidl.teach.ledger); import minidl.teach.ledger; assert callable(minidl.teach.ledger); "
+        "assert callable(minidl.teach.ledger) and callable(minidl.teach.explain); "
         "print(sorted({'rich', 'matplotlib', 'click'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

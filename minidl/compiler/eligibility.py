@@ -15,6 +15,7 @@ _STEP = (
     "zero_grad",
     "lr",
     "rate",
+    "step_after",
     "_step",
     "count",
     "collect",

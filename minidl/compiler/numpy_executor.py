@@ -27,7 +27,7 @@ def allocate(program: Program) -> None:
 
 
 class LastProduct(NamedTuple):
-    """The last weight gradient in two halves of its rows, as `step_after` takes it."""
+    """The last weight gradient in two halves of its rows, as `step_overlapped` takes it."""
 
     first: Call
     second: Call

@@ -13,7 +13,7 @@ from ..hardware.threads import both, use_blas_threads
 from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
-from ..optim.execution.upcoming import step_after
+from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way
 from .lower import lower
 from .native.cache.objects import Source
@@ -179,12 +179,12 @@ class Bound:
 
     def _moving(self) -> list[bool]:
         """Which of the optimizer's parameters are updated."""
-        return [p.requires_grad for group in self.optimizer.groups for p in group["params"]]
+        return [p.requires_grad for p in self.optimizer.parameters]
 
     def update(self) -> None:
         """Let the optimizer update the parameters with the gradients in its vector."""
         self.show_gradients()
-        step_after(self.optimizer, self._last)
+        step_overlapped(self.optimizer, self._last)
 
     def complete(self) -> None:
         """Compute the gradient that `backward` left to `update`, if any; show all as ``p.grad``."""

@@ -14,7 +14,7 @@ from ..errors import DataError, OptionError
 from ..system.files import read_text
 from ..system.terminal import printable
 from .dataset import Dataset
-from .search_path import first_that_holds
+from .search_path import find_folder
 
 _CLASSES = ("neg", "pos")  # the folders' names, in the order of their labels
 _FOLDERS = [f"{part}/{kind}" for part in ("train", "test") for kind in _CLASSES]
@@ -43,7 +43,7 @@ def imdb(path: str | os.PathLike[str] | None = None, words: int = 8000) -> tuple
     """
     if isinstance(words, bool) or not isinstance(words, int) or words < 1:
         raise OptionError(f"imdb: words must be an integer of at least 1, got {words!r}")
-    folder = first_that_holds("imdb", path, _FOLDERS, unpacked="aclImdb", remedy=_ORIGIN)
+    folder = find_folder("imdb", path, _FOLDERS, unpacked="aclImdb", remedy=_ORIGIN)
     counts: Counter[str] = Counter()
     for file in [*_files(folder / "train/neg"), *_files(folder / "train/pos")]:
         counts.update(_words(file))

@@ -14,7 +14,7 @@ from ..backend import (
     generator,
     module_of,
     out_of_memory,
-    shelf,
+    registry,
     to_backend,
 )
 from ..errors import DataError, DTypeError, OptionError
@@ -119,7 +119,7 @@ class Loader:
         every = np.arange(len(labels))
         chosen = every if order is None else every[order]  # a sample that is not there is noticed here, or nowhere
         there = to_backend(chosen, backend)
-        cut_out = shelf.get(("gather", backend_of(inputs)), _gather)
+        cut_out = registry.get(("gather", backend_of(inputs)), _gather)
         steps = xp.arange(numbers.stop)
         for step in numbers:
             rows = min(self.batch_size, len(chosen) - step * self.batch_size)

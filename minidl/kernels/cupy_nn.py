@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..autograd import recording, wrap
-from ..backend import array_module, shelf
+from ..backend import array_module, registry
 from ..backward import gradients
 from ..fusable import Fusable, kernel
 from . import cupy_gemm, cupy_sources
@@ -143,7 +143,7 @@ def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any,
     launch(source, "gather", blocks, (TILE, 8), inputs, labels, order, step, np.int64(stride), x, y, *sizes)
 
 
-shelf["gather", "cupy"] = gather
+registry["gather", "cupy"] = gather
 
 
 def _alike(*arrays: Any) -> bool:

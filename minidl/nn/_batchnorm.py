@@ -1,10 +1,12 @@
 """Batch normalisation (Ioffe & Szegedy 2015; note B 1.10)."""
 
+import operator
 import warnings
 from typing import Any
 
 import numpy as np
 
+from .. import hooks
 from ..autograd import recording
 from ..backend import current_backend
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
@@ -63,7 +65,7 @@ class BatchNorm(Module):
         return batch_norm(x, self.gamma, self.beta, eps=self.eps)
 
     def _follow(self, running: Buffer, batch: Any) -> None:
-        running.data[...] = self.momentum * running.data + (1 - self.momentum) * batch
+        hooks.write(operator.setitem, running.data, ..., self.momentum * running.data + (1 - self.momentum) * batch)
         running.changed()
 
     def config(self) -> dict[str, Any]:
@@ -78,15 +80,13 @@ def estimate_statistics(model: Module, loader: Any) -> None:
     (1.10.2) saves μ and σ at the end of training. Raises `DataError` if `loader` yields nothing.
     """
     layers = [module for _, module in model.named_modules() if isinstance(module, BatchNorm)]
-    modes = [(module, module.training) for _, module in model.named_modules()]
     momenta = [layer.momentum for layer in layers]
     seen = 0
     try:
-        model.eval()
-        for layer in layers:
-            layer.training = True
-        with recording(False), warnings.catch_warnings():
+        with model.mode(training=False), recording(False), warnings.catch_warnings():
             warnings.simplefilter("ignore", GuardWarning)  # in training mode on purpose
+            for layer in layers:
+                layer.training = True
             for x, _ in loader:
                 for layer in layers:
                     layer.momentum = seen / (seen + len(x))  # the running value becomes the mean of all so far
@@ -95,7 +95,5 @@ def estimate_statistics(model: Module, loader: Any) -> None:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-        for module, mode in modes:
-            module.training = mode
     if not seen:
         raise DataError("estimate_statistics: the loader yielded no batch")

@@ -63,7 +63,7 @@ class Dense(Module):
         )
 
     def forward(self, x: Any, activation: str | None = None) -> Any:
-        """X @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
+        """x @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
         x = arrayed(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise misfit(self, tuple(x.shape), self.in_features)

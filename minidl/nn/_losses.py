@@ -8,6 +8,7 @@ from .. import ops
 from ..arrays import Array, as_array, is_array
 from ..backend import array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
+from ..graph import arguments, maker
 from ..guards import warn
 from ..operands import as_operands, recorded
 from ..ops.shape import plain
@@ -107,9 +108,10 @@ def _check_reduction(where: str, reduction: str) -> None:
 
 def _check_logits(where: str, logits: Any) -> None:
     """MDL004, where `logits` are probabilities already: made by softmax or sigmoid, as far as that was recorded."""
-    op = getattr(logits, "_op", None)
+    op = maker(logits)
     if op is ops.dense:  # a Dense and the activation behind it run as one
-        op = getattr(ops, logits._args[3] or "", None)
+        (activation,) = arguments(logits)[3:] or (None,)  # nobody knows, once its graph is freed
+        op = getattr(ops, activation or "", None)
     if op in (ops.softmax, ops.sigmoid):
         warn(
             "MDL004",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reprlib import recursive_repr
 from typing import Any
 
+from .. import hooks
 from ..errors import OptionError, ShapeError
 from ..overrides import overridden
 from ._activation import Activation
@@ -48,7 +49,7 @@ class Sequential(Module):
             for layer in self.layers:
                 if waiting is not None:
                     fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS)
-                    x = waiting.forward(x, layer.name if fused else None)
+                    x = hooks.forward(waiting, waiting.forward, x, layer.name if fused else None)
                     waiting = None
                     if fused:
                         continue
@@ -56,7 +57,7 @@ class Sequential(Module):
                     waiting = layer
                 else:
                     x = layer(x)
-            return x if waiting is None else waiting.forward(x)
+            return x if waiting is None else hooks.forward(waiting, waiting.forward, x)
         except ShapeError as error:
             if waiting is not None or not isinstance(layer, Module):  # else it went through that layer's __call__
                 tell_place(error, layer if waiting is None else waiting)

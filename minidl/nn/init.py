@@ -13,6 +13,8 @@ import numpy as np
 from ..backend import generator
 from ..errors import OptionError
 
+__all__ = ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "normal", "ones", "uniform", "zeros"]
+
 Shape = tuple[int, ...]
 Rng = Any  # a numpy.random.Generator or None; naming it would load numpy.random at import
 

@@ -183,7 +183,7 @@ _RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
 
 @cache
 def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Minidl's function for one of NumPy's that was called on a Tensor, to be called as NumPy's is.
+    """minidl's function for one of NumPy's that was called on a Tensor, to be called as NumPy's is.
 
     Raises `UnsupportedError` if there is none; the function returned raises it for an option, such as
     ``out=``, that minidl's does not have.

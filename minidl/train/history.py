@@ -1,4 +1,4 @@
-"""What happened in training, epoch by epoch, as plain data."""
+"""The history of a training, epoch by epoch, as plain data."""
 
 import difflib
 import json
@@ -11,16 +11,21 @@ from ..errors import UnknownNameError
 class History:
     """One row (a dict of numbers) per epoch: ``history[-1]``, ``history["validation_loss"]``, ``len(history)``.
 
+    Args:
+        rows: to begin with; none by default.
+
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
     (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
     (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
     (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
     absent, as is skipped, the number of batches left out, where there were none.
 
-    ``history[name]`` has None for the epochs that lack it. Raises `UnknownNameError`, a ``KeyError`` that lists what
-    there is, for a name that no epoch has; but for skipped, which has all of them None where there were none.
+    ``history[name]`` has None for the epochs that lack it. `reason` says why steps were eager, if they were and that
+    was not asked for; else it is None.
 
-    `reason` says why steps were eager, if they were and that was not asked for; else it is None.
+    Raises:
+        UnknownNameError: ``history[name]`` of a name that no epoch has; a ``KeyError`` that lists those there are.
+            Only "skipped" is always allowed.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
@@ -44,7 +49,14 @@ class History:
         return f"History({len(self)} epochs{': ' + sentence(self.rows[-1]) if self.rows else ''})"
 
     def save(self, path: str | Path) -> None:
-        """Write one JSON object per line."""
+        """Write one JSON object per line.
+
+        Args:
+            path: of the file, which is replaced if it is there.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         Path(path).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
 

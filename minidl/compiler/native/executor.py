@@ -9,7 +9,12 @@ import numpy as np
 
 from ...backend import generator
 from ...hardware.threads import assistant
-from ...optim.execution.upcoming import Update, ahead, scheduled, still_ahead
+from ...optim.execution.upcoming import (
+    ScheduledUpdate,
+    scheduled,
+    still_upcoming,
+    upcoming_updates,
+)
 from ..program import Array, Program
 from .assembler import Assembler
 from .cache.background import compile_now
@@ -30,7 +35,7 @@ def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
 
     Raises `UnsupportedError` if its rule has an operation that machine code lacks.
     """
-    updates = ahead(optimizer, moving, 1)
+    updates = upcoming_updates(optimizer, moving, 1)
     rules = [rule_file(update.rule.name, update.executor.plan) for update in updates]
     return [MACHINE, *rules]
 
@@ -72,7 +77,9 @@ class NativeExecutor:
         self._scalars: list[Array] = []  # of each group, a row for each step
         self._tables: dict[Any, Array] = {}  # of instructions, by the updates they end with
         self._keep_alive: list[object] = []  # what the tables refer to
-        self._code(ahead(optimizer, moving, 1), 1)  # whatever is lacking is found out now
+        self._code(
+            upcoming_updates(optimizer, moving, 1), 1
+        )  # whatever is lacking is found out now
         self._machine = function(MACHINE)
 
     def run(self, order: Array, steps: int, gradients: bool = True) -> tuple[Array, Array, float]:
@@ -82,7 +89,7 @@ class NativeExecutor:
         how many answers were correct, and the learning rate of the last update.
         """
         steps = min(steps, MOST)
-        updates = ahead(self._optimizer, self._moving, steps)
+        updates = upcoming_updates(self._optimizer, self._moving, steps)
         self._allocate_draws(steps)
         for k in range(steps if self._assembler.draws else 0):
             self._draw(k)
@@ -100,7 +107,9 @@ class NativeExecutor:
         steps = min(steps, MOST)
         self._allocate_draws(steps)
         # A schedule is asked for one step at a time, when that is due.
-        updates = ahead(self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps)
+        updates = upcoming_updates(
+            self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps
+        )
         code = self._code(updates, steps)
         task, samples = self._task(code, order, steps)
         task["open"] = True
@@ -154,18 +163,18 @@ class NativeExecutor:
             self._draws[k, at : at + numbers.size] = numbers.reshape(-1)
             at += numbers.size
 
-    def _code(self, updates: list[Update], steps: int, first: int = 0) -> Array:
+    def _code(self, updates: list[ScheduledUpdate], steps: int, first: int = 0) -> Array:
         """The table of instructions, with the scalars of these updates in rows `first` and on."""
         for i, update in enumerate(updates):
             if len(self._scalars) <= i:
                 self._scalars.append(np.empty((MOST, update.scalars.shape[1]), np.float32))
             self._scalars[i][first : first + steps] = update.scalars
-        key = tuple((id(update.executor), update.runs, update.idle) for update in updates)
+        key = tuple((id(update.executor), update.spans, update.idle) for update in updates)
         if key not in self._tables:
             self._tables[key] = self._assemble(updates)
         return self._tables[key]
 
-    def _assemble(self, updates: list[Update]) -> Array:
+    def _assemble(self, updates: list[ScheduledUpdate]) -> Array:
         """The program with its dropout masks' draws, and the updates."""
         compile_now(needed(self._optimizer, self._moving))
         code = self._program_code()
@@ -235,7 +244,7 @@ class Stepping:
         executor: NativeExecutor,
         task: Array,
         samples: Array,
-        updates: list[Update],
+        updates: list[ScheduledUpdate],
         code: Array,
     ) -> None:
         self._executor, self._task, self._updates, self._code = executor, task, updates, code
@@ -285,9 +294,9 @@ class Stepping:
         """Whether the code is that of the next update; its scalars are in memory then."""
         executor, number = self._executor, self._number
         optimizer = executor._optimizer
-        if optimizer.t == self._t + number and still_ahead(optimizer, self._updates):
+        if optimizer.t == self._t + number and still_upcoming(optimizer, self._updates):
             return True
-        updates = ahead(optimizer, executor._moving, 1)
+        updates = upcoming_updates(optimizer, executor._moving, 1)
         return executor._code(updates, 1, number) is self._code
 
     def _execute(self, begin: int, end: int) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from ...optim.execution.upcoming import Update
+from ...optim.execution.upcoming import ScheduledUpdate
 from ...optim.flat import aligned
 from ..program import Array
 from .cache.objects import load
@@ -20,7 +20,7 @@ Fused = dict[isa.Outer, isa.UpdateOuter]
 
 
 def update_code(
-    update: Update, scalars: Array, outers: Sequence[isa.Outer], keep_alive: list[object]
+    update: ScheduledUpdate, scalars: Array, outers: Sequence[isa.Outer], keep_alive: list[object]
 ) -> tuple[Code, Fused]:
     """One group's update: of the whole vectors, but for weights whose gradient is an outer product.
 
@@ -46,7 +46,7 @@ def update_code(
         code.append(halves(count, count, lambda a, b: make(start=begin + a, stop=begin + b)))
 
     placed = _places(outers, vectors[1])
-    for start, stop in update.runs:
+    for start, stop in update.spans:
         at = start
         for first, outer in placed:
             last = first + outer.inputs * outer.outputs
