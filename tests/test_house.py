@@ -218,6 +218,16 @@ def test_no_file_grows_past_400_lines(path):
     assert len(path.read_text().splitlines()) <= 400
 
 
+# What is hardest to read is kept to one idea a line; .ruff.toml in compiler/ has the formatter do its part.
+NARROW = [*(PACKAGE / "compiler").rglob("*.py"), PACKAGE / "optim/execution/plan.py"]
+
+
+@pytest.mark.parametrize("path", NARROW, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_compiler_and_the_plan_keep_to_100_columns(path):
+    long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > 100]
+    assert long == [], f"{path}: lines {long}"
+
+
 PUBLIC = {
     "": "Tensor tensor no_grad grad value_and_grad gradients check_grads debug use_backend seed save load nn optim data train errors",
     "ops": (
