@@ -18,7 +18,7 @@ from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
-from .signature import Signature, explained
+from .signature import Signature, as_minidl_error
 
 __all__ = ["Op"]
 
@@ -70,7 +70,7 @@ class Op:
             args = self.signature.bind(args, params)
         values: list[Any] = []
         first = last = None  # the first Tensor, and the last that wants a gradient
-        unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
+        unusual = 0  # the number, from 1, of the first argument that may not be what a forward can take
         for a in args:
             if isinstance(a, Node):
                 if first is None:
@@ -96,7 +96,7 @@ class Op:
         try:
             data, saved = self.evaluate(values) if watcher is None else watcher.evaluate(self, values)
         except (ValueError, TypeError, MemoryError) as error:
-            raise explained(self.name, values, error) from error
+            raise as_minidl_error(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
             if first._changes is None:

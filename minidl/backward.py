@@ -58,11 +58,20 @@ def _run(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> Non
 def gradients(output: Any, inputs: Any, grad: Any = None, create_graph: bool = False) -> list[Any]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 
-    `inputs` are Tensors that require a gradient, leaves or interior ones (a list of them, or a single one); no
-    ``.grad`` is touched, and the graph is kept. `grad`, of `output`'s shape, is the gradient that arrives at it (1 if
-    it holds one element). An input that `output` does not depend on gets zeros. With `create_graph` the result
-    can be differentiated again. Raises as `Tensor.backward` does, and `GradientError` if an input
-    requires no gradient.
+    No ``.grad`` is touched, and the graph is kept.
+
+    Args:
+        output: a recorded Tensor.
+        inputs: Tensors that require a gradient, leaves or interior ones: a list of them, or a single one.
+        grad: the gradient that arrives at `output`, of its shape; 1 by default, if it holds one element.
+        create_graph: record the gradients, so that they can be differentiated again.
+
+    Returns:
+        A list of Tensors, of the shapes and dtypes of `inputs`; zeros for one that `output` does not depend on.
+
+    Raises:
+        ShapeError: if `grad` does not fit.
+        GradientError: as `Tensor.backward` does, and if an input requires no gradient.
     """
     inputs = [inputs] if isinstance(inputs, Node) else list(inputs)
     for i, x in enumerate(inputs):

@@ -19,11 +19,20 @@ from .tensor import Tensor
 def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
     """A function with `f`'s arguments that returns ``(f(*args), gradient)``.
 
-    `f` must return a Tensor of one element. The gradient, with respect to the argument numbered
-    `argnum` (a tuple of gradients for a sequence of numbers), is a Tensor of that argument's shape;
-    zeros if `f` does not use it. Where something outside requires a gradient (an argument, or a Tensor that `f` uses
-    besides), both can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain
-    Tensors without history. Raises `GradientError` if `f` returns anything but a single element.
+    Where something outside requires a gradient (an argument, or a Tensor that `f` uses besides), value and gradient
+    can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain Tensors without
+    history.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function. Its gradient is a Tensor of that argument's shape, zeros if `f` does not use it; for a sequence
+        of numbers, a tuple of these.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
     """
     numbers = [argnum] if isinstance(argnum, int) else list(argnum)
 
@@ -58,7 +67,18 @@ def _differentiated(f: Callable[..., Any], inputs: list[Any]) -> Any:
 
 
 def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """A function with `f`'s arguments that returns the gradient of `f`; see `value_and_grad`."""
+    """A function with `f`'s arguments that returns the gradient of `f`.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function, which returns the gradient as `value_and_grad` does; it can be differentiated again.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
+    """
     transformed = value_and_grad(f, argnum)
     return lambda *args: transformed(*args)[1]
 
@@ -68,9 +88,17 @@ def check_grads(
 ) -> None:
     """Compare the gradients of `f` at `args` with central differences, in float64.
 
-    `args` are arrays or numbers, all of them differentiated; `f` may return an array of any shape (a
-    fixed random combination of its elements is checked). Order 2 checks the gradient of the gradient
-    in the same way. Raises `AssertionError` naming order, argument, element, expected and got.
+    Args:
+        f: a function of Tensors. It may return an array of any shape: a fixed random combination of its elements is
+            checked.
+        args: arrays or numbers, all of them differentiated.
+        order: 2 checks the gradient of the gradient in the same way, 1 does not.
+        eps: the step of the differences, in float64.
+        atol: the absolute error that is allowed.
+        rtol: the relative error that is allowed.
+
+    Raises:
+        AssertionError: naming order, argument, element, expected and got.
     """
     points = [np.array(a, dtype=np.float64) for a in (a.numpy() if isinstance(a, Tensor) else a for a in args)]
     rng = np.random.default_rng(0)

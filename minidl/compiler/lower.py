@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..nn._activation import Activation
 from .program import Buffer, Instruction, Program
@@ -65,11 +66,12 @@ class Lowering:
         name = self._names[id(p)]
         if not p.requires_grad:
             return self.work(p.data.shape)
-        if p._slot is None:
+        slot = slot_of(p)
+        if slot is None:
             raise UnsupportedError(
                 f"compile: {name} requires a gradient, but the optimizer does not hold it"
             )
-        return self.held(f"d_{name}", "gradient", p._slot)
+        return self.held(f"d_{name}", "gradient", slot)
 
 
 def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -> Program:

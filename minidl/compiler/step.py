@@ -8,6 +8,7 @@ import numpy as np
 from .. import nn
 from ..autograd import wrap
 from ..backend import Array
+from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..hardware.threads import both, use_blas_threads
 from ..kernels import primitives
@@ -129,7 +130,7 @@ class Bound:
         self.draws = any(s.op == "dropout_mask" for s in program.instructions)
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
-        self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
+        self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
         self._statistics = [t for _, t in step.model.named_tensors(nn.Buffer)]
         self._modules = [(m, _numbers(m)) for m in modules]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]

@@ -17,6 +17,7 @@ from ..backend import (
     registry,
     to_backend,
 )
+from ..checks import checked_integer
 from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
@@ -42,8 +43,11 @@ class Loader:
             the data set is copied once, when the first batch is asked for: later changes of its arrays are
             not seen there.
 
-    Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
-    set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
+    Raises:
+        OptionError: for a batch size outside what is allowed, and for what is no Dataset.
+        DataError: for an empty data set.
+        DTypeError: for inputs of another dtype.
+        BackendError: for a backend that is not there.
     """
 
     def __init__(
@@ -162,9 +166,5 @@ def _checked_batch_size(batch_size: int | str, dataset: Dataset) -> int:
         raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
     if batch_size == "full":
         return len(dataset)
-    allowed = f'an integer from 1 to {len(dataset)} (the size of {dataset.name}), or "full" for all of it'
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size!r}")
-    if not 1 <= batch_size <= len(dataset):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size}")
-    return int(batch_size)
+    note = f' (the size of {dataset.name}), or "full" for all of it'
+    return checked_integer(batch_size, "Loader: batch_size", 1, len(dataset), note)

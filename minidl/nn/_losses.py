@@ -19,11 +19,21 @@ _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda 
 def softmax_cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
     """-log softmax(logits)[label]: the loss of a classifier.
 
-    `logits`: (B, C), floating, *before* any softmax; `labels`: (B,) integers in [0, C). `reduction`:
-    "mean" or "sum" over the batch, or "none" for a loss per sample, (B,). Finite for logits of any size
-    (the largest is subtracted first). Lists count as arrays. Raises `LabelError` with value and index for labels that
-    are out of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
-    for here, a label that is out of range makes the loss NaN instead (and so the gradient).
+    Finite for logits of any size (the largest is subtracted first). Lists count as arrays.
+
+    Args:
+        logits: (B, C), floating, *before* any softmax.
+        labels: (B,) integers in [0, C).
+        reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+
+    Returns:
+        A single element, or (B,) with "none"; in the logits' dtype.
+
+    Raises:
+        LabelError: with value and index, for labels that are out of range, not integers, or one-hot. On a GPU, whose
+            results are not waited for here, a label out of range makes loss and gradient NaN instead.
+        ShapeError: for logits or labels of another shape.
+        OptionError: for an unknown reduction.
     """
     _check_reduction("softmax_cross_entropy", reduction)
     _check_logits("softmax_cross_entropy", logits)

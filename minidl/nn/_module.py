@@ -31,6 +31,16 @@ class Buffer(Tensor):
 class Module:
     """Base of every layer and model: define ``forward``, keep Parameters and Modules as attributes.
 
+        class Residual(nn.Module):
+            def __init__(self, size):
+                self.inner = nn.Dense(size, size)
+
+            def forward(self, x):
+                return x + minidl.relu(self.inner(x))
+
+    A call, ``model(x)``, runs ``forward`` and returns what that returns. A `ShapeError` that comes up in it says in
+    which layer.
+
     Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples, dicts, dataclasses,
     partials, closures and objects that can be called, to any depth. A name is the path to it: ``"hidden.weight"``,
     ``"layers.0.weight"``, ``"blocks.1.0.weight"``. One that can be reached in two ways is found once, under the first

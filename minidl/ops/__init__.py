@@ -200,7 +200,7 @@ def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
     accepted = inspect.signature(ours).parameters
     try:
         theirs = inspect.signature(func)
-    except ValueError:  # NumPy before 2.4 does not tell it of functions in C, such as concatenate
+    except ValueError:  # NumPy before 2.4 has none for functions in C, such as concatenate
         theirs = inspect.Signature([*accepted.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
 
     def called(*args: Any, **options: Any) -> Any:

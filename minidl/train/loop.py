@@ -21,6 +21,7 @@ from typing import Any
 
 from ..autograd import recording
 from ..backend import own_streams
+from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..errors import OptionError
 from ..hardware.denormals import flush_denormals
@@ -92,7 +93,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C, between two updates, after saving to `checkpoint`. SIGTERM and SIGHUP end a run
             with a `checkpoint` in the same way, by ``SystemExit``.
     """
-    _check_integer("epochs", epochs, least=0)
+    epochs = checked_integer(epochs, "fit: epochs", 0)
     if not callable(loss):
         raise OptionError(
             f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
@@ -105,7 +106,7 @@ def fit(
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
     if threads is not None:
-        _check_integer("threads", threads, least=1)
+        threads = checked_integer(threads, "fit: threads", 1)
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
@@ -125,11 +126,6 @@ def fit(
             watchers.append(Guards(loader, loss))
         _train(run, loader, loss, watchers, compile, on_nonfinite)
     return run.history
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionError(f"fit: {name} must be an integer of at least {least}, got {value!r}")
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:

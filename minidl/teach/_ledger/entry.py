@@ -70,7 +70,7 @@ class Entry:
         return {name: results.get(name, unmoved) for name, unmoved in self.before.items()}
 
     @property
-    def stored(self) -> dict[str, Any]:
+    def kept(self) -> dict[str, Any]:
         """The stored numbers that are not the computed ones, by name, in the parameter's dtype."""
         pairs = [(name, x, self.computed[name]) for name, x in self.after.items()]
         return {name: self.dtype.type(x) for name, x, exact in pairs if x != exact and (x == x or exact == exact)}
@@ -127,8 +127,8 @@ class Entry:
         moved = printer.letter(letter("theta"))
         pieces += [(f"\n  moved {moved} by " if letters == "code" else f"\n  Δ{moved} = ", "bold")]
         pieces += [(printer.value(self.step), "bold cyan")]
-        if self.stored:
-            errors = {name: f"{x!s} ({float(x) - self.computed[name]:+.1e})" for name, x in self.stored.items()}
+        if self.kept:
+            errors = {name: f"{x!s} ({float(x) - self.computed[name]:+.1e})" for name, x in self.kept.items()}
             listed = ", ".join(f"{printer.letter(letter(name))} = {error}" for name, error in errors.items())
             pieces.append((f"\n  kept as {self.dtype}: {listed}", "dim"))
         return pieces
