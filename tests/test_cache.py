@@ -99,7 +99,7 @@ def test_sixty_damaged_files_are_not_loaded_but_removed(place, compiled):
             file.write_bytes(damage(compiled[file.name], compiled[objects.object_name(other)]))
             assert not objects.cached(source)
             assert not file.exists()
-            with pytest.raises(OSError, match="is not there"):
+            with pytest.raises(OSError, match="is not cached"):
                 objects.load(source)
 
 

@@ -66,11 +66,12 @@ class Lowering:
         name = self._names[id(p)]
         if not p.requires_grad:
             return self.work(p.data.shape)
-        if slot_of(p) is None:
+        slot = slot_of(p)
+        if slot is None:
             raise UnsupportedError(
                 f"compile: {name} requires a gradient, but the optimizer does not hold it"
             )
-        return self.held(f"d_{name}", "gradient", slot_of(p))
+        return self.held(f"d_{name}", "gradient", slot)
 
 
 def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -> Program:

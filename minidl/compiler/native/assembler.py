@@ -57,7 +57,7 @@ class Assembler:
             return address(buffer.array) + 8 * element
         if buffer.dtype == np.float32:
             return address(buffer.array) + 4 * element
-        raise UnsupportedError(f"the machine computes in float32, {buffer.name} is {buffer.dtype}")
+        raise UnsupportedError(f"machine code computes in float32, {buffer.name} is {buffer.dtype}")
 
     def _ones(self, count: int) -> int:
         """The address of a new array of `count` ones: a factor of sums, or a scratch buffer."""
@@ -103,7 +103,7 @@ class Assembler:
             return [self._sparse.matmul(n, self._at(b), self._at(y))]
         if min(k, n) < 2:
             shapes = f"{a.shape} and {b.shape}"
-            raise UnsupportedError(f"the machine leaves a product of {shapes} to NumPy")
+            raise UnsupportedError(f"machine code leaves a product of {shapes} to NumPy")
         weight = Matrix(self._at(b), b.shape[1], transposed)
         if m > 1:
             return [gemm(m, n, k, Matrix(self._at(a), k), weight, self._at(y))]
@@ -124,7 +124,7 @@ class Assembler:
         batch, n = d.shape
         d_at, out_at = self._at(d), self._at(out)
         if n < 2:
-            raise UnsupportedError("the machine leaves layers of one output to NumPy")
+            raise UnsupportedError("machine code leaves layers of one output to NumPy")
         if batch == 1:
             return [isa.Copy(size=n, source=d_at, target=out_at, plus_zero=True)]
         ones = self._ones(batch)  # the product with it is NumPy's fastest sum
@@ -339,5 +339,5 @@ class Assembler:
 def _activation(name: str) -> int:
     """An activation's number. Raises `UnsupportedError` if there is none."""
     if name not in _ACTIVATIONS:
-        raise UnsupportedError(f"the machine knows no {name}")
+        raise UnsupportedError(f"machine code has no activation {name!r}")
     return _ACTIVATIONS[name]

@@ -68,7 +68,7 @@ def _expression(ufunc: str, operands: list[str]) -> str:
         return _MAXIMUM.format(*operands)
     if ufunc in _CALLS:
         return _CALLS[ufunc].format(*operands)
-    raise UnsupportedError(f"compile: np.{ufunc} in a rule is not known to the machine")
+    raise UnsupportedError(f"compile: machine code has no np.{ufunc}, which a rule calls")
 
 
 def rule_file(rule: str, plan: Plan) -> Source:

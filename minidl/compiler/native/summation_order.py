@@ -7,8 +7,8 @@ asked: 2^24 + 1 is 2^24 in float32, which tells whether two numbers came into th
 AVX2 some numbers at the edges of a matrix are *split* into two sums, of the even and of the odd
 terms. A vector's products with a matrix are summed in groups of 8.
 
-What is found is tried out (zeros.py): if the machine does not give the bits of the dense product on
-random numbers, zeros are not passed over. So no result depends on it, only speed.
+What is found is tried out (zeros.py): if machine code does not give the bits of the dense product
+on random numbers, zeros are not passed over. So no result depends on it, only speed.
 """
 
 from typing import NamedTuple

@@ -109,7 +109,7 @@ def load(source: Source) -> int:
     with _lock:
         if source not in _loaded:
             if not cached(source):
-                raise OSError(f"compile: the machine code of {source.name} is not there")
+                raise OSError(f"compile: the machine code of {source.name} is not cached")
             import llvmlite.binding as llvm
 
             engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target())

@@ -24,7 +24,8 @@ _SEAL = len(_MARK) + 64
 
 # What minidl writes here, temporary files included, and what its earlier versions wrote.
 _OURS = re.compile(
-    r"\.?(machine|update|rule_[0-9a-f]+)-[0-9a-f]+\.\w+(\.\w+\.tmp)?|rule_[0-9a-f]+\.[\w.-]+|compiling\.lock"
+    r"\.?(machine|update|rule_[0-9a-f]+)-[0-9a-f]+\.\w+(\.\w+\.tmp)?"
+    r"|rule_[0-9a-f]+\.[\w.-]+|compiling\.lock"
 )
 _FOLDERS = "rules/__pycache__", "rules", "."
 
