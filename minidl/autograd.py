@@ -6,8 +6,9 @@ other half, which walks back through what was recorded, is sweep.py.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, ParamSpec
 
 from .backend import Array, array_module
 from .node import Node as Node
@@ -18,8 +19,10 @@ from .recording import paused
 from .recording import recording as recording
 from .signature import Signature, explained
 
+P = ParamSpec("P")
 
-class Op:
+
+class Op(Generic[P]):
     """A forward function, which sees plain arrays only, and one gradient formula per array argument.
 
     Its first arguments are the arrays, as many as `vjp` is given formulas; the others are parameters
@@ -27,7 +30,7 @@ class Op:
     for them all that is also given the argument's index.
     """
 
-    def __init__(self, forward: Callable[..., Any]) -> None:
+    def __init__(self, forward: Callable[P, Any]) -> None:
         functools.update_wrapper(self, forward, updated=())  # to touch its __dict__ would slow it down
         self.name, self.signature = forward.__name__, Signature(forward)
         self.forward, self.arity = self.signature.flat(forward), self.signature.arity
@@ -61,9 +64,9 @@ class Op:
             found.append(formula and formula(*given))
         return found
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
+    def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
         if params or len(args) != self.arity:
-            args = self.signature.bind(args, params)
+            args = self.signature.bind(args, params)  # type: ignore[assignment]  # P has no name for what it binds
         values: list[Any] = []
         first = last = None  # the first Tensor, and the last that wants a gradient
         unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
@@ -81,7 +84,7 @@ class Op:
         if unusual:
             arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
             if unusual <= arrays or not settled(args[unusual - 1 :]):
-                args = prepared(self.name, args, arrays)
+                args = prepared(self.name, args, arrays)  # type: ignore[assignment]
                 values = [a._array if isinstance(a, Node) else a for a in args]
                 nodes = [a for a in args if isinstance(a, Node)]
                 first = nodes[0] if nodes else None
@@ -105,6 +108,12 @@ class Op:
             result.requires_grad, result._op, result._args = True, self, args
             result._saved, result._born = saved, next(clock)
         return result
+
+    def __repr__(self) -> str:
+        """Such as ``<minidl.sum(a, axis=None, keepdims=False, dtype=None)>``; `help` begins with it."""
+        parameters = inspect.signature(self).parameters.values()
+        shown = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
+        return f"<{self.__module__.partition('.')[0]}.{self.name}{shown}>"
 
     def __reduce__(self) -> str:  # pickled by name, as functions are
         return self.__qualname__  # type: ignore[attr-defined]

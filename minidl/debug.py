@@ -9,13 +9,13 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .autograd import Node, Op
 from .backend import Array, array_module
-from .contexts import Reusable
+from .contexts import F, Reusable
 from .errors import NonFiniteError
 from .fusable import Fusable
 from .nn import BatchNorm, Dense, Module
@@ -61,7 +61,11 @@ class _Debug(Reusable):
                     release()
 
 
-def debug(function: Callable[..., Any] | None = None) -> Any:
+@overload
+def debug(function: None = None) -> _Debug: ...
+@overload
+def debug(function: F) -> F: ...
+def debug(function: F | None = None) -> _Debug | F:
     """A context manager and a decorator: within it every op is checked as it runs, in this thread.
 
     The first result or gradient that is infinite or NaN raises `NonFiniteError`. It names the op, forward
@@ -116,7 +120,7 @@ def _if_debugging(original: Callable[..., Any], watchful: Callable[..., Any]) ->
 # What is watched: the numbers
 
 
-def _checked_call(original: Callable[..., Any], op: Op, *args: Any, **params: Any) -> Any:
+def _checked_call(original: Callable[..., Any], op: Op[...], *args: Any, **params: Any) -> Any:
     with np.errstate(all="ignore"):
         result = original(op, *args, **params)
     if not (_here.in_formula or _finite(result)):
@@ -134,7 +138,7 @@ def _checked_call(original: Callable[..., Any], op: Op, *args: Any, **params: An
 
 
 def _checked_pullback(
-    original: Callable[..., Any], op: Op, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any
+    original: Callable[..., Any], op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any
 ) -> Any:
     if _here.in_formula:
         return original(op, g, y, args, wanted, saved)
@@ -178,7 +182,7 @@ def _checked_backward(original: Callable[..., Any], tensor: Tensor, *args: Any, 
             )
 
 
-def _given(op: Op, args: Sequence[Any], params: dict[str, Any]) -> Sequence[Any]:
+def _given(op: Op[...], args: Sequence[Any], params: dict[str, Any]) -> Sequence[Any]:
     """All arguments of the call, without Tensors; lists where arrays are expected are arrays."""
     given = op.signature.bind(tuple(plain(a) for a in args), params)
     return prepared(op.name, given, op.arrays if op.arity >= 0 else len(given) + op.arrays)
@@ -200,7 +204,7 @@ def _first_fault(args: Sequence[Any]) -> int | None:
     return next((i for i, a in enumerate(args) if not _finite(a)), None)
 
 
-def _named(op: Op, i: int) -> str:
+def _named(op: Op[...], i: int) -> str:
     return f"argument {i}" if op.signature.variadic else f"argument {i} ({op.signature.names[i]})"
 
 
@@ -214,7 +218,7 @@ def _shown(value: Any) -> str:
     return f"{value.dtype}{list(value.shape)}, {share}{element}"
 
 
-def _ranges(op: Op, args: Sequence[Any]) -> str:
+def _ranges(op: Op[...], args: Sequence[Any]) -> str:
     """What an op was given: each array's dtype, shape and range, each parameter's value."""
     told = []
     for i, a in enumerate(args):

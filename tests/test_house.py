@@ -31,7 +31,7 @@ LAYERS = [
     },
     {"node", "recording", "operands", "autograd", "graph", "fitting", "deposit", "sweep", "fusable", "guards"},
     {"ops"},
-    {"construct", "tensor", "transforms"},
+    {"construct", "tensor", "transforms", "gradcheck"},
     {"nn", "optim", "data"},
     {"debug"},
     {"kernels", "compile"},

@@ -1,13 +1,12 @@
 """The fully connected layer."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from ..backend import current_backend
 from ..errors import OptionError, ShapeError
 from ..ops import dense
-from .init import initial
+from .init import Initialiser, initial
 from .module import Module, Parameter, arrayed
 
 
@@ -48,8 +47,8 @@ class Dense(Module):
         out_features: int,
         *,
         bias: bool = True,
-        weight_init: str | Callable[..., Any] = "he_normal",
-        bias_init: str | Callable[..., Any] = "zeros",
+        weight_init: Initialiser = "he_normal",
+        bias_init: Initialiser = "zeros",
     ) -> None:
         self.in_features = positive_integer(in_features, "Dense: in_features")
         self.out_features = positive_integer(out_features, "Dense: out_features")

@@ -8,7 +8,7 @@ is made again with a look after every step, up to the one that must not be made.
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
@@ -29,7 +29,8 @@ KEEP = 1.0  # processor seconds after which model and optimizer are copied anew:
 SMALL = 10_000  # elements: what can be looked at after each stretch
 FEW = 8  # steps: if an epoch has no more, they are made with care at once, which is cheaper than a copy
 
-ACTIONS = ("stop", "skip", "continue")
+Action: TypeAlias = Literal["stop", "skip", "continue"]
+ACTIONS = get_args(Action)
 
 
 class Engine(Protocol):

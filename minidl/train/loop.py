@@ -9,13 +9,14 @@ from typing import Any
 from ..autograd import recording
 from ..backend import own_streams
 from ..data import Dataset, Loader
+from ..data.loader import BatchSize
 from ..denormals import flush_denormals
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
 from ..threads import CORES, assisted, use_blas_threads
 from .callbacks import Callback, Run
 from .engine import engine as make_engine
-from .faults import ACTIONS, watched
+from .faults import ACTIONS, Action, watched
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
@@ -34,7 +35,7 @@ def fit(
     optimizer: Any,
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
-    batch_size: int | str = 128,
+    batch_size: BatchSize = 128,
     validation: Dataset | Loader | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
@@ -42,7 +43,7 @@ def fit(
     compile: bool | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     resume: bool = False,
-    on_nonfinite: str = "stop",
+    on_nonfinite: Action = "stop",
     guards: bool = True,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
@@ -134,7 +135,7 @@ def _train(
     validation: Any,
     watchers: list[Callback],
     compiled: bool | None,
-    on_nonfinite: str,
+    on_nonfinite: Action,
 ) -> None:
     """All epochs of `run`."""
     for watcher in watchers:

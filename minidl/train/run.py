@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from .. import data, nn, optim
+from ..backend import Backend, use_backend
 from ..backend import seed as start_seed
-from ..backend import use_backend
 from ..data import Dataset, Loader
+from ..data.loader import BatchSize
 from ..errors import DataError, DeviceMemoryError, OptionError, WriteError
 from ..terminal import printable, tell
 from .checkpoint import save
 from .config import CONFIG, Reader, read_config, write_config
+from .faults import Action
 from .folder import CHECKPOINTS, begin
 from .loop import evaluate, fit
 from .plot import learning_curve
@@ -42,7 +44,7 @@ def mlp(
 
     Weights start as suits the activation: He's way for ReLU, Glorot's for tanh and sigmoid, and for the output.
     """
-    weight_init = "he_normal" if "relu" in activation else "glorot_normal"
+    weight_init: nn.init.Name = "he_normal" if "relu" in activation else "glorot_normal"
     layers: list[nn.Module] = []
     for size in hidden:
         layers.append(nn.Dense(inputs, size, weight_init=weight_init))
@@ -75,9 +77,9 @@ def find_rule(name: str) -> Any:
 
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int,
-    threads: int | None, backend: str, on_nonfinite: str, guards: bool, checkpoint_every: str, output: Path | None, *,
-    resumed: bool = False,
+    lr: float | None, schedule: str, batch_size: BatchSize, epochs: int, seed: int, validation: int,
+    threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool, checkpoint_every: str,
+    output: Path | None, *, resumed: bool = False,
 ) -> None:  # fmt: skip
     """Carry out ``minidl train``: its options, by name; `resumed`: go on with what is in the folder `output`."""
     config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
