@@ -21,6 +21,7 @@ from minidl import nn, ops, optim
 from minidl.optim.hyperparameters import Choice, Range
 from minidl.optim.rules import Rule
 
+PACKAGE = Path(minidl.__file__).parent
 HEAD = "# Written by tests/make_stubs.py.\n\n"
 ARRAY = re.compile(r"\bArray\b")  # in annotations: what is computed with, while an ArrayLike is only read
 
@@ -143,9 +144,8 @@ from .hyperparameters import Rate"""
 
 def stubs() -> dict[Path, str]:
     """The text of each stub, by its file."""
-    package = Path(minidl.__file__).parent
     made = {"ops": ops_stub(), "nn": nn_stub(), "optim": optim_stub()}
-    return {package / name / "__init__.pyi": HEAD + text for name, text in made.items()}
+    return {PACKAGE / name / "__init__.pyi": HEAD + text for name, text in made.items()}
 
 
 if __name__ == "__main__":
