@@ -5,9 +5,9 @@ formula is handed the gradient that arrived: as arrays (fast), or as Tensors (``
 whereupon the same formulas record a graph of their own, to be differentiated again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
 
 from .backend import array_module, backend_of, out_of_memory
 from .deposit import accumulated, check_held, deposited
@@ -17,6 +17,7 @@ from .graph import FREED, check_recorded, leading_to
 from .node import Node, wrap
 from .recording import pauses
 
+N = TypeVar("N", bound=Node)
 _CHANGED = (
     "{what} of {op} was changed in place (by +=, .data =, load_state_dict, optimizer.step(), ...) after {op} {since}, "
     "so the gradient would be wrong: run the forward again"
@@ -39,7 +40,7 @@ def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) ->
             node._args = node._saved = None
 
 
-def gradients(output: Any, inputs: Any, grad: Any = None, create_graph: bool = False) -> list[Any]:
+def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_graph: bool = False) -> list[N]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 
     `inputs` are Tensors that require a gradient, leaves or interior ones (a list of them, or a single one); no

@@ -11,7 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from typed_pages import CHECKERS, complaints
 
@@ -87,10 +87,10 @@ def keyword_of_an_op(draw: random.Random) -> Line:
     name = draw.choice([n for n in ops.__all__ if "operands" not in inspect.signature(getattr(ops, n)).parameters])
     parameters = list(inspect.signature(getattr(ops, name)).parameters.values())
     i = draw.randrange(len(parameters))
-    before, wrong = [given(p) for p in parameters[:i]], misspelt(draw, parameters[i].name, {p.name for p in parameters})
-    after = [given(p, p.name) for p in parameters[i + 1 :]]
-    call = [f"minidl.{name}({', '.join([*before, given(parameters[i], n), *after])})" for n in (parameters[i].name, wrong)]
-    return Line(*call)
+    wrong = misspelt(draw, parameters[i].name, {p.name for p in parameters})
+    before, after = [given(p) for p in parameters[:i]], [given(p, p.name) for p in parameters[i + 1 :]]
+    arguments = [[*before, given(parameters[i], keyword), *after] for keyword in (parameters[i].name, wrong)]
+    return Line(*[f"minidl.{name}({', '.join(given)})" for given in arguments])
 
 
 def method(draw: random.Random) -> Line:
@@ -142,15 +142,17 @@ def found(checker: str, seed: int) -> tuple[list[str], list[str], list[str]]:
     said = complaints(checker, texts)
     first = HEAD.count("\n") + 2
     hits = [any(f"wrong.py:{first + i}:" in text for text in said) for i in range(len(lines))]
-    mistakes: dict[bool, list[str]] = {hit: [n.wrong for n, h in zip(lines, hits, strict=True) if h is hit] for hit in (True, False)}
-    return mistakes[True], mistakes[False], [text for text in said if "wrong.py" not in text]
+    caught = [line.wrong for line, hit in zip(lines, hits, strict=True) if hit]
+    missed = [line.wrong for line, hit in zip(lines, hits, strict=True) if not hit]
+    return caught, missed, [text for text in said if "wrong.py" not in text]
 
 
 def main(seeds: list[int]) -> None:
     for checker in CHECKERS:
         for seed in seeds:
-            hits, misses, alarms = found(checker, seed)
-            print(f"{checker}, seed {seed}: {len(hits)} of {len(hits) + len(misses)} found", *misses, *alarms, sep="\n    ")
+            caught, missed, alarms = found(checker, seed)
+            print(f"{checker}, seed {seed}: {len(caught)} of 12 found, {len(alarms)} false alarms")
+            print(*(f"    {line}\n" for line in [*missed, *alarms]), sep="", end="")
 
 
 if __name__ == "__main__":

@@ -115,4 +115,7 @@ def test_options_that_are_words_are_all_known_to_type_checkers():
         nn.mean_squared_error(minidl.Tensor([1.0]), [0.0], reduction=reduction)
     for name in typing.get_args(init.Name):
         assert nn.Dense(2, 3, weight_init=name).weight.shape == (2, 3)
-    assert set(init._NAMED) == {name for name, f in vars(init).items() if getattr(f, "__module__", "") == init.__name__ and "rng" in inspect.signature(f).parameters and not name.startswith("_")}
+    initialisers = [
+        f for f in vars(init).values() if inspect.isfunction(f) and "rng" in inspect.signature(f).parameters
+    ]
+    assert {f.__name__ for f in initialisers if not f.__name__.startswith("_")} == set(typing.get_args(init.Name))

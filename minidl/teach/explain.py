@@ -4,15 +4,16 @@ import math
 from collections.abc import Iterator
 
 from .entry import Entry
+from .letters import Alphabet
 from .lines import looks_ahead
 from .notations import Code, Text
 from .pushes import divisor, pushes
-from .sentences import sentences
+from .sentences import Language, sentences
 
 _VISIBLE = 1e-4  # of the step: a rounding below that does not show in four digits
 
 
-def explain(entry: Entry, language: str = "en", letters: str = "code") -> str:
+def explain(entry: Entry, language: Language = "en", letters: Alphabet = "code") -> str:
     """What made the step of `entry` (from a ledger's ``at``) as large as it is, and which way.
 
     It names what momentum pushed, what today's gradient pushed, how the divisor changed that and how it has
@@ -24,7 +25,7 @@ def explain(entry: Entry, language: str = "en", letters: str = "code") -> str:
     return "\n".join(_told(entry, said, letters))
 
 
-def _told(entry: Entry, said: dict[str, str], letters: str) -> Iterator[str]:
+def _told(entry: Entry, said: dict[str, str], letters: Alphabet) -> Iterator[str]:
     parts = pushes(entry)
     facts = {"t": entry.t, "rule": entry.rule.name, "where": entry.where, "dtype": str(entry.dtype)}
     before, after = _number(entry.before["theta"]), _number(entry.after["theta"])
@@ -57,7 +58,7 @@ def _told(entry: Entry, said: dict[str, str], letters: str) -> Iterator[str]:
         yield said["sum"].format(sum=joined, step=_signed(entry.step))
 
 
-def _divided(entry: Entry, said: dict[str, str], letters: str) -> Iterator[str]:
+def _divided(entry: Entry, said: dict[str, str], letters: Alphabet) -> Iterator[str]:
     """What the divisor did, and how it has changed since the first entry."""
     found = divisor(entry)
     if found is None or not found.value > 0:
