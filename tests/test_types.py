@@ -65,6 +65,37 @@ def test_a_tensor_stays_a_tensor_for_type_checkers(checker):
     assert typed_pages.complaints(checker, {"script.py": head + right}) == []
 
 
+OWN = """\
+from minidl.autograd import Op
+from minidl.optim.hyperparameters import Share
+from minidl.optim.rule import Rule, Value
+
+@Op
+def scaled(a: float, by: float = 2.0) -> float:
+    return a * by
+
+class Damped(Rule):
+    lr = 0.1
+    state = ("v",)
+    beta: Share = 0.9
+
+    def update(self, theta: Value, g: Value, v: Value, *, lr: Value, t: Value) -> tuple[Value, ...]:
+        v = self.beta * v + g
+        return theta - lr * v, v
+
+scaled(1.0, by=3.0)
+Damped(beta=0.5, weight_decay=0.1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checker", INSTALLED)
+def test_ops_and_rules_of_ones_own_are_checked_too(checker):
+    wrong = "scaled(1.0, bye=3.0)\nDamped(beta1=0.5)\nDamped(state=())\n"
+    assert typed_pages.complaints(checker, {"script.py": OWN}) == []
+    assert len(typed_pages.complaints(checker, {"script.py": OWN + wrong})) == 3
+
+
 def test_dir_shows_the_public_names_and_nothing_else():
     assert dir(minidl) == sorted(minidl.__all__)
     assert {"optim", "data", "train", "compile", "save", "load", "exp"} <= set(dir(minidl))

@@ -15,8 +15,10 @@ import minidl
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(minidl.__file__).parent
 
-MYPY = "--strict --follow-imports=silent --allow-redefinition --no-error-summary --hide-error-context".split()
-CHECKERS = {"mypy": MYPY, "pyright": []}
+CHECKERS = {
+    "mypy": ["--strict", "--allow-redefinition", f"--cache-dir={ROOT / '.mypy_cache' / 'scripts'}"],
+    "pyright": ["--pythonpath", sys.executable],
+}
 
 
 def scripts() -> dict[str, str]:
@@ -39,9 +41,8 @@ def complaints(checker: str, texts: dict[str, str]) -> list[str]:
         for name, text in texts.items():
             (Path(folder) / name).write_text(text)
         command = [sys.executable, "-m", checker, *CHECKERS[checker], *texts]
-        paths = {"PYTHONPATH": str(PACKAGE.parent), "MYPYPATH": str(PACKAGE.parent)}
-        (Path(folder) / "pyrightconfig.json").write_text(f'{{"extraPaths": ["{PACKAGE.parent}"]}}')
-        ran = subprocess.run(command, cwd=folder, env=os.environ | paths, capture_output=True, text=True)
+        installed = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
+        ran = subprocess.run(command, cwd=folder, env=installed, capture_output=True, text=True)
     if ran.returncode > 1:
         raise RuntimeError(f"{checker} did not run: {ran.stdout}{ran.stderr}")
     return [line.strip() for line in ran.stdout.splitlines() if re.search(r":\d+(:\d+)?(:| -) error", line)]
