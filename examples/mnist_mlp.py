@@ -15,7 +15,7 @@ model = nn.Sequential(nn.Dense(784, 128), nn.ReLU(), nn.Dense(128, 10))
 optimizer = optim.Adam(model.parameters(), lr=1e-3)
 
 for epoch in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3):
-    losses = []
+    losses: list[float] = []
     for x, y in Loader(train, batch_size=128):
         optimizer.zero_grad()
         loss = nn.softmax_cross_entropy(model(x), y)
