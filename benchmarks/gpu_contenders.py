@@ -59,7 +59,7 @@ class MinidlGraph(Minidl):
     """The same step as a CUDA graph."""
 
     def __init__(self, workload: Workload, samples: Samples, device: str) -> None:
-        from minidl.compile.cupy_graph import GraphStep
+        from minidl.compiler.cuda_graph import GraphStep
 
         super().__init__(workload, samples, device)
         self.steps = GraphStep(self.model, self.function, self.optimizer, self.loader)

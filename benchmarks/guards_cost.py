@@ -11,8 +11,8 @@ import click
 
 from minidl import optim, seed
 from minidl.data import Dataset, mnist
+from minidl.nn._mlp import mlp
 from minidl.train import fit
-from minidl.train.run import mlp
 
 NETWORKS = {
     "784-512-256-10, as `minidl train` has it": (512, 256),

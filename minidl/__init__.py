@@ -1,18 +1,18 @@
 """minidl: reverse-mode autodiff and deep learning that you can read, on NumPy, with CuPy by one switch."""
 
-from . import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
+from .system import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
 
 # isort: split
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import backend, errors, nn, ops
+from ._debug import debug
 from .backend import seed, use_backend
-from .debug import debug
+from .backward import gradients
 from .gradcheck import check_grads
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .recording import no_grad
-from .sweep import gradients
 from .tensor import Tensor
 from .transforms import grad, value_and_grad
 
@@ -24,7 +24,7 @@ except ModuleNotFoundError as missing:  # law 1: without the shelf all still wor
 
 if TYPE_CHECKING:
     from . import data, optim, train
-    from .compile import compile
+    from .compiler import compile
     from .train import load, save
 
 __version__ = "0.1.0"
@@ -55,7 +55,7 @@ __all__ = [
     *ops.__all__,
 ]
 
-_LATER = {"compile": "compile", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
+_LATER = {"compile": "compiler", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from . import __version__
-from .console import Group
+from .commands.console import Group
+from .commands.options import PERIOD, RULE, BatchSize, Rate, Share, Sizes, Whole
 from .errors import OptionError
-from .options import PERIOD, RULE, BatchSize, Rate, Share, Sizes, Whole
-from .terminal import tell
+from .system.terminal import tell
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -83,7 +83,7 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a multilayer perceptron, and leave model, history and curve in a folder."""
-    from .train.run import resume_run, train_run
+    from .commands.train import resume_run, train_run
 
     if resume is None:
         train_run(**options)
@@ -121,7 +121,7 @@ def _was_given(context: click.Context, parameter: click.Parameter) -> bool:
 )
 def evaluate(dataset: str, model: Path | None) -> None:
     """Show the loss and accuracy of a trained model on a test set."""
-    from .train.trained import evaluate_run
+    from .commands.trained import evaluate_run
 
     evaluate_run(dataset, model)
 
@@ -133,7 +133,7 @@ def evaluate(dataset: str, model: Path | None) -> None:
 )
 def predict(images: tuple[Path, ...], model: Path | None) -> None:
     """Say which digit each picture shows: centred as MNIST's are, whatever its size and colours."""
-    from .train.trained import predict_images
+    from .commands.trained import predict_images
 
     if not predict_images(images, model):
         sys.exit(1)
@@ -155,7 +155,7 @@ def predict(images: tuple[Path, ...], model: Path | None) -> None:
 @click.option("--seed", type=Whole(0), default=0)
 def explain(**options: Any) -> None:
     """Show one step of an optimizer, number by number, and say why a weight moved by that much."""
-    from .teach.trial import explain_run
+    from .teach.explain_command import explain_run
 
     explain_run(**options)
 
@@ -179,7 +179,7 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
 @click.option("--build-cache", is_flag=True, help="Compile what is missing of it now, for every optimizer.")
 def info(clear_cache: bool, build_cache: bool) -> None:
     """Show versions, machine and cache, as a bug report needs them."""
-    from .train import info
+    from .commands import info
 
     if clear_cache:
         info.clear_cache()

@@ -5,8 +5,8 @@ from typing import Any
 
 from .autograd import Node, Op, P, unbroadcast
 from .backend import Array, backend_of
+from .backward import gradients
 from .operands import prepared
-from .sweep import gradients
 
 
 class Fusable(Op[P]):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import node, ops, sweep
+from . import backward, node, ops
 from .arrays import ArrayLike, DTypeLike
 from .backend import Backend, to_numpy
 from .construct import source
@@ -70,7 +70,7 @@ class Tensor(Node):
         `grad` does not fit; `GradientError` if nothing was recorded, if the graph was freed, or if an
         array that it needs was changed in place; then no ``.grad`` has been touched.
         """
-        sweep.backward(self, grad, retain_graph, create_graph)
+        backward.backward(self, grad, retain_graph, create_graph)
 
     def zero_grad(self) -> None:
         """Forget the gradient: ``.grad`` becomes None."""

@@ -5,12 +5,12 @@ from typing import Any, overload
 
 from . import ops
 from .backend import array_module
+from .backward import gradients
 from .errors import GradientError
 from .graph import depends_only_on
 from .node import wrap
 from .operands import recorded
 from .recording import paused, recording, transforms
-from .sweep import gradients
 from .tensor import Tensor
 
 

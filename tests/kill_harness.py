@@ -29,7 +29,7 @@ def train(folder: Path, rule: str) -> None:
     from minidl.data import read_idx
     from minidl.data.dataset import Dataset
     from minidl.train import EarlyStopping, fit
-    from minidl.train.run_checkpoint import Checkpoint
+    from minidl.train.saving.checkpoints import Checkpoint
 
     files = Path(minidl.__file__).parent / "data" / "files" / "mnist"
     images, labels = (read_idx(next(files.glob(f"t10k-{kind}*"))) for kind in ("images", "labels"))
@@ -49,9 +49,9 @@ def compiled_ahead() -> None:
     from minidl import nn, optim
 
     try:
-        from minidl.compile.native import needed
-        from minidl.compile.objects import installed
-        from minidl.compile.warm import compile_now
+        from minidl.compiler.native.cache.background import compile_now
+        from minidl.compiler.native.cache.objects import installed
+        from minidl.compiler.native.executor import needed
     except ModuleNotFoundError:  # that folder may be deleted
         return
     if installed():
@@ -72,7 +72,7 @@ def finish(process: "subprocess.Popen[str]") -> None:
 
 def final(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
     """The last checkpoint: its arrays' bytes, and its content without what may differ."""
-    from minidl.train.archive import read_archive
+    from minidl.train.saving.archive import read_archive
 
     arrays, content = read_archive(folder / "latest.safetensors", "run")
     for row in content["history"]:

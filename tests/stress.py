@@ -29,9 +29,10 @@ from pathlib import Path
 import numpy as np
 
 import minidl
-from minidl import nn, optim, threads, train
+from minidl import nn, optim, train
 from minidl.data import Dataset, Loader
-from minidl.train.archive import read_archive
+from minidl.hardware import threads
+from minidl.train.saving.archive import read_archive
 
 LIMIT = 120  # seconds after which a round hangs
 
@@ -107,7 +108,7 @@ def side_by_side(*calls):
 
 def stress_threads(rounds, seed):
     """Rounds of everything at once; returns how many results were wrong, and how many did not come."""
-    from minidl.train.compiled import Compiled
+    from minidl.train.engines.compiled import Compiled
 
     original, wrong, hung = Compiled._machine, 0, 0
     sizes = 640, 1900

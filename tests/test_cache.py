@@ -18,9 +18,9 @@ import pytest
 from minidl import nn, optim
 
 pytest.importorskip("numba")
-from minidl.compile import cache, objects, trust
-from minidl.compile.native import needed
-from minidl.compile.warm import compile_now
+from minidl.compiler.native.cache import objects, store, trust
+from minidl.compiler.native.cache.background import compile_now
+from minidl.compiler.native.executor import needed
 
 SOURCES = needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True])
 MACHINE, LOOP = SOURCES
@@ -52,7 +52,7 @@ def place(compiled, tmp_path, monkeypatch):
 def python(program, **options):
     """What a Python of its own prints: a crash there is a failure here."""
     command = [sys.executable, "-P", "-W", "error", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": str(Path(objects.__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(objects.__file__).parents[4])}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -60,8 +60,8 @@ def python(program, **options):
 
 NEEDED = """
 from minidl import nn, optim
-from minidl.compile import objects, warm
-from minidl.compile.native import needed
+from minidl.compiler.native.cache import background, objects
+from minidl.compiler.native.executor import needed
 MACHINE, LOOP = needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True])
 """
 
@@ -121,25 +121,25 @@ right = trained(compile=False)
 def test_after_damage_trainings_give_the_right_numbers_and_have_machine_code_again(place, compiled):
     """A training meets a damaged loop and has it compiled beside it; the next, in the same process or not, uses it."""
     program = (NEEDED + TRAINING) + (
-        "seen = [warm.ready([LOOP], 60.0), trained() == right, objects.loaded()]\n"
-        "for process in warm._compiling.values(): process.wait()\n"
+        "seen = [background.ready([LOOP], 60.0), trained() == right, objects.loaded()]\n"
+        "for process in background._compiling.values(): process.wait()\n"
         "print(*seen, trained() == right, objects.loaded())\n"
     )
     name = objects.object_name(LOOP)
     for content in (flipped(compiled[name], 300, 4), compiled[name][:1000]):
         (place / name).write_bytes(content)
         assert python(program) == "False True False True True\n"
-        assert cache.read(name) is not None
+        assert store.read(name) is not None
 
 
 def test_a_file_is_kept_with_its_digest_for_its_owner_alone(place):
-    cache.write("update-0.o", b"code")
+    store.write("update-0.o", b"code")
     data = (place / "update-0.o").read_bytes()
     assert data.endswith(hashlib.sha256(b"update-0.o\ncode").hexdigest().encode())
     assert stat.S_IMODE((place / "update-0.o").stat().st_mode) == 0o600
-    assert cache.read("update-0.o") == b"code"
+    assert store.read("update-0.o") == b"code"
     (place / "update-0.o").rename(place / "update-1.o")
-    assert cache.read("update-1.o") is None
+    assert store.read("update-1.o") is None
 
 
 def test_a_link_that_waits_for_the_temporary_file_is_not_followed(place, monkeypatch):
@@ -148,7 +148,7 @@ def test_a_link_that_waits_for_the_temporary_file_is_not_followed(place, monkeyp
     monkeypatch.setattr("secrets.token_hex", lambda count: "guessed")
     (place / ".update-0.o.guessed.tmp").symlink_to(victim)
     with pytest.raises(OSError, match="cannot be written"):
-        cache.write("update-0.o", b"code")
+        store.write("update-0.o", b"code")
     assert victim.read_bytes() == b"mine"
 
 
@@ -186,7 +186,7 @@ def test_no_folder_is_made_in_another_users_home(place, tmp_path, monkeypatch):
     monkeypatch.setattr(trust, "_foreign", lambda found, *others: "belongs to another user (number 7)")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "theirs"))
     with pytest.warns(UserWarning, match="NumPy does the work"), pytest.raises(OSError, match="minidl info"):
-        cache.write("update-0.o", b"code")
+        store.write("update-0.o", b"code")
     assert not (tmp_path / "theirs").exists()
 
 
@@ -237,7 +237,7 @@ def test_a_file_of_another_user_is_not_loaded(place, monkeypatch):
 def test_a_relative_cache_home_is_ignored_as_its_standard_says(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    cache.write("update-0.o", b"code")
+    store.write("update-0.o", b"code")
     assert not Path("relative").exists()
     assert Path("home/.cache/minidl/update-0.o").exists()
     assert stat.S_IMODE(Path("home/.cache/minidl").stat().st_mode) == 0o700
@@ -249,10 +249,10 @@ def test_where_a_system_has_no_owners_and_no_locks_the_cache_works(place):
         "for name in ('geteuid', 'getuid', 'register_at_fork', 'fork', 'nice', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_DIRECTORY'):\n"
         "    delattr(os, name)\n"
         "sys.modules['fcntl'] = None\n"
-    ) + (NEEDED + "print(warm.ready([MACHINE, LOOP], 60.0), objects.load(LOOP) != 0)\n"
-         "from minidl.compile import cache\n"
-         "with cache.held(): cache.write('update-0.o', b'code')\n"
-         "print(cache.read('update-0.o'))")  # fmt: skip
+    ) + (NEEDED + "print(background.ready([MACHINE, LOOP], 60.0), objects.load(LOOP) != 0)\n"
+         "from minidl.compiler.native.cache import store\n"
+         "with store.held(): store.write('update-0.o', b'code')\n"
+         "print(store.read('update-0.o'))")  # fmt: skip
     assert python(program) == "True True\nb'code'\n"
 
 
@@ -276,13 +276,14 @@ def imported(file):
 
 
 def test_a_byte_changed_in_any_source_that_is_compiled_is_another_name(tmp_path, monkeypatch):
-    folder = Path(objects.__file__).parent
-    parts = imported(folder / "machine.py")
-    assert {file.name for file in parts} >= {"machine.py", "loops.py", "sparse.py", "calls.py", "codes.py", "lanes.py"}
-    parts |= {folder / "build.py"}
-    copy = tmp_path / "compile"
+    folder = Path(objects.__file__).parents[1]
+    parts = imported(folder / "jit" / "interpreter.py")
+    assert {file.name for file in parts} == {file.name for file in (folder / "jit").glob("[!_]*.py")}
+    parts |= {folder / "cache" / "build.py"}
+    copy = tmp_path / "native"
     shutil.copytree(folder, copy)
-    monkeypatch.setattr(objects, "_HERE", copy)
+    monkeypatch.setattr(objects, "_JIT", copy / "jit")
+    monkeypatch.setattr(objects.build, "__file__", str(copy / "cache" / "build.py"))
     names = {objects.object_name.__wrapped__(MACHINE)}
     assert names == {objects.object_name(MACHINE)}
     for part in sorted(parts):

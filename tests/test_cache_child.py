@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
-from minidl.compile import objects, warm
-from minidl.threads import CORES
+from minidl.compiler.native.cache import background, objects
+from minidl.hardware.threads import CORES
 
-PACKAGE = Path(objects.__file__).parents[1]
+PACKAGE = Path(objects.__file__).parents[3]
 SHORT = 'SOURCE = objects.Source("update", "def update(a, b, c, d):\\n    pass\\n")\n'
 WRONG = 'SOURCE = objects.Source("update", "def update(a, b, c, d):\\n    return unheard_of(a)\\n")\n'
 LONG = "SOURCE = objects.MACHINE\n"
-START = "import sys, time; sys.path.insert(0, {path!r})\nfrom minidl.compile import objects, warm\n"
-BEGIN = "warm.ready([SOURCE], 60.0)\nprocess = warm._compiling[SOURCE]\nprint(process.pid, flush=True)\n"
+START = "import sys, time; sys.path.insert(0, {path!r})\nfrom minidl.compiler.native.cache import background, objects\n"
+BEGIN = "background.ready([SOURCE], 60.0)\nprocess = background._compiling[SOURCE]\nprint(process.pid, flush=True)\n"
 
 
 @pytest.fixture
@@ -77,14 +77,14 @@ def test_nothing_in_the_working_folder_is_imported_or_read(tmp_path, environment
         "import os, llvmlite.binding\n"
         "os.environ |= {'PYTHONPATH': f':.:{os.getcwd()}', 'NUMBA_DISABLE_JIT': '1', 'MINIDL_BACKEND': 'cupy'}\n"
         "sys.path[:0] = ['', '.', os.getcwd()]\n"
-        "warm.compile_now([SOURCE])\nprint(objects.there(SOURCE))"
+        "background.compile_now([SOURCE])\nprint(objects.there(SOURCE))"
     )
     assert run(SHORT + program, environment, cwd=folder) == "True\n"
     assert not list(tmp_path.glob("*.imported"))
 
 
 def test_a_rules_source_is_handed_over_and_not_read_from_a_file(environment):
-    run(SHORT + "warm.compile_now([SOURCE])", environment)
+    run(SHORT + "background.compile_now([SOURCE])", environment)
     assert not list(Path(environment["XDG_CACHE_HOME"]).rglob("*.py"))
     assert len(files(environment, "o")) == 1
 
@@ -121,7 +121,7 @@ def test_it_ends_with_a_training_that_a_signal_stops_between_two_steps(environme
 def test_after_a_short_training_that_ended_by_itself_the_next_finds_its_work(environment):
     child = int(run(SHORT + BEGIN, environment))
     assert comes_true(lambda: not running(child))
-    assert run(SHORT + "print(warm.ready([SOURCE], 0.0))", environment) == "True\n"
+    assert run(SHORT + "print(background.ready([SOURCE], 0.0))", environment) == "True\n"
 
 
 def test_it_ends_with_its_parent_although_a_fork_of_that_lives_on(environment):
@@ -140,13 +140,13 @@ def test_it_ends_with_its_parent_although_a_fork_of_that_lives_on(environment):
 
 
 def test_what_cannot_be_compiled_is_told_and_not_tried_again_by_itself(environment):
-    tried = "warm.ready([SOURCE], 60.0); print(len(warm._compiling))\n"
-    wait = "for process in warm._compiling.values(): process.wait()\n"
+    tried = "background.ready([SOURCE], 60.0); print(len(background._compiling))\n"
+    wait = "for process in background._compiling.values(): process.wait()\n"
     assert run(WRONG + tried + wait, environment) == "1\n"
     (log,) = files(environment, "log")
     assert "unheard_of" in log.read_text()
     assert run(WRONG + tried + wait, environment) == "0\n"
-    asked = "try: warm.compile_now([SOURCE])\nexcept OSError as error: print(error)"
+    asked = "try: background.compile_now([SOURCE])\nexcept OSError as error: print(error)"
     assert "update could not be compiled: " in run(WRONG + asked, environment)
     os.utime(log, (time.time() - 2 * 24 * 3600,) * 2)
     assert run(WRONG + tried + wait, environment) == "1\n"
@@ -155,15 +155,15 @@ def test_what_cannot_be_compiled_is_told_and_not_tried_again_by_itself(environme
 def test_what_crashes_the_compiler_is_told_too(environment):
     crash = "import ctypes\nctypes.string_at(0)\ndef update(a, b):\n    pass\n"
     program = f'SOURCE = objects.Source("update", {crash!r})\n' + (
-        "try: warm.compile_now([SOURCE])\nexcept OSError as error: print(error)\n"
-        "print('Segmentation fault' in warm.failure(SOURCE), warm.ready([SOURCE], 60.0), len(warm._compiling))"
+        "try: background.compile_now([SOURCE])\nexcept OSError as error: print(error)\n"
+        "print('Segmentation fault' in background.failure(SOURCE), background.ready([SOURCE], 60.0), len(background._compiling))"
     )
     assert run(program, environment).endswith("True False 0\n")
 
 
 def test_without_an_interpreter_to_start_numpy_goes_on(environment):
     """As in a program that was frozen into one file: starting that again would not compile anything."""
-    program = "sys.frozen = True\ntry: warm.ready([SOURCE], 60.0)\nexcept OSError as error: print(error)"
+    program = "sys.frozen = True\ntry: background.ready([SOURCE], 60.0)\nexcept OSError as error: print(error)"
     assert "no Python interpreter" in run(SHORT + program, environment)
 
 
@@ -173,33 +173,33 @@ def test_without_an_interpreter_to_start_numpy_goes_on(environment):
 @pytest.mark.skipif(CORES < 2 or not hasattr(os, "SCHED_IDLE"), reason="needs Linux, and two cores")
 def test_it_has_only_the_time_that_others_leave_and_a_little_of_its_own_if_that_is_too_little(environment):
     program = (
-        "import os\nwarm.PATIENCE = 1.0\n"
+        "import os\nbackground.PATIENCE = 1.0\n"
         "def seen():\n"
         "    time.sleep(0.5)\n"
-        "    number = warm._compiling[SOURCE].pid\n"
+        "    number = background._compiling[SOURCE].pid\n"
         "    nicer = os.getpriority(os.PRIO_PROCESS, number) - os.getpriority(os.PRIO_PROCESS, 0)\n"
         "    print(os.sched_getscheduler(number) == os.SCHED_IDLE, nicer)\n"
-        "warm.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
-        "warm.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
-        "warm.ready([SOURCE], 60.0); seen()\nwarm.interrupted = True"
+        "background.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
+        "background.ready([SOURCE], 60.0); seen()\ntime.sleep(1)\n"
+        "background.ready([SOURCE], 60.0); seen()\nbackground.interrupted = True"
     )
-    nicer = min(warm.NICE, 19 - os.getpriority(os.PRIO_PROCESS, 0))
+    nicer = min(background.NICE, 19 - os.getpriority(os.PRIO_PROCESS, 0))
     assert run(LONG + program, environment).splitlines() == [f"True {nicer}", *[f"False {nicer}"] * 2]
 
 
 def test_what_found_no_time_in_its_first_minute_is_compiled_all_the_same(environment):
     program = (
-        "import os\nwarm.PATIENCE = 0.2\n"
-        "warm.ready([SOURCE], 60.0); first = warm._compiling[SOURCE]\ntime.sleep(0.3)\n"
-        "warm.ready([SOURCE], 60.0); second = warm._compiling[SOURCE]\n"
-        "second.wait()\nprint(first is second, first.returncode, warm.ready([SOURCE], 60.0))"
+        "import os\nbackground.PATIENCE = 0.2\n"
+        "background.ready([SOURCE], 60.0); first = background._compiling[SOURCE]\ntime.sleep(0.3)\n"
+        "background.ready([SOURCE], 60.0); second = background._compiling[SOURCE]\n"
+        "second.wait()\nprint(first is second, first.returncode, background.ready([SOURCE], 60.0))"
     )
     assert run(SHORT + program, environment) == f"False {-signal.SIGKILL} True\n"
 
 
 def test_two_processes_that_compile_the_same_at_once_both_have_it(environment):
     program = SHORT + (
-        "seconds = sum(took for _, took in warm.compiling([SOURCE]))\nassert objects.load(SOURCE)\nprint(seconds)"
+        "seconds = sum(took for _, took in background.compiling([SOURCE]))\nassert objects.load(SOURCE)\nprint(seconds)"
     )
     both = [start(program, environment) for _ in range(2)]
     waited, took = sorted(float(process.communicate(timeout=600)[0]) for process in both)
@@ -213,5 +213,5 @@ def test_a_link_where_a_lock_once_was_is_left_alone(tmp_path, environment):
     victim.write_text("mine")
     place.mkdir(parents=True, mode=0o700)
     (place / "compiling.lock").symlink_to(victim)
-    run(SHORT + "warm.compile_now([SOURCE])", environment)
+    run(SHORT + "background.compile_now([SOURCE])", environment)
     assert victim.read_text() == "mine"

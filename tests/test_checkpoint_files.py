@@ -12,9 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 import minidl
 from minidl import nn
-from minidl.durable import write_durably
 from minidl.errors import DataError, StateError, WriteError
-from minidl.train.archive import VERSION, read_archive, write_archive
+from minidl.system.durable import write_durably
+from minidl.train.saving.archive import VERSION, read_archive, write_archive
 
 
 def network():

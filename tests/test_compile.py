@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import minidl
 from minidl import nn, optim
-from minidl.compile import Step
+from minidl.compiler import Step
 from minidl.data import Dataset, Loader, mnist
 from minidl.errors import GuardWarning, LabelError, OptionError
-from minidl.threads import use_blas_threads
+from minidl.hardware.threads import use_blas_threads
 from minidl.train import Callback, fit
 
 
@@ -124,8 +124,8 @@ def test_every_rule_runs_compiled(digits, rule):
 
 def compiled_ahead(kind):
     """See to it that the machine and the loop of this optimizer are there."""
-    from minidl.compile.native import needed
-    from minidl.compile.warm import compile_now
+    from minidl.compiler.native.cache.background import compile_now
+    from minidl.compiler.native.executor import needed
 
     compile_now(needed(kind(nn.Dense(2, 2).parameters()), [True, True]))
 
@@ -294,13 +294,13 @@ def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_p
     program = (
         "import sys\n"
         "from minidl import nn, optim\n"
-        "from minidl.compile import warm\n"
-        "from minidl.compile.native import needed\n"
+        "from minidl.compiler.native.cache import background\n"
+        "from minidl.compiler.native.executor import needed\n"
         "p = nn.Dense(2, 2).parameters()\n"
         "files = needed(optim.Nesterov(p), [True, True])\n"
-        "seen = [warm.ready(files, 1.0), len(warm._compiling), warm.ready(files, 60.0)]\n"
-        "for process in set(warm._compiling.values()): process.wait()\n"
-        "print(*seen, warm.ready(files, 0.0), 'numba' in sys.modules)"
+        "seen = [background.ready(files, 1.0), len(background._compiling), background.ready(files, 60.0)]\n"
+        "for process in set(background._compiling.values()): process.wait()\n"
+        "print(*seen, background.ready(files, 0.0), 'numba' in sys.modules)"
     )
     environment = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
     seen = [
@@ -313,7 +313,7 @@ def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_p
 
 
 def test_denormal_state_is_flushed_and_the_setting_put_back():
-    from minidl.denormals import _library, flush_denormals
+    from minidl.hardware.denormals import _library, flush_denormals
 
     if _library() is None:
         pytest.skip("this processor or system has no switch for denormals that is known here")

@@ -13,12 +13,12 @@ from strict import StrictArray, strict
 
 import minidl
 from minidl import backend, nn, ops, optim
-from minidl.compile import cupy_graph
+from minidl.compiler import cuda_graph
 from minidl.data import Dataset, Loader
 from minidl.kernels import cupy_nn
 from minidl.train.callbacks import Run
-from minidl.train.recorded import Recorded
-from minidl.train.tally import Tally
+from minidl.train.engines.cuda_graph import Recorded
+from minidl.train.metrics import Tally
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++ to run CUDA source on the CPU")
 RNG = np.random.default_rng(0)
@@ -64,10 +64,10 @@ class StandIn:
 @pytest.fixture(autouse=True)
 def _gpu(monkeypatch):
     modules = {"numpy": np, "cupy": StandIn(), "strict": strict}
-    for place in ("minidl.backend", "minidl.data.loader", "minidl.compile.cupy_graph"):
+    for place in ("minidl.backend", "minidl.data.loader", "minidl.compiler.cuda_graph"):
         monkeypatch.setattr(f"{place}.module_of", modules.__getitem__)
-    monkeypatch.setattr(cupy_graph, "uses_tf32", lambda: False)
-    monkeypatch.setattr(cupy_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
+    monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
+    monkeypatch.setattr(cuda_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
     monkeypatch.setattr(cupy_nn, "launch", launch)
     monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
@@ -118,7 +118,7 @@ def trained_eagerly(rate=0.0, epochs=2):
 
 def stepper(rate=0.0):
     net = moved(model(rate))
-    return cupy_graph.GraphStep(net, nn.softmax_cross_entropy, optim.Adam(groups(net)), Loader(data(), 5))
+    return cuda_graph.GraphStep(net, nn.softmax_cross_entropy, optim.Adam(groups(net)), Loader(data(), 5))
 
 
 def assert_equal(net, other):

@@ -14,8 +14,8 @@ from minidl.autograd import wrap
 from minidl.backend import to_numpy
 from minidl.kernels import cupy_gemm, cupy_nn
 from minidl.kernels.cupy_sources import ACTIVATIONS, INTEGERS
-from minidl.optim.cuda import Fused
-from minidl.optim.execute import Blocks, Whole, executor
+from minidl.optim.execution.blocked import Blocks, Whole, executor
+from minidl.optim.execution.cuda import Fused
 from minidl.optim.flat import aligned
 from minidl.optim.rule import Rule
 

@@ -8,8 +8,8 @@ from test_optim_rules import VARIANTS
 from minidl import optim
 from minidl.kernels import cupy_sources
 from minidl.kernels.cupy_launch import OPTIONS
-from minidl.optim.cuda import source
-from minidl.optim.plan import Plan
+from minidl.optim.execution.cuda import source
+from minidl.optim.execution.plan import Plan
 from minidl.optim.symbols import equation
 
 pytestmark = pytest.mark.nvrtc

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from minidl.data import Loader
-from minidl.data.cifar10 import cifar10
-from minidl.data.imdb import imdb
+from minidl.data._cifar10 import cifar10
+from minidl.data._imdb import imdb
 from minidl.errors import DataError, LabelError, OptionError
 
 BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]

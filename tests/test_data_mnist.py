@@ -39,7 +39,7 @@ def places(tmp_path, monkeypatch):
     """No data set anywhere but where a test puts it."""
     monkeypatch.delenv("MINIDL_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    module = importlib.import_module("minidl.data.mnist")  # minidl.data.mnist is the function of that name
+    module = importlib.import_module("minidl.data._mnist")
     monkeypatch.setattr(module, "_DEBIAN_FASHION", tmp_path / "debian")
     return tmp_path
 

@@ -269,7 +269,7 @@ def test_arrays_are_released_with_the_graph_by_backward_by_its_death_or_at_the_e
         a[0] = 4
     b[0] = c[0] = 3
     assert other.numpy().tolist() == [1, 1, 1]
-    debug = sys.modules["minidl.debug"]
+    debug = sys.modules["minidl._debug"]
     assert (debug._held, debug._places, debug._releases) == ({}, {}, {})
 
 

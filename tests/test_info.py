@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import minidl
 from minidl.cli import main
-from minidl.train import info
+from minidl.commands import info
 
 LABELS = "minidl Python numpy safetensors click rich numba llvmlite matplotlib pillow cupy extras system processor vectors BLAS GPU cache"
 
@@ -20,7 +20,7 @@ LABELS = "minidl Python numpy safetensors click rich numba llvmlite matplotlib p
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    objects = pytest.importorskip("minidl.compile.objects")
+    objects = pytest.importorskip("minidl.compiler.native.cache.objects")
     for name in ("_loaded", "_read"):  # what other tests have loaded
         monkeypatch.setattr(objects, name, {})
     return tmp_path / "minidl"
@@ -62,14 +62,14 @@ def test_it_names_the_blas_that_runs_its_kernel_and_its_threads(place, monkeypat
     if info._openblas("config"):
         assert "OpenBLAS" in about("BLAS", told())
         assert "kernel " in about("BLAS", told())
-        assert about("BLAS", told()).endswith(f"threads: {minidl.threads.blas_threads()}")
+        assert about("BLAS", told()).endswith(f"threads: {minidl.hardware.threads.blas_threads()}")
     monkeypatch.setattr(info, "_openblas", lambda what: None)  # as with MKL or Accelerate
     assert about("BLAS", told()).startswith(np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"])
 
 
 def test_what_is_not_installed_is_said_and_not_imported():
     program = (
-        "import sys\nfrom minidl.train import info\n"
+        "import sys\nfrom minidl.commands import info\n"
         "sys.meta_path.insert(0, type('No', (), {'find_spec': staticmethod(lambda n, *_: exec('raise AssertionError(n)') "
         "if n.split('.')[0] in ('cupy', 'numba', 'matplotlib', 'PIL') else None)}))\n"
         "info.find_spec = lambda name: None\n"
@@ -80,11 +80,17 @@ def test_what_is_not_installed_is_said_and_not_imported():
 
 
 def test_without_the_folder_that_compiles_it_says_so(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("minidl.compile")]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, "minidl.compile", None)
-    assert about("cache", told()) == "no machine code is used: minidl.compile is not there"
-    assert "minidl.compile is not there" in told("--clear-cache", code=1)
+    class Deleted:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "minidl.compiler":
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    for name in [name for name in sys.modules if name.startswith("minidl.compiler")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Deleted, *sys.meta_path])
+    assert about("cache", told()) == "no machine code is used: minidl.compiler is not there"
+    assert "minidl.compiler is not there" in told("--clear-cache", code=1)
 
 
 def test_a_cache_that_is_not_used_says_why_and_nothing_is_made(place):
@@ -112,7 +118,7 @@ def test_clearing_removes_what_minidl_made_and_nothing_else(place):
 
 def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monkeypatch):
     pytest.importorskip("numba")
-    from minidl.compile import stock
+    from minidl.compiler.native.cache import stock
 
     every = stock.sources()
     assert list(every)[:3] == ["machine", "SGD", "Momentum"]
@@ -130,7 +136,7 @@ def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monk
 
 def test_what_could_not_be_compiled_is_told_with_where_to_read_more(place, monkeypatch):
     pytest.importorskip("numba")
-    from minidl.compile import objects, stock
+    from minidl.compiler.native.cache import objects, stock
 
     wrong = objects.Source("update", "def update(a, b):\n    return unheard_of(a)\n")
     monkeypatch.setattr(stock, "sources", lambda: {"Wrong": wrong})

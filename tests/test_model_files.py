@@ -11,7 +11,7 @@ from minidl import nn, optim
 from minidl.data import Dataset
 from minidl.errors import DataError, StateError
 from minidl.train import Checkpoint, fit
-from minidl.train.archive import read_archive, write_archive
+from minidl.train.saving.archive import read_archive, write_archive
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 DATA = Dataset(np.tile(X, (10, 1)), np.arange(60) % 4)

@@ -455,8 +455,8 @@ class Mixed(nn.Module):
         self.single = nn.Parameter(np.ones((2, 2), np.float32))
         self.half = nn.Parameter(np.ones(3, np.float16))
         self.double = nn.Parameter(np.ones(2))
-        self.count = nn.module.Buffer(np.zeros(2, np.int32))
-        self.flag = nn.module.Buffer(np.zeros(1, bool))
+        self.count = nn.Buffer(np.zeros(2, np.int32))
+        self.flag = nn.Buffer(np.zeros(1, bool))
 
 
 BAD = {

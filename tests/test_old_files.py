@@ -14,7 +14,7 @@ import minidl
 from minidl import cli
 from minidl.data import idx_dataset
 from minidl.train import evaluate
-from minidl.train.checkpoint import notes
+from minidl.train.saving.model_file import notes
 
 MADE = json.loads((old.FIXTURES / "made.json").read_text())
 # The last bits of a sum are the processor's and its library's, and those of the kernels that may be deleted.
@@ -108,8 +108,8 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again_as_it_be
 def test_a_run_by_machine_code_that_passes_over_zeros_goes_on_by_it(place):
     pytest.importorskip("numba")
     from minidl import nn, optim
-    from minidl.compile.native import needed
-    from minidl.compile.warm import compile_now
+    from minidl.compiler.native.cache.background import compile_now
+    from minidl.compiler.native.executor import needed
 
     compile_now(needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True]))
     shutil.copytree(old.FIXTURES / "stopped" / "zeros", place / "run")

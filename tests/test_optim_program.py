@@ -9,10 +9,10 @@ from test_optim_rules import VARIANTS, names
 
 from minidl import ops
 from minidl.errors import UnsupportedError
-from minidl.optim import execute
-from minidl.optim.execute import Blocks, Whole, executor
+from minidl.optim.execution import blocked
+from minidl.optim.execution.blocked import Blocks, Whole, executor
+from minidl.optim.execution.plan import Plan, Scalars, gathered
 from minidl.optim.flat import aligned
-from minidl.optim.plan import Plan, Scalars, gathered
 from minidl.optim.rule import Rule
 from minidl.optim.rules import SGD, AdaDelta, Adam, AdamW, Momentum, NAdam, Nesterov, RMSProp
 from minidl.optim.symbols import Symbol, equation, scalar_function
@@ -33,7 +33,7 @@ def vectors(rule, size, dtype, seed=0):
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 100])
 @pytest.mark.parametrize("rule", VARIANTS, ids=names)
 def test_the_blocked_program_does_what_the_rule_says(rule, size, dtype, monkeypatch):
-    monkeypatch.setattr(execute, "BLOCK", 16)
+    monkeypatch.setattr(blocked, "BLOCK", 16)
     ours = vectors(rule, size, dtype)
     theta, g, *state = [v.copy() for v in ours]
     program = executor(rule, ours)
@@ -89,7 +89,7 @@ def test_one_trace_serves_every_step_and_every_number(monkeypatch):
     ours = vectors(rule, 50, "float64")
     theta, g, *state = [v.copy() for v in ours]
     program = Blocks(rule, ours)
-    monkeypatch.setattr(execute, "equation", None)
+    monkeypatch.setattr(blocked, "equation", None)
     for t, changed in enumerate((rule, NAdam(weight_decay=0.2, beta1=0.5, eps=0.1, momentum_decay=1)), 1):
         theta, *state = changed(theta, g, *state, lr=0.3 * t, t=t)
         program.step(changed, 0.3 * t, t, ((0, 50),))

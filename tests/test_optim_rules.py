@@ -10,18 +10,7 @@ import minidl
 from minidl import Tensor, no_grad
 from minidl.errors import OptionError
 from minidl.optim import rules
-from minidl.optim.rules import (
-    SGD,
-    AdaDelta,
-    AdaGrad,
-    Adam,
-    AdamW,
-    Momentum,
-    NAdam,
-    Nesterov,
-    RMSProp,
-    RMSPropNesterov,
-)
+from minidl.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, NAdam, Nesterov, RMSProp, RMSPropNesterov
 
 EVERY = [SGD, Momentum, Nesterov, AdaGrad, RMSProp, RMSPropNesterov, AdaDelta, Adam, AdamW, NAdam]
 VARIANTS = [

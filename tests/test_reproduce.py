@@ -16,9 +16,10 @@ from minidl import optim
 from minidl.errors import OptionError
 from minidl.optim import rules
 from minidl.teach import functions, plots
-from minidl.teach.reproduce import ROWS, Check, Result, listing, report, run, stability, trials
-from minidl.teach.reproduce.memory import memory
+from minidl.teach.reproduce import ROWS, Check, Result, command, listing, report, trials
 from minidl.teach.reproduce.registry import DIFFERS, FAILED, NOT_RUN, REPRODUCED, claim, number, passages
+from minidl.teach.reproduce.rows import stability
+from minidl.teach.reproduce.rows.averages import memory
 
 # every id of the checklist of the notes
 IDS = (
@@ -272,18 +273,18 @@ def test_a_rules_line_has_its_colour_everywhere():
 
 
 def test_names_are_found_in_any_case_and_given_the_notes_order():
-    assert [row.id for row in run.chosen(["fa3", "A10" if "A10" in ROWS else "a1", "ER18", "A1"])] == [
+    assert [row.id for row in command.chosen(["fa3", "A10" if "A10" in ROWS else "a1", "ER18", "A1"])] == [
         "A1",
         "FA3",
         "ER18",
     ]
-    assert [row.id for row in run.chosen(["ALL"])] == IDS
+    assert [row.id for row in command.chosen(["ALL"])] == IDS
 
 
 @pytest.mark.parametrize(("name", "close"), [("A11", "A1"), ("FA33", "FA3"), ("EAA4", "EA4"), ("al", "all")])
 def test_an_unknown_name_lists_close_ones(name, close):
     with pytest.raises(OptionError, match=rf"no row '{name}'; close names: .*\b{close}\b"):
-        run.chosen([name])
+        command.chosen([name])
 
 
 def test_the_listing_names_every_row():

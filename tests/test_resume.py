@@ -14,7 +14,7 @@ from minidl import nn, optim
 from minidl.data import Dataset, Loader
 from minidl.errors import DataError, OptionError, StateError, WriteError
 from minidl.train import Callback, Checkpoint, EarlyStopping, fit
-from minidl.train.archive import read_archive
+from minidl.train.saving.archive import read_archive
 
 RNG = np.random.default_rng(3)
 INPUTS = RNG.normal(size=(110, 6)).astype(np.float32)
@@ -282,7 +282,7 @@ def test_other_circumstances_are_said(tmp_path):
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
-    program = f"from pathlib import Path; from minidl.train.lock import locked; l = locked(Path({str(tmp_path)!r})); " \
+    program = f"from pathlib import Path; from minidl.train.saving.lock import locked; l = locked(Path({str(tmp_path)!r})); " \
               f"l.__enter__(); print('held', flush=True); input()"  # fmt: skip
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()

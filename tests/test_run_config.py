@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minidl import cli
+from minidl.commands import run_folder
+from minidl.commands.run_config import RECORDS, read_config
 from minidl.data import mnist
 from minidl.errors import DataError, MinidlError
-from minidl.train import folder as folders
-from minidl.train.config import RECORDS, read_config
 
 READERS = cli._readers(click.Context(cli.train))
 
@@ -205,12 +205,12 @@ def test_a_folder_with_anything_else_in_it_is_refused(inside, tmp_path):
     (tmp_path / "run" / inside).parent.mkdir(exist_ok=True)
     (tmp_path / "run" / inside).write_text("mine")
     with pytest.raises(MinidlError, match="exists already and is not an empty folder|in use|cannot be written"):
-        folders.begin(tmp_path / "run", "digits", {})
+        run_folder.begin(tmp_path / "run", "digits", {})
     assert (tmp_path / "run" / inside).read_text() == "mine"
 
 
 def test_a_process_that_comes_second_by_a_hair_leaves_the_first_ones_options(tmp_path, monkeypatch):
-    taken = folders.locked
+    taken = run_folder.locked
 
     @contextlib.contextmanager
     def after_another(folder):
@@ -218,9 +218,9 @@ def test_a_process_that_comes_second_by_a_hair_leaves_the_first_ones_options(tmp
         with taken(folder):
             yield
 
-    monkeypatch.setattr(folders, "locked", after_another)
+    monkeypatch.setattr(run_folder, "locked", after_another)
     with pytest.raises(MinidlError, match="exists already and is not an empty folder"):
-        folders.begin(tmp_path / "run", "digits", {})
+        run_folder.begin(tmp_path / "run", "digits", {})
     assert (tmp_path / "run/config.json").read_text() == "the first one's"
 
 

@@ -16,7 +16,7 @@ import minidl
 from minidl import nn, optim
 from minidl.data import mnist
 from minidl.train import Callback, Checkpoint, fit
-from minidl.train.archive import read_archive
+from minidl.train.saving.archive import read_archive
 
 OPTIONS = (
     "--dataset digits --layers 24 --batch-norm after --dropout 0.1 --batch-size 20 --validation 100 --epochs 40".split()

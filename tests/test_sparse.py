@@ -15,16 +15,18 @@ from hypothesis import strategies as st
 import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
-from minidl.threads import assisted, blas_threads, use_blas_threads
-from minidl.train import Callback, Checkpoint, faults, fit
-from minidl.train.archive import read_archive, write_archive
+from minidl.hardware.threads import assisted, blas_threads, use_blas_threads
+from minidl.train import Callback, Checkpoint, fit
+from minidl.train.engines import nonfinite
+from minidl.train.saving.archive import read_archive, write_archive
 
 pytest.importorskip("numba")
-from minidl.compile import native, objects, zeros
-from minidl.compile.encode import Encoder
-from minidl.compile.native import needed
-from minidl.compile.order import STRAIGHT, Order
-from minidl.compile.warm import compile_now
+from minidl.compiler.native import executor, zeros
+from minidl.compiler.native.assembler import Encoder
+from minidl.compiler.native.cache import objects
+from minidl.compiler.native.cache.background import compile_now
+from minidl.compiler.native.executor import needed
+from minidl.compiler.native.summation_order import STRAIGHT, Order
 
 WEIGHT = nn.Dense(2, 2).parameters()
 
@@ -195,7 +197,7 @@ def run(data, folder=None, stop=None, hidden=64, epochs=8, batch=50, **options):
 def test_fit_passes_over_zeros_by_itself_where_that_pays(digits, monkeypatch):
     dense = Dataset(digits.inputs.astype(np.float32) / 255 + 1, digits.labels)
     seen = []
-    monkeypatch.setattr(native, "Encoder", lambda program, inputs, labels, order: (
+    monkeypatch.setattr(executor, "Encoder", lambda program, inputs, labels, order: (
         seen.append(order is not None) or Encoder(program, inputs, labels, order)))  # fmt: skip
     monkeypatch.setattr(zeros, "_tried", lambda *shape: STRAIGHT)  # whatever this machine's order is
     for data, options, expected in (
@@ -259,7 +261,7 @@ def test_a_batch_that_is_left_out_leaves_the_same_bits_whenever_it_is_noticed(di
     data = Dataset(inputs, digits.labels)
     results = []
     for keep, callbacks in ((1e9, []), (0.0, [Look()])):
-        monkeypatch.setattr(faults, "KEEP", keep)
+        monkeypatch.setattr(nonfinite, "KEEP", keep)
         results.append(run(data, callbacks=callbacks, on_nonfinite="skip", guards=False))
     assert results[0] == results[1]
 

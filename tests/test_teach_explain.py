@@ -15,9 +15,9 @@ from minidl.errors import OptionError
 from minidl.ops import maximum, minimum
 from minidl.optim.rule import Rule
 from minidl.teach import explain, ledger
-from minidl.teach.entry import Entry
-from minidl.teach.pushes import divisor, pushes
-from minidl.teach.sentences import LANGUAGES
+from minidl.teach._ledger.contributions import divisor, pushes
+from minidl.teach._ledger.entry import Entry
+from minidl.teach._ledger.sentences import LANGUAGES
 
 PAGE = Path(__file__).parent.parent / "docs" / "ledger.md"
 every_rule = pytest.mark.parametrize("case", CASES)

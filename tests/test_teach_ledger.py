@@ -19,10 +19,10 @@ from minidl.optim.rule import Rule
 from minidl.optim.rules import damping
 from minidl.optim.symbols import Symbol
 from minidl.teach import ledger
-from minidl.teach.entry import Entry
-from minidl.teach.letters import ALPHABETS, Letter
-from minidl.teach.lines import lines
-from minidl.teach.notations import Code, Latex, Text
+from minidl.teach._ledger.entry import Entry
+from minidl.teach.notation.assignments import lines
+from minidl.teach.notation.formats import Code, Latex, Text
+from minidl.teach.notation.letters import ALPHABETS, Letter
 from minidl.train import fit
 
 CASES = {
@@ -563,7 +563,7 @@ def test_other_misuse_is_refused():
 def test_only_teach_brings_itself_in_and_rich_only_where_it_is_shown():
     program = (
         "import sys, minidl; assert 'minidl.teach' not in sys.modules; import minidl.teach; "
-        "assert callable(minidl.teach.ledger); import minidl.teach.ledger; assert callable(minidl.teach.ledger); "
+        "assert callable(minidl.teach.ledger) and callable(minidl.teach.explain); "
         "print(sorted({'rich', 'matplotlib', 'click'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ import minidl
 from minidl import nn, optim
 from minidl.cli import main
 from minidl.data import Dataset, Loader
-from minidl.terminal import printable, tell
+from minidl.system.terminal import printable, tell
 from minidl.train import fit
 
 OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # all but newlines

@@ -9,11 +9,11 @@ import pytest
 
 import minidl
 from minidl import nn, optim
-from minidl import threads as sharing
 from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
+from minidl.hardware import threads as hardware_threads
+from minidl.hardware.threads import CORES, assistant, assisted, blas_threads, use_blas_threads
 from minidl.kernels import products
-from minidl.threads import CORES, assistant, assisted, blas_threads, use_blas_threads
 from minidl.train import fit
 
 OPENBLAS = blas_threads() is not None
@@ -105,10 +105,10 @@ def lines_of(*functions):
     return [(f.__code__, line) for f in functions for line in sorted({n for *_, n in f.__code__.co_lines() if n})]
 
 
-@pytest.mark.parametrize("at", range(len(lines_of(sharing.Assistant.both, sharing._Task.wait))))
+@pytest.mark.parametrize("at", range(len(lines_of(hardware_threads.Assistant.both, hardware_threads._Task.wait))))
 def test_a_signal_may_come_at_any_line_of_what_two_threads_share(at):
     """What its handler raises comes out; nothing hangs, and the two go on with the next."""
-    code, line = lines_of(sharing.Assistant.both, sharing._Task.wait)[at]
+    code, line = lines_of(hardware_threads.Assistant.both, hardware_threads._Task.wait)[at]
     raised = []
 
     def trace(frame, event, argument):

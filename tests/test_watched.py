@@ -10,13 +10,13 @@ import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
 from minidl.errors import GradientError, OptionError, StateError
+from minidl.hardware.threads import use_blas_threads
 from minidl.teach import ledger
-from minidl.threads import use_blas_threads
 from minidl.train import Callback, evaluate, fit
 
 pytest.importorskip("numba")
-from minidl.compile.native import needed
-from minidl.compile.warm import compile_now
+from minidl.compiler.native.cache.background import compile_now
+from minidl.compiler.native.executor import needed
 
 BATCH, SIZE = 32, 20 * 32 + 7  # an epoch of 20 whole batches and a smaller one
 
@@ -36,7 +36,7 @@ def digits():
 @pytest.fixture(params=["machine code", "replay", "eager"])
 def engine(request, monkeypatch):
     """Each way to make a step; the options of `fit` that ask for it."""
-    from minidl.train.compiled import Compiled
+    from minidl.train.engines.compiled import Compiled
 
     if request.param == "machine code":
         monkeypatch.setattr(Compiled, "_worth", lambda self, bound: True)
@@ -48,7 +48,7 @@ def engine(request, monkeypatch):
 @pytest.fixture
 def warm(monkeypatch):
     """Machine code for however short a run."""
-    from minidl.train.compiled import Compiled
+    from minidl.train.engines.compiled import Compiled
 
     monkeypatch.setattr(Compiled, "_worth", lambda self, bound: True)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minidl.threads import use_blas_threads
+from minidl.hardware.threads import use_blas_threads
 
 from ..workloads import Samples, Workload
 from . import threads_of

@@ -8,9 +8,9 @@ import numpy as np
 
 import minidl
 from minidl import nn, optim
-from minidl.compile.native import needed
-from minidl.compile.objects import installed
-from minidl.compile.warm import compile_now
+from minidl.compiler.native.cache.background import compile_now
+from minidl.compiler.native.cache.objects import installed
+from minidl.compiler.native.executor import needed
 from minidl.data import Dataset, Loader
 from minidl.train import Callback, evaluate, fit
 

@@ -1,11 +1,11 @@
 """Data sets and batches: `mnist`, `fashion_mnist`, any other IDX files, `cifar10`, `imdb`, and the `Loader`."""
 
-from .cifar10 import cifar10
+from ._cifar10 import cifar10
+from ._imdb import imdb
+from ._mnist import fashion_mnist, idx_dataset, mnist
 from .dataset import Dataset
 from .idx import read_idx
 from .image import read_digit
-from .imdb import imdb
 from .loader import Loader
-from .mnist import fashion_mnist, idx_dataset, mnist
 
 __all__ = ["Dataset", "Loader", "cifar10", "fashion_mnist", "idx_dataset", "imdb", "mnist", "read_digit", "read_idx"]

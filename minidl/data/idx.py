@@ -20,8 +20,8 @@ from itertools import chain
 import numpy as np
 
 from ..errors import DataError
-from ..files import open_regular
-from ..terminal import printable
+from ..system.files import open_regular
+from ..system.terminal import printable
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 64  # NumPy 2's own limit

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..terminal import printable
+from ..system.terminal import printable
 from .picture import read_picture
 
 SIDE, BOX = 28, 20  # MNIST: a digit fits a 20 x 20 box, its centre of mass lies on pixel (14, 14) of 28 x 28

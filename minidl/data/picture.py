@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..extras import missing_extra
-from ..files import open_regular
-from ..terminal import printable
+from ..system.extras import missing_extra
+from ..system.files import open_regular
+from ..system.terminal import printable
 
 MOST = 150_000_000  # bytes that a picture may take once decoded: 37 million pixels in colour, 150 million in grey
 LONGEST = 65_535  # pixels on a side, as in JPEG

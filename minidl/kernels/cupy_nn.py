@@ -13,8 +13,8 @@ import numpy as np
 from .. import ops
 from ..autograd import recording, wrap
 from ..backend import array_module, shelf
+from ..backward import gradients
 from ..fusable import Fusable, kernel
-from ..sweep import gradients
 from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, REALS, TILE

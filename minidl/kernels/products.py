@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..threads import CORES, both, in_turn, use_blas_threads
+from ..hardware.threads import CORES, both, in_turn, use_blas_threads
 
 Array = Any
 Call = Callable[[], object]

@@ -2,13 +2,13 @@
 
 from ..ops import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus, tanh
 from . import init
-from .activation import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from .batchnorm import BatchNorm
-from .dense import Dense
-from .dropout import Dropout
-from .losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
-from .module import Buffer, Module, Parameter
-from .sequential import Flatten, Sequential
+from ._activation import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ._batchnorm import BatchNorm
+from ._dense import Dense
+from ._dropout import Dropout
+from ._losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
+from ._module import Buffer, Module, Parameter
+from ._sequential import Flatten, Sequential
 
 __all__ = [
     "BatchNorm",

@@ -5,20 +5,20 @@ from typing import overload
 from ..arrays import Array, ArrayLike
 from ..ops.nn import Reduction
 from ..tensor import Tensor
-from .batchnorm import BatchNorm as BatchNorm
-from .module import Buffer as Buffer
-from .dense import Dense as Dense
-from .dropout import Dropout as Dropout
-from .sequential import Flatten as Flatten
-from .activation import LeakyReLU as LeakyReLU
-from .module import Module as Module
-from .module import Parameter as Parameter
-from .activation import ReLU as ReLU
-from .sequential import Sequential as Sequential
-from .activation import Sigmoid as Sigmoid
-from .activation import Softmax as Softmax
-from .activation import Softplus as Softplus
-from .activation import Tanh as Tanh
+from ._batchnorm import BatchNorm as BatchNorm
+from ._module import Buffer as Buffer
+from ._dense import Dense as Dense
+from ._dropout import Dropout as Dropout
+from ._sequential import Flatten as Flatten
+from ._activation import LeakyReLU as LeakyReLU
+from ._module import Module as Module
+from ._module import Parameter as Parameter
+from ._activation import ReLU as ReLU
+from ._sequential import Sequential as Sequential
+from ._activation import Sigmoid as Sigmoid
+from ._activation import Softmax as Softmax
+from ._activation import Softplus as Softplus
+from ._activation import Tanh as Tanh
 from . import init as init
 from ..ops import leaky_relu as leaky_relu
 from ..ops import log_softmax as log_softmax

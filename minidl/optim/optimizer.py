@@ -9,8 +9,8 @@ from ..autograd import Node
 from ..backend import Array, backend_of, to_backend
 from ..errors import OptionError, StateError
 from ..guards import StepGuard
-from ..threads import both
-from .execute import Before, executor
+from ..hardware.threads import both
+from .execution.blocked import Before, executor
 from .flat import Flat, checked
 from .group import Group
 from .hyperparameters import LR

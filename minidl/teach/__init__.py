@@ -1,6 +1,6 @@
 """Teaching: what an optimizer did, shown (`ledger`) and said (`explain`). Not imported by ``import minidl``."""
 
-from .explain import explain
-from .ledger import ledger
+from ._ledger.explain import explain
+from ._ledger.ledger import ledger
 
 __all__ = ["explain", "ledger"]

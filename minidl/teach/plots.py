@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtraError
-from ..train.plot import load_figure
+from ..train.learning_curve import load_figure
 
 # Okabe & Ito's colours, told apart by the colour-blind too, and three more. A rule that looks ahead is drawn dashed,
 # in a hue near that of the rule it grew out of: no two lines differ by hue alone.

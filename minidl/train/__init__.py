@@ -1,10 +1,10 @@
 """Training: the loop, what it reports, and models in files."""
 
 from .callbacks import Callback, Run
-from .checkpoint import load, save
 from .history import History
 from .loop import evaluate, fit
-from .run_checkpoint import Checkpoint
+from .saving.checkpoints import Checkpoint
+from .saving.model_file import load, save
 from .stopping import EarlyStopping, GradientNorm, Target
 
 __all__ = [

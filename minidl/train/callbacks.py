@@ -7,7 +7,7 @@ from typing import Any
 
 from ..nn import Module
 from .history import History
-from .tally import Tally
+from .metrics import Tally
 
 
 @dataclass

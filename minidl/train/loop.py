@@ -10,20 +10,20 @@ from ..autograd import recording
 from ..backend import own_streams
 from ..data import Dataset, Loader
 from ..data.loader import BatchSize
-from ..denormals import flush_denormals
 from ..errors import OptionError
+from ..hardware.denormals import flush_denormals
+from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
-from ..threads import CORES, assisted, use_blas_threads
 from .callbacks import Callback, Run
-from .engine import engine as make_engine
-from .faults import ACTIONS, Action, watched
+from .engines.choose import engine as make_engine
+from .engines.nonfinite import ACTIONS, Action, watched
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
+from .metrics import Tally
 from .progress import Progress, say
-from .run_checkpoint import Checkpoint
+from .saving.checkpoints import Checkpoint
 from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey, sheltered
-from .tally import Tally
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 

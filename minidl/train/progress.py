@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ..ops.shape import plain
-from ..terminal import tell
+from ..system.terminal import tell
 from .callbacks import Callback, Run
 from .history import sentence
 

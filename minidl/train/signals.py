@@ -104,7 +104,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
     global _asked, _raised
     if _asked is None:
         _asked = number
-        compiling: Any = sys.modules.get("minidl.compile.warm")
+        compiling: Any = sys.modules.get("minidl.compiler.native.cache.background")
         if compiling is not None:
             compiling.interrupted = True  # what this process has started ends with it
         if not _at_once:

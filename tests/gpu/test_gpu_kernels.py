@@ -10,8 +10,8 @@ from test_optim_rules import VARIANTS, names
 import minidl
 from minidl import Tensor, ops
 from minidl.backend import tf32, to_backend
-from minidl.optim.cuda import Fused
-from minidl.optim.execute import executor
+from minidl.optim.execution.blocked import executor
+from minidl.optim.execution.cuda import Fused
 
 pytestmark = pytest.mark.gpu
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 
 import minidl
 from minidl import Tensor, nn, optim
-from minidl.compile.cupy_graph import GraphStep
+from minidl.compiler.cuda_graph import GraphStep
 from minidl.data import Dataset, Loader
 from minidl.errors import DeviceMemoryError
 from minidl.train import evaluate, fit

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ... import __version__
+from .command import Made, summary
 from .registry import DIFFERS, FAILED, GROUPS, MEANING, NOT_RUN, REPRODUCED, Check, Passage, Table
-from .run import Made, summary
 
 NOTES = {
     "A": ("note A: Clase 7, optimizadores", "es"),

@@ -14,12 +14,12 @@ import numpy as np
 from ... import nn, optim
 from ...backend import seed
 from ...data import Dataset, mnist
-from ...data.cifar10 import cifar10
-from ...data.imdb import imdb
+from ...data._cifar10 import cifar10
+from ...data._imdb import imdb
+from ...hardware.threads import use_blas_threads
+from ...nn._mlp import mlp
 from ...optim import schedules
-from ...threads import use_blas_threads
 from ...train import Callback, Run, evaluate, fit
-from ...train.run import mlp
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
 EVERY = 20  # updates between two looks at the validation data

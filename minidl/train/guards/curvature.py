@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...backend import Array, array_module
+from ...backward import gradients
 from ...optim.rule import Rule
-from ...sweep import gradients
 
 _FAR = 1e3  # times the distance at the start
 

@@ -11,10 +11,10 @@ from ...backend import Array, to_numpy
 from ...data import Loader
 from ...errors import LabelError, OptionError, ShapeError
 from ...guards import warn
-from ...nn.losses import check_range
+from ...nn._losses import check_range
 from ...ops.shape import plain
 from ..callbacks import Run
-from ..undo import Traces
+from ..engines.snapshot import Traces
 from .curvature import curvatures, leaves
 
 SAMPLES = 64

@@ -1,0 +1,96 @@
+"""How a command meets the terminal: errors and warnings in one line each, in letters that it has."""
+
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..errors import MinidlError
+from ..system.early import end
+from ..system.terminal import attach_missing_streams, printable, spell_what_has_no_letter, tell
+
+
+class Group(click.Group):
+    """A click group that shows errors and warnings in one line, without a traceback (--debug shows it)."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line, whatever state the standard streams are in."""
+        attach_missing_streams()
+        spell_what_has_no_letter()
+        return super().main(*arguments, **options)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the options that come before the command."""
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; exit with 1 and one line where minidl or the system refuses, with 130 after Ctrl-C."""
+        try:
+            with _interruptible(), _printable_errors(), _in_one_line(bool(context.params.get("debug"))):
+                return super().invoke(context)
+        except KeyboardInterrupt:
+            context.exit(130)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within the block, Ctrl-C is the ``KeyboardInterrupt`` that it is in every other program."""
+    if signal.getsignal(signal.SIGINT) is not end:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was asked to end already
+            signal.signal(signal.SIGINT, end)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """Write out the control characters in click's errors, which quote what was typed."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = printable(error.message, lines=True)
+        raise
+
+
+@contextmanager
+def _in_one_line(debug: bool) -> Iterator[None]:
+    """Turn the errors that a user can meet into click's, which are shown in one line; in debugging let them be."""
+    if debug:
+        yield
+        return
+    warnings.showwarning = _show_warning
+    try:
+        yield
+    except BrokenPipeError:  # whoever read what is printed has gone, as head and less do
+        _forget_output()
+        raise SystemExit(141) from None
+    except MinidlError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        _forget_output()
+        where = printable(error.filename or "standard output")
+        raise click.ClickException(f"{where}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise click.ClickException(f"out of memory: {error or 'there is not enough for this'}") from error
+
+
+def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
+    tell(f"Warning: {message}", error=True)
+
+
+def _forget_output() -> None:
+    """Let what could not be printed go nowhere, or Python would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

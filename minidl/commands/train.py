@@ -1,0 +1,143 @@
+"""What the command ``minidl train`` does: a whole run, kept in a folder."""
+
+import platform
+import shlex
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, optim
+from ..backend import Backend, use_backend
+from ..backend import seed as start_seed
+from ..data import Dataset, Loader
+from ..data.loader import BatchSize
+from ..errors import DataError, DeviceMemoryError, OptionError, WriteError
+from ..nn._mlp import mlp
+from ..optim.by_name import find_rule
+from ..system.terminal import printable, tell
+from ..train.engines.nonfinite import Action
+from ..train.learning_curve import learning_curve
+from ..train.loop import evaluate, fit
+from ..train.progress import say
+from ..train.saving.checkpoints import Checkpoint
+from ..train.saving.model_file import save
+from ..train.signals import SIGPIPE, listening
+from .run_config import CONFIG, Reader, read_config, write_config
+from .run_folder import CHECKPOINTS, begin
+
+MODEL = "model.safetensors"
+
+
+def find_dataset(name: str) -> tuple[Dataset, Dataset]:
+    """Training and test set of "mnist", "fashion-mnist", or of the folder `name`. Raises `DataError`."""
+    if name == "mnist":
+        return data.mnist()
+    if name == "fashion-mnist":
+        return data.fashion_mnist()
+    if not Path(name).is_dir():
+        raise DataError(f"--dataset {name!r}: choose mnist, fashion-mnist, or an existing folder of IDX files")
+    return data.idx_dataset(Path(name).name, path=name)
+
+
+def train_run(
+    dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
+    lr: float | None, schedule: str, batch_size: BatchSize, epochs: int, seed: int, validation: int,
+    threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool, checkpoint_every: str,
+    output: Path | None, *, resumed: bool = False,
+) -> None:  # fmt: skip
+    """Carry out ``minidl train``: its options, by name; `resumed`: go on with what is in the folder `output`."""
+    config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
+    start = time.perf_counter()
+    rule = find_rule(optimizer_name)
+    use_backend(backend)
+    start_seed(seed)
+    train, test = find_dataset(dataset)
+    if not len(train):
+        raise DataError(f"--dataset {dataset}: {train.name} is empty: there is nothing to train on")
+    if validation >= len(train):
+        raise OptionError(f"--validation {validation}: the training set has only {len(train)} samples")
+    train, held_out = train[: len(train) - validation], train[len(train) - validation :]
+    model = mlp(train.inputs.shape[1], layers, len(train.classes), activation, batch_norm, dropout)
+    loader = Loader(train, batch_size)
+    steps = epochs * len(loader)
+    lr = rule.rule.lr if lr is None else lr
+    rates: dict[str, Any] = {"constant": optim.schedules.constant(lr)}
+    if steps:
+        rates |= {"linear": optim.schedules.linear(lr, None, steps), "cosine": optim.schedules.cosine(lr, steps)}
+    optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
+    folder = output if resumed and output else begin(output, dataset, _written(config, lr))
+    checkpoints = Checkpoint(folder / CHECKPOINTS, checkpoint_every)
+    with _told_how_to_go_on(folder, checkpoints), listening(SIGPIPE):
+        say(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
+        say(model.summary())
+        history = fit(
+            model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None,
+            threads=threads, checkpoint=checkpoints, resume=resumed, on_nonfinite=on_nonfinite, guards=guards,
+        )  # fmt: skip
+        result = evaluate(model, test)
+        history.save(folder / "history.jsonl")
+        made = {"engine": [row.get("engine") for row in history.rows], "reason": history.reason}
+        write_config(folder, _written(config, lr) | made)
+        no_curve = learning_curve(history, folder / "curve.png") if epochs else "nothing was trained"
+        told = {"dataset": train.name, "classes": list(train.classes), "shape": list(train.shape), "test": result}
+        save(folder / MODEL, model, **told)  # the last: it says that the run is finished
+    tell(f"{measured(result)}  ({time.perf_counter() - start:.1f} s in all)")
+    files = [MODEL, "history.jsonl", CONFIG, *([] if no_curve else ["curve.png"]), f"{CHECKPOINTS}/"]
+    tell(f"results in {printable(folder)}/: {', '.join(files)}")
+    if no_curve and epochs:
+        tell(f"(no curve.png: {no_curve})")
+
+
+def _written(config: dict[str, Any], lr: float) -> dict[str, Any]:
+    """The options as config.json tells them, and what they were carried out by."""
+    versions = {"minidl": _version(), "numpy": np.__version__, "python": platform.python_version()}
+    return {k.removesuffix("_name"): v for k, v in config.items()} | {"lr": lr, "versions": versions}
+
+
+def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
+    """Carry out ``minidl train --resume``: go on with the run in `folder`, as its config.json says.
+
+    `readers` are the command line's options, see `read_config`. Raises `DataError` if that is no run's folder.
+    """
+    options = read_config(folder, readers)
+    if (folder / MODEL).exists():
+        tell(f"{printable(folder)}: this run is finished: nothing to do (its model: {printable(folder / MODEL)})")
+        return
+    options["optimizer_name"] = options.pop("optimizer")
+    train_run(output=folder, resumed=True, **options)
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
+    """Say, when the block is left early, what is saved and how to go on; exit as Unix does: 128 + the signal."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off what is said now
+        kept = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
+        again = f"minidl train --resume {shlex.quote(str(folder))}"
+        tell(f"\ninterrupted; {kept}; to go on: {again}", error=True)
+        raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
+    except OSError as error:
+        again = f"minidl train --resume {shlex.quote(str(folder))}"
+        what = error if isinstance(error, WriteError) else f"{printable(error.filename or folder)}: {error.strerror}"
+        raise WriteError(f"{what}; once that is mended, to go on: {again}") from error
+    except MemoryError as error:
+        again = f"minidl train --resume {shlex.quote(str(folder))}"
+        raise DeviceMemoryError(f"out of memory ({error}); with more of it, to go on: {again}") from error
+
+
+def measured(result: dict[str, float]) -> str:
+    """What `evaluate` found, in words."""
+    return f"test loss {result['loss']:.4f}  test accuracy {result['accuracy']:.2%}"
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__

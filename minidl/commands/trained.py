@@ -1,0 +1,106 @@
+"""What the commands ``minidl evaluate`` and ``predict`` do: a trained model, measured and used."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, nn
+from ..autograd import recording
+from ..errors import DataError, MinidlError, NonFiniteError, ShapeError
+from ..ops import softmax
+from ..system.terminal import printable, tell
+from ..train.loop import evaluate
+from ..train.saving.model_file import load, notes
+from .train import MODEL, find_dataset, measured
+
+_DIGITS = tuple("0123456789")
+
+
+def find_model(path: Path | None) -> Path:
+    """The model file meant by `path`: the file, the one in that folder, or the newest in runs/. Raises `DataError`."""
+    if path is None:
+        found = sorted(Path("runs").glob(f"*/{MODEL}"), key=lambda file: file.stat().st_mtime)
+        if not found:
+            raise DataError("no trained model in runs/: run `minidl train` first, or pass --model")
+        return found[-1]
+    return path / MODEL if path.is_dir() else path
+
+
+def evaluate_run(dataset: str, path: Path | None) -> None:
+    """Carry out ``minidl evaluate``. Raises `NonFiniteError` for a model that holds numbers that are not finite."""
+    file = find_model(path)
+    model = load(file)
+    _, test = find_dataset(dataset)
+    outputs = _outputs(model, np.zeros((1, test.inputs.shape[1]), np.float32), file)
+    if outputs.shape[1] != len(test.classes):
+        raise ShapeError(
+            f"{printable(file)}: has {outputs.shape[1]} outputs, and {test.name} has {len(test.classes)} classes: "
+            f"it was trained on another data set (--dataset)"
+        )
+    result = evaluate(model, test)
+    if not math.isfinite(result["loss"]):
+        raise _not_finite(file, model, f"its loss on {test.name} is {result['loss']}")
+    tell(f"{printable(file)}: {measured(result)}  ({test.name}, {len(test):,} images)")
+
+
+def predict_images(images: Iterable[Path], path: Path | None) -> bool:
+    """Carry out ``minidl predict``: one line per picture, with the three likeliest classes.
+
+    Says of a picture that cannot be read why not, and goes on; returns whether there was none such. Raises `DataError`
+    if the classes in the model's notes are not the names of its outputs, `NonFiniteError` as `evaluate_run` does.
+    """
+    file = find_model(path)
+    model, told = load(file), notes(file)
+    classes = _classes(file, model, told.get("classes"))
+    all_read = True
+    for image in images:
+        try:
+            x = data.read_digit(image).astype(np.float32)[None] / 255
+        except (MinidlError, OSError) as error:
+            tell(f"Error: {error}", error=True)
+            all_read = False
+            continue
+        p = softmax(_outputs(model, x, file))[0]
+        best = np.argsort(-p, kind="stable")[:3]
+        likeliest = ", ".join(f"{classes[i]} {p[i]:.1%}" for i in best)
+        tell(f"{printable(image)}: {classes[best[0]]}  ({likeliest})")
+    return all_read
+
+
+def _outputs(model: nn.Module, x: np.ndarray, file: Path) -> np.ndarray:
+    """What `model` makes of one sample: (1, C), finite. Raises `ShapeError` and `NonFiniteError`."""
+    with recording(False), np.errstate(all="ignore"):  # what is not finite is said below
+        y = model(x)
+    outputs = np.asarray(y.numpy() if hasattr(y, "numpy") else y)
+    if outputs.ndim != 2 or not outputs.shape[1]:
+        raise ShapeError(f"{printable(file)}: gives {outputs.shape} for one sample: expected one row of outputs")
+    if not np.isfinite(outputs).all():
+        raise _not_finite(file, model, "what it gives is not finite")
+    return outputs
+
+
+def _classes(file: Path, model: nn.Module, told: Any) -> tuple[str, ...]:
+    """The name of each output of a model of digits: those that its file tells, else 0 to 9. Raises `DataError`."""
+    count = _outputs(model, np.zeros((1, data.image.SIDE**2), np.float32), file).shape[1]
+    if told is None and count != len(_DIGITS):
+        raise DataError(
+            f"{printable(file)}: has {count} outputs and tells no classes: digits have {len(_DIGITS)}; save it with "
+            f"their names: minidl.save(path, model, classes=[...])"
+        )
+    if told is None:
+        return _DIGITS
+    if not isinstance(told, list) or len(told) != count or not all(isinstance(name, str) for name in told):
+        raise DataError(f"{printable(file)}: its notes are to tell {count} classes, one name for each output")
+    return tuple(map(printable, told))
+
+
+def _not_finite(file: Path, model: nn.Module, what: str) -> NonFiniteError:
+    """The error to raise where numbers of a model in a file turn out not to be finite."""
+    wrong = [name for name, array in model.state_dict().items() if not np.isfinite(array).all()]
+    why = f"{', '.join(wrong[:3])} {'holds' if len(wrong) == 1 else 'hold'} infinite numbers or NaN" if wrong else (
+        "its weights are finite, but too large"
+    )  # fmt: skip
+    return NonFiniteError(f"{printable(file)}: {what}: {why}; train it anew")

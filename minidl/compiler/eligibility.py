@@ -1,0 +1,66 @@
+"""What a compiled step would pass by: whatever a user has put in the way of a step keeps it eager."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import nn, ops
+from .._debug import debugging
+from ..nn._module import Buffer
+from ..overrides import made_here, overridden
+from ..recording import paused
+
+# What an eager step goes through, by whose it is: a compiled step goes through none of it.
+_STEP = "step", "zero_grad", "lr", "rate", "_step", "count", "collect", "__setattr__", "__getattribute__"
+_LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
+_TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
+_FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
+
+
+def in_the_way(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> str | None:
+    """Why a step has to be eager, in words: what would be passed by otherwise. None if nothing is."""
+    return unrecorded() or next(_replaced(model, loss, optimizer), None)
+
+
+def unrecorded() -> str | None:
+    """Why a step in this place, by this thread, has to be eager; None if it need not."""
+    if paused():
+        return "nothing is recorded inside no_grad()"
+    return "minidl.debug() is to see every op" if debugging() else None
+
+
+def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> Iterator[str]:
+    """What is not minidl's own of all that a step goes through."""
+    if not made_here(loss):
+        yield f"the loss {getattr(loss, '__name__', loss)!r} is not minidl's own"
+    for op in _FUSED:
+        if not all(map(made_here, (op.forward, *op.kernels.get("numpy", ())))):
+            yield f"the op {op.name} or its kernel is not minidl's own"
+    tensors = [*model.parameters(), *(buffer for _, buffer in model.named_tensors(Buffer))]
+    layers = [module for _, module in model.named_modules()]
+    for things, names in (([optimizer], _STEP), (layers, _LAYER), (tensors, _TENSOR)):
+        for thing in things:
+            name = overridden(thing, *names, *(["_follow"] if isinstance(thing, nn.BatchNorm) else []))
+            if name is not None:
+                yield name
+
+
+class Watch:
+    """A quick look, at every step, at what was found to be minidl's own when a program was written."""
+
+    def __init__(self, model: nn.Module, optimizer: Any) -> None:
+        layers = [module for _, module in model.named_modules()]
+        self._instances = [(vars(optimizer), ("step", "zero_grad")), *((vars(layer), ("forward",)) for layer in layers)]
+        kinds = [
+            (type(optimizer), ("step", "zero_grad")),
+            *((type(layer), ("forward", "__call__")) for layer in layers),
+        ]
+        pairs = dict.fromkeys((kind, name) for kind, names in kinds for name in names)
+        self._methods = [(kind, name, getattr(kind, name)) for kind, name in pairs]
+
+    def undisturbed(self) -> bool:
+        """Whether nothing was put in the way of a step since."""
+        for held, names in self._instances:
+            for name in names:
+                if name in held:
+                    return False
+        return unrecorded() is None and all(getattr(kind, name) is method for kind, name, method in self._methods)

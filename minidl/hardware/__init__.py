@@ -1,0 +1,1 @@
+"""What the machine does beneath NumPy: a second thread, BLAS's threads, denormal numbers."""

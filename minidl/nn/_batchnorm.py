@@ -1,0 +1,101 @@
+"""Batch normalisation (Ioffe & Szegedy 2015; note B 1.10)."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..autograd import recording
+from ..backend import current_backend
+from ..errors import DataError, GuardWarning, OptionError, ShapeError
+from ..guards import behaves_as_in_training, behaves_as_in_use
+from ..ops import batch_norm, sqrt
+from ._dense import misfit, positive_integer
+from ._module import Buffer, Module, Parameter, arrayed
+
+
+class BatchNorm(Module):
+    """y = gamma * (x - μ) / √(σ² + eps) + beta, feature by feature, for x of shape (batch, num_features).
+
+    In training μ and σ² are the batch's mean and (biased) variance, and the running statistics follow::
+
+        running_mean = momentum * running_mean + (1 - momentum) * mean
+        running_var  = momentum * running_var  + (1 - momentum) * unbiased variance
+
+    In use (``model.eval()``) the running statistics take their place. `momentum` is the weight of the
+    *old* value (PyTorch's is that of the new one). Both Dense-BatchNorm-ReLU and Dense-ReLU-BatchNorm are
+    in use; note B shows both. Raises `OptionError` for eps <= 0 or a momentum outside [0, 1], `ShapeError`
+    for an input that does not fit and for a training batch of one, whose variance is zero.
+    """
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.9) -> None:
+        if not eps > 0:
+            raise OptionError(f"BatchNorm: eps must be above 0, got {eps!r}")
+        if not 0 <= momentum <= 1:
+            raise OptionError(f"BatchNorm: momentum must be in [0, 1], got {momentum!r}")
+        self.num_features = positive_integer(num_features, "BatchNorm: num_features")
+        self.eps, self.momentum = eps, momentum
+        ones, zeros = np.ones(num_features, np.float32), np.zeros(num_features, np.float32)
+        backend = current_backend()
+        self.gamma = Parameter(ones.copy(), backend=backend)
+        self.beta = Parameter(zeros.copy(), backend=backend)
+        self.running_mean = Buffer(zeros.copy(), backend=backend)
+        self.running_var = Buffer(ones.copy(), backend=backend)
+
+    def forward(self, x: Any) -> Any:
+        """Normalise x, (batch, num_features), by the batch's statistics in training, by the running ones in use."""
+        x = arrayed(x)
+        if x.ndim != 2 or x.shape[1] != self.num_features:
+            raise misfit(self, tuple(x.shape), self.num_features)
+        if not self.training:
+            scale = self.gamma / sqrt(self.running_var + self.eps)
+            return behaves_as_in_use(x * scale + (self.beta - self.running_mean * scale), self)
+        behaves_as_in_training(self)
+        if len(x) < 2:
+            raise ShapeError(
+                f"{self!r}: a training batch of {len(x)} has no variance to normalise by: use a larger batch_size, "
+                f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
+            )
+        values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
+        near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
+        self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
+        self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
+        return batch_norm(x, self.gamma, self.beta, eps=self.eps)
+
+    def _follow(self, running: Buffer, batch: Any) -> None:
+        running.data[...] = self.momentum * running.data + (1 - self.momentum) * batch
+        running.changed()
+
+    def config(self) -> dict[str, Any]:
+        """num_features, eps, momentum."""
+        return {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum}
+
+
+def estimate_statistics(model: Module, loader: Any) -> None:
+    """Replace the running statistics of every BatchNorm in `model` by their averages over `loader`.
+
+    One pass, nothing is trained: each batch (x, y) counts by its size, Dropout is off. This is how note B
+    (1.10.2) saves μ and σ at the end of training. Raises `DataError` if `loader` yields nothing.
+    """
+    layers = [module for _, module in model.named_modules() if isinstance(module, BatchNorm)]
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    momenta = [layer.momentum for layer in layers]
+    seen = 0
+    try:
+        model.eval()
+        for layer in layers:
+            layer.training = True
+        with recording(False), warnings.catch_warnings():
+            warnings.simplefilter("ignore", GuardWarning)  # in training mode on purpose
+            for x, _ in loader:
+                for layer in layers:
+                    layer.momentum = seen / (seen + len(x))  # the running value becomes the mean of all so far
+                model(x)
+                seen += len(x)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        for module, mode in modes:
+            module.training = mode
+    if not seen:
+        raise DataError("estimate_statistics: the loader yielded no batch")

@@ -1,0 +1,1 @@
+"""From a rule's equation to the calls that carry it out over flat vectors."""

@@ -1,0 +1,184 @@
+"""From an equation to a short list of in-place array operations.
+
+Three things are settled here, once, before any array is seen: which scalar factors are multiplied
+together beforehand, which operations are left (each distinct one is done once), and where each result
+goes, so that there are few temporaries and the gradient is never overwritten.
+"""
+
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..symbols import Equation, Symbol
+
+_PYTHON: dict[str, Callable[..., Any]] = {  # scalars are worked out with Python's floats, which are float64
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "power": operator.pow,
+    "negative": operator.neg,
+}
+
+
+class Place(NamedTuple):
+    """Where an operand or a result is: in a "vector" (θ, g, the state), a "buffer", or among the "scalar"s."""
+
+    kind: str
+    number: int
+
+
+class Operation(NamedTuple):
+    """One call: ``ufunc(*operands, out=result)``."""
+
+    ufunc: np.ufunc
+    operands: tuple[Place, ...]
+    result: Place
+
+
+class Plan:
+    """The operations that carry out `equation` in place; the scalars they need; how many buffers.
+
+    Vectors are numbered like the equation's inputs: θ is 0, the gradient 1, then the state.
+    """
+
+    def __init__(self, equation: Equation) -> None:
+        self._scalars: dict[Any, int] = {}
+        self.operations: list[Operation] = []
+        self.buffers = 0
+        goals = _goals(equation)
+        self._steps = [step for step in in_order(list(goals)) if is_array(step) and step.args]
+        self._last = {a: i for i, step in enumerate(self._steps) for a in step.args}  # each one's last use
+        self._last.update(dict.fromkeys(goals, len(self._steps)))
+        self._ready = {goals[step]: i for i, step in enumerate(self._steps) if step in goals}
+        self._content: dict[Place, Any] = {Place("vector", i): x for i, x in enumerate(equation.inputs)}
+        where = {x: place for place, x in self._content.items()}
+        for i, step in enumerate(self._steps):
+            operands = tuple(where[a] if is_array(a) else self._scalar(a) for a in step.args)
+            where[step] = self._destination(i, operands, goals.get(step))
+            self._content[where[step]] = step
+            self.operations.append(Operation(getattr(np, step.op), operands, where[step]))
+        for goal, vector in goals.items():
+            if where[goal] != ("vector", vector):  # the old value was still needed when the new one was ready
+                self.operations.append(Operation(np.positive, (where[goal],), Place("vector", vector)))
+        self.scalars = list(self._scalars)  # expressions, and numbers
+
+    def _destination(self, i: int, operands: Sequence[Place], vector: int | None) -> Place:
+        """Where step `i` writes: its own vector if it has one; else over an operand, or into a free buffer."""
+        places = [p for p in operands if p.kind != "scalar"] + [Place("buffer", b) for b in range(self.buffers)]
+        if vector is not None:
+            places = [Place("vector", vector)] + [p for p in places if p.kind == "buffer"]
+        for place in places:
+            if self._free(place, i):
+                return place
+        self.buffers += 1
+        return Place("buffer", self.buffers - 1)
+
+    def _free(self, place: Place, i: int) -> bool:
+        """Whether step `i` may write to `place`: what is there is not needed any more, and it is not the gradient."""
+        if self._last.get(self._content.get(place), -1) > i:
+            return False
+        return place.kind == "buffer" or self._ready.get(place.number, -1) >= i
+
+    def _scalar(self, expression: Any) -> Place:
+        return Place("scalar", self._scalars.setdefault(expression, len(self._scalars)))
+
+
+class Scalars:
+    """Scalar expressions, worked out one after the other for given values of lr, t and the hyperparameters."""
+
+    def __init__(self, expressions: Sequence[Any]) -> None:
+        nodes = in_order(expressions)
+        index = {x: i for i, x in enumerate(nodes)}
+        self._inputs: list[tuple[int, str]] = []
+        self._steps: list[tuple[int, Callable[..., Any], list[int]]] = []
+        self._values: list[Any] = nodes  # the constants are their own values
+        self._results = [index[x] for x in expressions]
+        for i, x in enumerate(nodes):
+            if isinstance(x, Symbol) and not x.args:
+                self._inputs.append((i, x.op))
+            elif isinstance(x, Symbol):
+                function = x.op if callable(x.op) else _PYTHON.get(x.op) or getattr(np, x.op)
+                self._steps.append((i, function, [index[a] for a in x.args]))
+
+    @property
+    def inputs(self) -> set[str]:
+        """The names of the values that the expressions are made of."""
+        return {name for _, name in self._inputs}
+
+    def __call__(self, given: Mapping[str, Any]) -> list[Any]:
+        """Their values, in the order of the expressions."""
+        values = self._values.copy()
+        for i, name in self._inputs:
+            values[i] = given[name]
+        for i, function, args in self._steps:
+            values[i] = function(*[values[a] for a in args])
+        return [values[i] for i in self._results]
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is as large as the parameters; if not, it is a scalar expression or a number."""
+    return isinstance(x, Symbol) and not x.scalar
+
+
+def in_order(expressions: Sequence[Any]) -> list[Any]:
+    """All that the expressions are made of, each part once, and after its own parts."""
+    found: dict[Any, None] = {}
+
+    def visit(x: Any) -> None:
+        if x not in found:
+            for a in x.args if isinstance(x, Symbol) else ():
+                visit(a)
+            found[x] = None
+
+    for x in expressions:
+        visit(x)
+    return list(found)
+
+
+def gathered(expressions: Sequence[Any]) -> list[Any]:
+    """The same expressions with each product's scalar factors multiplied first, and applied last.
+
+    ``lr * (v / c)`` becomes ``v * (lr / c)``: products are re-associated, nothing else changes.
+    """
+
+    @functools.cache
+    def split(x: Any) -> tuple[Any, Any]:
+        """`x` as (scalar factor, array); the array is None if `x` is a scalar."""
+        if not is_array(x):
+            return x, None
+        if x.op == "multiply":
+            (factor1, rest1), (factor2, rest2) = map(split, x.args)
+            rest = rest1 if rest2 is None else rest2 if rest1 is None else Symbol("multiply", (rest1, rest2))
+            return factor2 if _one(factor1) else factor1 if _one(factor2) else factor1 * factor2, rest
+        if x.op == "divide" and is_array(x.args[0]):
+            (factor1, rest1), (factor2, rest2) = map(split, x.args)
+            rest = rest1 if rest2 is None else Symbol("divide", (rest1, rest2))
+            return factor1 if _one(factor2) else factor1 / factor2, rest
+        return 1, Symbol(x.op, tuple(map(joined, x.args))) if x.args else x
+
+    def joined(x: Any) -> Any:
+        factor, rest = split(x)
+        return factor if rest is None else rest if _one(factor) else Symbol("multiply", (rest, factor))
+
+    return [joined(x) for x in expressions]
+
+
+def _one(factor: Any) -> bool:
+    return not isinstance(factor, Symbol) and factor == 1
+
+
+def _goals(equation: Equation) -> dict[Symbol, int]:
+    """What has to be worked out, each with the number of the vector that it belongs in."""
+    goals: dict[Symbol, int] = {}
+    vectors = [0, *range(2, len(equation.inputs))]
+    for vector, output in zip(vectors, gathered(equation.outputs), strict=True):
+        if output is equation.inputs[vector]:
+            continue
+        while not (is_array(output) and output.args) or output in goals:  # another's value: a copy of it
+            output = Symbol("positive", (output,))
+        goals[output] = vector
+    return goals

@@ -1,0 +1,1 @@
+"""What the operating system offers: terminals, files that are whole or not there, extras that may be missing."""

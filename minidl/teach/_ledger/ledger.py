@@ -1,0 +1,220 @@
+"""The ledger: at every step of a training, the numbers that the update rule worked with, for a few elements.
+
+    book = ledger(optimizer, [(model[0].weight, (3, 7))])
+    ... train ...
+    print(book.at(12))                       # the rule's lines with their numbers
+    print(book.at(12).text(letters="A"))     # in note A's letters; also .latex() and .mathml()
+
+It reads and never writes: training goes on bit for bit as without it. An optimizer that has no ledger knows
+nothing of there being any.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import OptionError, StateError
+from ...optim import Optimizer
+from ...optim.rule import Rule
+from ...tensor import Tensor
+from ...train import Callback, Run
+from .entry import Entry
+
+Index = int | tuple[int, ...]
+Elements = Sequence[tuple[Any, Index]]
+
+
+class _Place(NamedTuple):
+    """One element: the number of its parameter, where it is in that, and where in the optimizer's flat state."""
+
+    parameter: int
+    element: tuple[int, ...]
+    flat: int
+
+
+class Ledger(Callback):
+    """Entries for some elements of an optimizer's parameters, one a step; `ledger` makes it and tells more.
+
+    ``len(book)`` counts the entries; to iterate over it is to see them all, in the order of the steps.
+    """
+
+    def __init__(self, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None) -> None:
+        self.elements = elements
+        self.names = dict(names or {})
+        self.optimizer: Optimizer | None = None
+        self._hook: Callable[[], None] | None = None  # what stands in the place of the optimizer's step
+        self._covered: Callable[[], None] | None = None  # what stood there: the hook of another ledger
+        self._parameters: list[Any] = []
+        self._shapes: list[tuple[int, ...]] = []
+        self._places: list[_Place] = []
+        self._entries: dict[tuple[_Place, int], Entry] = {}
+
+    def attach(self, optimizer: Any) -> None:
+        """Record every step of `optimizer` from now on.
+
+        Raises `OptionError` for what is no optimizer, and for elements that it does not have; `StateError` if
+        the ledger is attached already.
+        """
+        if not isinstance(optimizer, Optimizer):
+            raise OptionError(f"ledger: expected a minidl optimizer, got {type(optimizer).__name__}")
+        if self.optimizer is not None:
+            raise StateError("this ledger is attached to an optimizer already: detach() it first, or make another")
+        self._parameters = [p for group in optimizer.groups for p in group["params"]]
+        self._shapes = [p.shape for p in self._parameters]
+        self._places = [self._place(self._number(parameter), index) for parameter, index in self.elements or ()]
+        original = optimizer.step
+
+        def step() -> None:
+            if self._hook is step:
+                self._recorded(optimizer, original)
+            else:  # detached, but another ledger's hook still covers this one
+                original()
+
+        self.optimizer, self._hook, self._covered = optimizer, step, vars(optimizer).get("step")
+        vars(optimizer)["step"] = step
+
+    def detach(self) -> None:
+        """Record no more; the entries stay."""
+        if self.optimizer is not None and vars(self.optimizer)["step"] is self._hook:
+            del vars(self.optimizer)["step"]
+            vars(self.optimizer).update({} if self._covered is None else {"step": self._covered})
+        self.optimizer = self._hook = self._covered = None
+
+    def on_start(self, run: Run) -> None:
+        """As a callback of `fit`: attach to its optimizer, and take the parameters' names from the model."""
+        self.names = self.names or dict(run.model.named_parameters())
+        if self.optimizer is None:
+            self.attach(run.optimizer)
+
+    def on_end(self, run: Run) -> None:
+        """As a callback of `fit`: detach."""
+        self.detach()
+
+    def at(self, step: int, parameter: Any = None, index: Index | None = None) -> Entry:
+        """The entry of `step` (t, from 1) for an element: of `parameter` (itself, its number or name), at `index`.
+
+        Left out, they are those of the first element recorded. Raises `OptionError` if there is no such entry.
+        """
+        number = None if parameter is None else self._number(parameter)
+        places = [place for place in self._places if number in (None, place.parameter)]
+        if index is not None and places:
+            wanted = self._place(places[0].parameter, index)
+            places = [place for place in places if place == wanted]
+        if not places:
+            recorded = ", ".join(map(self._where, self._places)) or "none so far"
+            raise OptionError(f"ledger: that element is not recorded; these are: {recorded}")
+        if (places[0], step) not in self._entries:
+            steps = [t for place, t in self._entries if place == places[0]]
+            known = f"its entries are of steps {min(steps)} to {max(steps)}" if steps else "it has none so far"
+            where = f"{self._where(places[0])} (a step without a gradient leaves none)"
+            raise OptionError(f"ledger: no entry of step {step} for {where}: {known}")
+        return self._entries[places[0], step]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _recorded(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
+        """Carry out `step`, with a look at the numbers before and after."""
+        if [p.shape for p in self._parameters] != self._shapes:
+            step()  # it says what is wrong
+            return
+        if self.elements is None:
+            self._choose()
+        before = [self._numbers(optimizer, place) for place in self._places]
+        step()
+        today = {
+            id(p): rule for group in optimizer.groups for rule in [_today(optimizer, group)] for p in group["params"]
+        }
+        for place, old in zip(self._places, before, strict=True):
+            p = self._parameters[place.parameter]
+            if p.grad is None or not p.requires_grad:
+                continue
+            rule, lr = today[id(p)]
+            new = self._numbers(optimizer, place)
+            names = ("theta", *rule.state)
+            self._entries[place, optimizer.t] = Entry(
+                where=self._where(place),
+                rule=rule,
+                lr=lr,
+                t=optimizer.t,
+                g=float(p.dtype.type(p.grad.data[place.element].item())),
+                before={name: old[name] for name in names},
+                after={name: new[name] for name in names},
+                dtype=p.dtype,
+                first=next((entry for (other, _), entry in self._entries.items() if other == place), None),
+            )
+
+    def _choose(self) -> None:
+        """Of each parameter that has none yet, take the element with the largest gradient."""
+        chosen = {place.parameter for place in self._places}
+        for number, p in enumerate(self._parameters):
+            if number not in chosen and p.requires_grad and isinstance(p.grad, Tensor):
+                self._places.append(self._place(number, abs(p.grad.data).argmax().item()))
+
+    def _numbers(self, optimizer: Optimizer, place: _Place) -> dict[str, float]:
+        """What one element holds: theta and the state, by name."""
+        theta = self._parameters[place.parameter].data[place.element]
+        return {"theta": theta.item(), **{name: v[place.flat].item() for name, v in optimizer.state.items()}}
+
+    def _number(self, parameter: Any) -> int:
+        """The number, among all of the optimizer's, of a parameter: of itself, its number, or its name."""
+        if isinstance(parameter, str):
+            if parameter not in self.names:
+                raise OptionError(
+                    f"ledger: no parameter is called {parameter!r}; names: {', '.join(self.names) or 'none'}"
+                )
+            parameter = self.names[parameter]
+        for number, p in enumerate(self._parameters):
+            if parameter is p or (type(parameter) is int and parameter == number):
+                return number
+        what = f"number {parameter}" if isinstance(parameter, int) else f"this {type(parameter).__name__}"
+        raise OptionError(f"ledger: {what} is none of the optimizer's {len(self._parameters)} parameters")
+
+    def _place(self, parameter: int, index: Index) -> _Place:
+        """The place of an element; `index` is a tuple, or a number that counts through all elements in C order."""
+        shape = self._shapes[parameter]
+        start = sum(math.prod(other) for other in self._shapes[:parameter])
+        try:
+            within = index if isinstance(index, int) else int(np.ravel_multi_index(index, shape))
+            return _Place(parameter, tuple(map(int, np.unravel_index(within, shape))), start + within)
+        except (ValueError, TypeError) as error:
+            named = self._name(parameter) or f"parameter {parameter}"
+            raise OptionError(f"ledger: {named}, of shape {shape}, has no element {index!r}") from error
+
+    def _name(self, parameter: int) -> str | None:
+        """What the parameter of that number is called, if names were given."""
+        return next((name for name, p in self.names.items() if p is self._parameters[parameter]), None)
+
+    def _where(self, place: _Place) -> str:
+        name = self._name(place.parameter) or f"parameter {place.parameter} "
+        return f"{name}[{', '.join(map(str, place.element))}]" if place.element else name.strip()
+
+
+def ledger(
+    optimizer: Any = None, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None
+) -> Ledger:
+    """A `Ledger` that records every step of `optimizer` from now on, until its ``detach()``.
+
+    Without an optimizer it is a callback: it attaches to that of the `fit` that it is given to, for that fit.
+    `elements` are pairs of a parameter (itself, its number among the optimizer's, or its name) and an index; by
+    default there is one of each parameter, that with the largest gradient at the first step. `names` is
+    ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
+
+    Raises `OptionError` for what is no optimizer of minidl's, and for elements that are not there.
+    """
+    book = Ledger(elements, names)
+    if optimizer is not None:
+        book.attach(optimizer)
+    return book
+
+
+def _today(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Rule, float]:
+    """The rule and the learning rate with which a group has just been moved."""
+    hyperparameters = {name: value for name, value in group.items() if name not in ("params", "lr")}
+    lr = group["lr"]
+    return optimizer.rule(**hyperparameters).at(optimizer.t), float(lr(optimizer.t - 1) if callable(lr) else lr)

@@ -1,0 +1,1 @@
+"""A rule as text, LaTeX or MathML, read off its own equation."""

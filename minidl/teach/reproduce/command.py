@@ -1,0 +1,138 @@
+"""``minidl reproduce``: choose rows, make them again, say what came of it, leave figures and a report."""
+
+import difflib
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...backend import seed
+from ...errors import OptionError
+from ...hardware.threads import use_blas_threads
+from ...system.terminal import printable, tell
+from ..plots import style
+from .registry import DIFFERS, FAILED, GROUPS, MEANING, NOT_RUN, ROWS, Check, Result, Row, Table, passages
+
+
+@dataclass(frozen=True)
+class Made:
+    """A row, what came of it, where its figures lie (without .svg and .png), its code, and how long it took."""
+
+    row: Row
+    result: Result
+    figures: list[Path]
+    sources: dict[str, str]
+    seconds: float
+
+
+def chosen(names: Iterable[str]) -> list[Row]:
+    """The rows of these names, in any case, in the notes' order; "all" is every row. Raises `OptionError`."""
+    known = {name.lower(): name for name in ROWS}
+    wanted = set()
+    for name in names:
+        if name.lower() == "all":
+            wanted |= set(ROWS)
+        elif name.lower() in known:
+            wanted.add(known[name.lower()])
+        else:
+            close = difflib.get_close_matches(name.lower(), [*known, "all"], n=4, cutoff=0.4)
+            hint = f"close names: {', '.join(known.get(c, c) for c in close)}; " if close else ""
+            raise OptionError(f"reproduce: no row {name!r}; {hint}`minidl reproduce` lists them all")
+    return [ROWS[id] for id in passages() if id in wanted]
+
+
+def listing() -> str:
+    """Every row, a line each."""
+    lines = []
+    for group, title in GROUPS.items():
+        lines += ["", title, *(f"  {row.id:<5} {row.title}" for row in chosen(["all"]) if row.group == group)]
+    usage = (
+        "minidl reproduce NAME ... makes rows again; minidl reproduce all, every one of them (--quick: in a minute)."
+    )
+    return "\n".join([usage, *lines])
+
+
+def reproduce(names: Sequence[str], quick: bool = False, output: Path = Path("reproduced")) -> list[Made]:
+    """Make the rows of these names again; leave their figures and report.html in the folder `output`.
+
+    `quick` means small budgets for the rows that train networks; no other number changes. Raises `OptionError` for
+    an unknown name or an impossible folder, and `MissingExtraError` if a figure is asked for without matplotlib.
+    """
+    from .report import report
+
+    rows = chosen(names)
+    try:
+        (output / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"--output {printable(output)}: cannot make this folder ({error.strerror})") from error
+    made = []
+    for row in rows:
+        tell(f"{row.id:<5}{row.title}")
+        made.append(make(row, quick, output))
+        tell(_told(made[-1], tables="all" not in [name.lower() for name in names]))
+    path = output / "report.html"
+    path.write_text(report(made, quick), encoding="utf-8")
+    tell(summary(made))
+    tell(f"report: {path}")
+    return made
+
+
+def make(row: Row, quick: bool, output: Path) -> Made:
+    """Make one row again, from a seed of its own, and save its figures."""
+    start = time.perf_counter()
+    sources = row.sources()
+    seed(0)
+    with style(), use_blas_threads(1):
+        result = row.run(quick)
+        figures = []
+        for i, picture in enumerate(result.pictures, 1):
+            path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")
+            picture.figure.savefig(f"{path}.svg", metadata={"Date": None})
+            picture.figure.set_layout_engine("none")  # what was laid out stays, and need not be laid out again
+            picture.figure.savefig(f"{path}.png")
+            figures.append(path)
+    return Made(row, result, figures, sources, time.perf_counter() - start)
+
+
+def summary(made: Sequence[Made]) -> str:
+    """How many rows came to which verdict, and which ones not to a tick."""
+    counts = Counter(one.result.verdict for one in made)
+    lines = [f"{len(made)} row{'s' * (len(made) != 1)} in {sum(one.seconds for one in made):.0f} s"]
+    for mark, meaning in MEANING.items():
+        if counts[mark]:
+            ids = [one.row.id for one in made if one.result.verdict == mark]
+            named = f"  ({', '.join(ids)})" if mark in (DIFFERS, FAILED, NOT_RUN) else ""
+            lines.append(f"  {mark} {counts[mark]:>3}  {meaning}{named}")
+    return "\n".join(lines)
+
+
+def _told(made: Made, tables: bool) -> str:
+    result = made.result
+    lines = [line for check in result.checks for line in _lines(check)]
+    if tables:
+        lines += [line for table in result.tables for line in _table(table)]
+    lines += [f"     {path}.svg, .png" for path in made.figures]
+    reason = result.not_run or (result.because if result.verdict == DIFFERS else "")
+    verdict = MEANING[result.verdict].partition(":")[0]
+    return "\n".join([*lines, f"   {result.verdict} {verdict}{': ' + reason if reason else ''}", ""])
+
+
+def _lines(check: Check) -> list[str]:
+    mark = "✓" if check.ok else "✗"
+    if not check.expected:
+        return [f"     {mark} {check.what}: {check.ours}"]
+    width = max(len("minidl"), len(check.source))
+    return [
+        f"     {mark} {check.what}",
+        f"         {'minidl':<{width}}  {check.ours}",
+        f"         {check.source:<{width}}  {check.expected}",
+    ]
+
+
+def _table(table: Table) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(table.head, *table.rows, strict=True)]
+    rows = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(r, widths, strict=True)) for r in (table.head, *table.rows)
+    ]
+    return ["", *(f"       {line.rstrip()}" for line in ([table.caption] if table.caption else []) + rows), ""]

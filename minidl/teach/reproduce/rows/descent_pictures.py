@@ -1,0 +1,216 @@
+"""Note A's pictures of descents: FA1-FA6, FA8, FA10, FA14."""
+
+from typing import Any
+
+import numpy as np
+
+from ....optim import rules
+from ....optim.rule import Rule
+from ...functions import DOMAIN, START, bowl, descend, fading, parabola, plateau, saddle, two_valleys
+from ...plots import COLOURS, FAINT, INK, contours, minimum, new_figure, trace
+from ..registry import Picture, Result, claim, row
+
+
+def traced(rule: Rule, lr: float, title: str) -> tuple[np.ndarray, Picture]:
+    """20 steps of `rule` on note A's f, and their picture on its contours, as far as they stay near."""
+    path = descend(rule, bowl, START, lr)
+    figure, ((axes,),) = new_figure(width=5.6, height=3.8)
+    _on_contours(axes, path, rule.name, title)
+    return path, Picture(figure, f"{title}: 20 steps on f(x) = 0.1x1² + 2x2², a dot per step, from the ring.")
+
+
+def _on_contours(axes: Any, path: np.ndarray, rule: str, title: str) -> None:
+    near = path[:, 1][np.abs(path[:, 1]) < 5]
+    sides = (min(DOMAIN[1][0], near.min() - 0.2), max(DOMAIN[1][1], near.max() + 0.2))
+    contours(axes, bowl, (DOMAIN[0], sides), np.geomspace(0.05, 40, 14))
+    trace(axes, path, rule)
+    minimum(axes, (0, 0))
+    axes.set(title=title)
+
+
+@row("FA1", "A learning rate too small, right, too large", rules.SGD, parabola)
+def fa1() -> Result:
+    rates = {"too small: η = 0.02": 0.02, "right: η = 0.2": 0.2, "too large: η = 1.05": 1.05}
+    paths = {name: descend(rules.SGD(), parabola, [-4.0], lr, 15)[:, 0] for name, lr in rates.items()}
+    figure, axes = new_figure(3, width=3.6, sharey=True)
+    x = np.linspace(-9, 9, 200)
+    for panel, (name, path) in zip(axes[0], paths.items(), strict=True):
+        panel.plot(x, parabola([x]), color=FAINT, linewidth=1.2)
+        trace(panel, np.stack([path, parabola([path])], axis=1), "SGD")
+        minimum(panel, (0, 0))
+        panel.set(title=name, xlabel="x", xlim=(-9.2, 9.2), ylim=(-4, 82))
+    axes[0, 0].set_ylabel("f(x) = x²")
+    small, right, large = (abs(path[-1]) for path in paths.values())
+    checks = [
+        claim("too small: still far from the minimum, 0, after 15 steps", f"x = -4 → -{small:.2f}", small > 2),
+        claim("right: close to it after 15 steps", f"|x| = {right:.4f}", right < 0.01),
+        claim(
+            "too large: further away after every step",
+            f"|x| = {large:.2f}",
+            bool(np.all(np.diff(np.abs(paths["too large: η = 1.05"])) > 0)),
+        ),
+    ]
+    return Result(
+        checks,
+        pictures=[
+            Picture(figure, "15 steps of gradient descent on x² from -4 (ours: the note gives no function and no η).")
+        ],
+    )
+
+
+@row("FA2", "A, B, C: momentum crosses the plateau", rules.Momentum, plateau)
+def fa2() -> Result:
+    paths = {
+        "SGD": descend(rules.SGD(), plateau, [0.0], 0.1, 150)[:, 0],
+        "Momentum": descend(rules.Momentum(beta=0.9), plateau, [0.0], 0.1, 150)[:, 0],
+    }
+    figure, axes = new_figure(2, width=4.8)
+    x = np.linspace(-0.4, 12.5, 400)
+    for panel, (rule, path) in zip(axes[0], paths.items(), strict=True):
+        panel.plot(x, plateau([x]), color=FAINT, linewidth=1.2)
+        trace(panel, np.stack([path, plateau([path])], axis=1), rule)
+        for name, at in (("A", 0.0), ("B", 5.0), ("C", 10.0)):
+            panel.annotate(
+                name, (at, plateau([np.array(at)])), (0, 14), textcoords="offset points", ha="center", weight="bold"
+            )
+        panel.set(
+            title="gradient descent" if rule == "SGD" else "momentum, β = 0.9",
+            xlabel="x",
+            ylabel="f(x)",
+            ylim=(3.4, 12),
+        )
+    stuck, through = paths["SGD"][-1], paths["Momentum"][-1]
+    checks = [
+        claim("gradient descent has stopped near B (3 < x < 7) after 150 steps", f"x = {stuck:.2f}", 3 < stuck < 7),
+        claim("momentum reaches the global minimum C (x = 10)", f"x = {through:.2f}", abs(through - 10) < 0.25),
+    ]
+    text = "The note gives no formula: this function has its slopes A-B and B-C and a plateau at B, and is ours."
+    return Result(
+        checks,
+        pictures=[Picture(figure, "150 steps from A at η = 0.1; the slope is -1 on A-B and B-C, and -0.02 around B.")],
+        text=text,
+    )
+
+
+@row("FA3", "Gradient descent, η = 0.4", rules.SGD, bowl, descend)
+def fa3() -> Result:
+    path, picture = traced(rules.SGD(), 0.4, "gradient descent, η = 0.4")
+    share = np.abs(path[5] / path[0])
+    seen = f"after 5 steps {share[1]:.0%} of x2 is left, {share[0]:.0%} of x1"
+    return Result(
+        [claim("faster in the vertical than in the horizontal", seen, share[1] < share[0])], pictures=[picture]
+    )
+
+
+@row("FA4", "Gradient descent, η = 0.6", rules.SGD, bowl, descend)
+def fa4() -> Result:
+    path = descend(rules.SGD(), bowl, START, 0.6)
+    figure, axes = new_figure(2, width=4.6, height=3.6)
+    _on_contours(axes[0, 0], path, "SGD", "gradient descent, η = 0.6")
+    axes[0, 1].semilogy(np.abs(path[:, 1]), "o-", markersize=3.5, color=COLOURS["SGD"], label="|x2| = 2 · 1.4^t")
+    axes[0, 1].semilogy(np.abs(path[:, 0]), "o--", markersize=3.5, color=FAINT, label="|x1| = 5 · 0.88^t")
+    axes[0, 1].set(title="how far from the minimum", xlabel="step t", xticks=range(0, 21, 5))
+    axes[0, 1].legend()
+    grows = bool(np.all(np.diff(np.abs(path[:, 1])) > 0))
+    checks = [claim("x2 diverges: further from 0 at each step", f"{path[:4, 1].round(2)} ...", grows)]
+    caption = "20 steps on f(x) = 0.1x1² + 2x2², from the ring; x2 soon leaves the picture."
+    return Result(checks, pictures=[Picture(figure, caption)])
+
+
+@row("FA5", "Momentum, β = 0.5, η = 0.6", rules.Momentum, bowl, descend)
+def fa5() -> Result:
+    path, picture = traced(rules.Momentum(beta=0.5), 0.6, "momentum, β = 0.5, η = 0.6")
+    left = bowl(path[-1])
+    return Result([claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3)], pictures=[picture])
+
+
+@row("FA6", "Momentum, β = 0.25, η = 0.6", rules.Momentum, bowl, descend)
+def fa6() -> Result:
+    path, picture = traced(rules.Momentum(beta=0.25), 0.6, "momentum, β = 0.25, η = 0.6")
+    turns = int((np.diff(np.sign(path[:, 1])) != 0).sum())
+    steady = descend(rules.Momentum(beta=0.5), bowl, START, 0.6)
+    checks = [
+        claim(
+            "more erratic: |x2| added up over 20 steps, and at β = 0.5",
+            f"{np.abs(path[:, 1]).sum():.1f} against {np.abs(steady[:, 1]).sum():.1f}",
+            np.abs(path[:, 1]).sum() > np.abs(steady[:, 1]).sum(),
+        ),
+        claim("x2 changes its sign", f"{turns} times in 20 steps", turns > 15),
+        claim(
+            "and yet it converges: f after 20 steps",
+            f"{bowl(path[-1]):.2f}, from {bowl(path[0]):.2f}",
+            bowl(path[-1]) < 0.1,
+        ),
+    ]
+    return Result(checks, pictures=[picture])
+
+
+@row("FA8", "AdaGrad, η = 0.4 and η = 2", rules.AdaGrad, bowl, descend)
+def fa8() -> Result:
+    rule = rules.AdaGrad(eps=1e-6, eps_mode="inside")
+    slow, first = traced(rule, 0.4, "AdaGrad, η = 0.4")
+    fast, second = traced(rule, 2.0, "AdaGrad, η = 2")
+    steps = np.abs(np.diff(slow[:, 0]))
+    checks = [
+        claim(
+            "η = 0.4: the steps in x1 shrink, and it does not arrive",
+            f"{steps[0]:.2f} ... {steps[-1]:.3f}; x1 = {slow[-1, 0]:.2f}",
+            bool(np.all(np.diff(steps) < 0)) and slow[-1, 0] < -1,
+        ),
+        claim("η = 2: it arrives", f"f = {bowl(fast[-1]):.1e}", bowl(fast[-1]) < 1e-5),
+    ]
+    return Result(checks, pictures=[first, second])
+
+
+@row("FA10", "RMSProp, η = 0.4, γ = 0.9", rules.RMSProp, bowl, descend)
+def fa10() -> Result:
+    path, picture = traced(rules.RMSProp(rho=0.9, eps=1e-6), 0.4, "RMSProp, η = 0.4, γ = 0.9")
+    left = bowl(path[-1])
+    return Result([claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3)], pictures=[picture])
+
+
+@row("FA14", "A local minimum, a saddle point, a vanishing gradient", rules.SGD, two_valleys, saddle, fading)
+def fa14() -> Result:
+    figure, axes = new_figure(3, width=3.8, height=3.5)
+    valley = descend(rules.SGD(), two_valleys, [1.7], 0.04, 60)[:, 0]
+    flat = descend(rules.SGD(), fading, [3.5], 0.1, 60)[:, 0]
+    pass_ = descend(rules.SGD(), saddle, [-2.0, 1e-3], 0.1, 120)
+    _on_curve(axes[0, 0], two_valleys, np.linspace(-1.75, 1.8, 300), valley, "a local minimum stops it")
+    axes[0, 0].annotate("global minimum", (-1.04, -0.31), (-1.2, 1.6), arrowprops={"arrowstyle": "->", "color": INK})
+    contours(axes[0, 1], saddle, ((-2.2, 0.8), (-0.6, 1.3)), np.linspace(-0.24, 2.4, 20))
+    trace(axes[0, 1], pass_, "SGD")
+    axes[0, 1].plot(0, 0, "s", color=INK, markersize=7)
+    axes[0, 1].annotate("saddle", (0, 0), (-8, -16), textcoords="offset points", ha="right")
+    minimum(axes[0, 1], (0, 1))
+    axes[0, 1].set(title="a saddle point holds it up")
+    _on_curve(axes[0, 2], fading, np.linspace(-3, 4, 300), flat, "a vanishing gradient: hardly a step")
+    slopes = [float(np.abs(np.diff(path)[-1])) for path in (valley, flat)]
+    near = int((np.hypot(*pass_.T) < 0.3).sum())
+    checks = [
+        claim(
+            "local minimum: it stops near x = 0.96, with f above the global minimum",
+            f"x = {valley[-1]:.3f}",
+            abs(valley[-1] - 0.96) < 0.01 and slopes[0] < 1e-3,
+        ),
+        claim("saddle: steps spent within 0.3 of (0, 0), where the gradient is all but 0", f"{near} of 120", near > 30),
+        claim(
+            "saddle: it is no minimum, and is left in the end",
+            f"({pass_[-1][0]:.2f}, {pass_[-1][1]:.2f})",
+            pass_[-1][1] > 0.9,
+        ),
+        claim(
+            "vanishing gradient: distance covered in 60 steps", f"{flat[0] - flat[-1]:.3f}", flat[0] - flat[-1] < 0.1
+        ),
+    ]
+    text = "The three functions are ours: the note shows pictures without formulas."
+    caption = (
+        "Gradient descent on (x² - 1)² + 0.3x, on x1²/2 + x2⁴/4 - x2²/2 and on tanh x; squares and crosses mark "
+        "saddles and minima."
+    )
+    return Result(checks, pictures=[Picture(figure, caption)], text=text)
+
+
+def _on_curve(axes: Any, f: Any, x: np.ndarray, path: np.ndarray, title: str) -> None:
+    axes.plot(x, f([x]), color=FAINT, linewidth=1.2)
+    trace(axes, np.stack([path, f([path])], axis=1), "SGD")
+    axes.set(title=title, xlabel="x", ylabel="f(x)")

@@ -1,0 +1,155 @@
+"""A model's structure as JSON values, and the model built again from these and its arrays.
+
+A layer is told by its class and its options, a function of minidl's own by its name (``{"function": "tanh"}``), a layer
+that came before by its path (``{"same": "layers.0"}``), and so is an array that came before (``"tied"``). Nothing is
+looked up by a name from a file but minidl's own layers and functions.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ... import nn, ops
+from ...backend import to_backend
+from ...errors import DataError, StateError
+from ...nn._module import members_of
+
+_NAMED = {name: getattr(nn, name) for name in nn.__all__}
+LAYERS = {n: kind for n, kind in _NAMED.items() if isinstance(kind, type) and nn.Module in kind.__mro__[1:]}
+TENSORS = nn.Parameter, nn.Buffer
+ROOM = 100  # times what a file's arrays hold is allocated at most, if layers share them: each is made with its own
+
+
+def described(model: nn.Module) -> dict[str, Any]:
+    """What `built` needs to build `model` again; of a class that is not minidl's own, the name and options only.
+
+    Raises `StateError` for a `Sequential` with a function in it that is not minidl's own, or nested too deeply.
+    """
+    try:
+        return _described(model, "", {})
+    except RecursionError as error:
+        raise StateError(f"{type(model).__name__}: its layers are nested too deeply to be stored in a file") from error
+
+
+def _described(layer: Any, path: str, known: dict[int, str]) -> dict[str, Any]:
+    """The description of the layer at `path`; `known` tells by id where each module and array was met first."""
+    if not isinstance(layer, nn.Module):
+        return {"function": _name(layer, path)}
+    if id(layer) in known:
+        return {"same": known[id(layer)]}
+    known[id(layer)] = path
+    kind = type(layer)
+    if kind not in LAYERS.values():
+        name = kind.__name__ if kind.__name__ not in LAYERS else f"{kind.__module__}.{kind.__qualname__}"
+        return {"layer": name, **layer.config()}
+    told = {"layer": kind.__name__, **layer.config()}
+    tied = {}
+    for name, tensor in members_of(layer, TENSORS):
+        first = known.setdefault(id(tensor), _joined(path, name))
+        if first != _joined(path, name):
+            tied[name] = first
+    if tied:
+        told["tied"] = tied
+    if isinstance(layer, nn.Sequential):
+        told["layers"] = [_described(item, _joined(path, f"layers.{i}"), known) for i, item in enumerate(layer)]
+    return told
+
+
+def _name(function: Any, path: str) -> str:
+    """What minidl calls one of its functions. Raises `StateError` for any other."""
+    name = getattr(function, "__name__", type(function).__name__)
+    if name in ops.__all__ and getattr(ops, name) is function:
+        return str(name)
+    fix = f"write minidl.{name}, or " if name in ops.__all__ else ""
+    raise StateError(
+        f"{path} is the function {name!r}, which is not minidl's own and cannot be stored in a file: {fix}write a "
+        f"model of your own, a Module that calls it in its forward, and pass one to load(path, model)"
+    )
+
+
+def built(path: Any, description: Any, state: Mapping[str, np.ndarray]) -> nn.Module:
+    """The module that was `described`, with the arrays of `state` themselves as its values.
+
+    Raises, before it has allocated much more than they hold, and naming `path`: `StateError` for a class that is not
+    minidl's own, `DataError` if description and arrays are not those of one model.
+    """
+    builder = _Builder(state)
+    try:
+        model = builder.made(description, "")
+    except (DataError, StateError) as error:
+        raise type(error)(f"{path}: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: its description of the model is not one that minidl writes ({error})") from error
+    left = [name for name in state if name not in builder.tensors]
+    if left or not isinstance(model, nn.Module):
+        raise DataError(f"{path}: its description is of a model without {', '.join(left) or 'layers'}")
+    return model
+
+
+class _Builder:
+    """What has been built of one model, by path."""
+
+    def __init__(self, state: Mapping[str, np.ndarray]) -> None:
+        self.state = state
+        self.size = sum(array.size for array in state.values())
+        self.room = ROOM * self.size
+        self.modules: dict[str, nn.Module] = {}
+        self.tensors: dict[str, Any] = {}
+
+    def made(self, description: dict[str, Any], path: str) -> Any:
+        """The layer or function at `path`."""
+        if "same" in description:
+            return self.modules[description["same"]]
+        if "function" in description:
+            return self._function(description["function"])
+        options = dict(description)
+        kind, tied, inner = options.pop("layer"), options.pop("tied", {}), options.pop("layers", [])
+        if kind not in LAYERS:
+            raise StateError(
+                f"holds a {kind}, which is not one of minidl's layers: pass load(path, model) one of that class"
+            )
+        if kind == "Sequential":
+            layer: nn.Module = nn.Sequential(*[self.made(d, _joined(path, f"layers.{i}")) for i, d in enumerate(inner)])
+        else:
+            self._check_size(options)
+            fixed = {"weight_init": "zeros"} if kind == "Dense" else {}  # no random number is drawn for what comes
+            layer = LAYERS[kind](**options, **fixed)
+            self._fill(layer, path, tied)
+        self.modules[path] = layer
+        return layer
+
+    def _function(self, name: Any) -> Any:
+        if name not in ops.__all__:
+            raise DataError(f"its description of the model has a function {name!r}, which minidl does not have")
+        return getattr(ops, name)
+
+    def _check_size(self, options: dict[str, Any]) -> None:
+        """Raise `DataError` rather than make a layer that is larger than all the arrays."""
+        sizes = [n for name, n in options.items() if name.endswith("features") and type(n) is int]
+        size = math.prod(sizes) if sizes else 0
+        self.room -= size
+        if size > self.size or self.room < 0:
+            raise DataError("its description is of a model larger than the arrays in it")
+
+    def _fill(self, layer: nn.Module, path: str, tied: dict[str, str]) -> None:
+        """Put the file's arrays in the place of those that `layer` was made with."""
+        for name, tensor in list(members_of(layer, TENSORS)):
+            full = _joined(path, name)
+            shared = self.tensors[tied[name]] if name in tied else None
+            array = self.state.get(full) if shared is None else shared.data
+            if array is None:
+                raise DataError(f"its description is of a model with {full}, and it has no such array")
+            if array.shape != tensor.shape or array.dtype.kind != "f":
+                found = f"{array.dtype}{list(array.shape)}"
+                raise DataError(f"{full} is {found}, and its description is of a model with {list(tensor.shape)}")
+            if shared is not None:
+                setattr(layer, name, shared)
+                continue
+            tensor.data = to_backend(array, tensor.backend)
+            self.tensors[full] = tensor
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

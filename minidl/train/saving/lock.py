@@ -1,0 +1,56 @@
+"""One process to a folder: a lock that the system lets go of when its holder ends, however that happens."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...errors import WriteError
+
+try:
+    import fcntl
+
+    def _take(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+except ImportError:  # Windows
+    try:
+        import msvcrt
+
+        def _take(handle: int) -> None:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+
+    except ImportError:  # a system that knows no locks
+
+        def _take(handle: int) -> None:
+            pass
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` (made if it is not there) for the block.
+
+    Raises `WriteError` if another process holds it, or nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise WriteError(
+            f"{folder}: checkpoints cannot be written there ({error.strerror}): choose another folder"
+        ) from error
+    try:
+        try:
+            _take(handle)
+        except (BlockingIOError, PermissionError) as error:
+            holder = os.pread(handle, 20, 1).decode(errors="replace") if hasattr(os, "pread") else "?"
+            raise WriteError(
+                f"{folder}: in use by process {holder}, which is training there: wait until it has ended, or stop it"
+            ) from error
+        except OSError:
+            pass  # a file system that knows no locks
+        os.ftruncate(handle, 0)
+        os.write(handle, f" {os.getpid()}".encode())
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,195 @@
+"""All that a training goes on from, as arrays and JSON values; and a run brought back to where it was."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from ...backend import backend_of, restore_rng, rng_state
+from ...data import Dataset
+from ...errors import DataError
+from ...hardware.threads import blas_threads
+from ...optim.saving import mismatches as optimizer_mismatches
+from ..callbacks import Callback, Run
+from ..metrics import Tally
+
+_ARRAY = "__array__"  # in the place of an array stands {_ARRAY: its name}
+_COUNTS = "epoch", "batch", "steps", "step"
+
+Arrays = dict[str, np.ndarray]
+
+
+def take(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """What a checkpoint of `run` holds, between two updates: its arrays by name, and JSON values.
+
+    Weights and buffers are called "model." and the name that ``state_dict()`` gives them, the optimizer's flat vectors
+    "optimizer.state." and theirs, the epoch's permutation "order". `data` is what `fingerprint` says of the data.
+    """
+    named = {name: state for name, callback in _named(callbacks) if (state := callback.state_dict())}
+    unfinished = run.epoch > len(run.history)
+    arrays: Arrays = {}
+    content = {
+        "model": _parted("model", run.model.state_dict(), arrays),
+        "optimizer": _parted("optimizer", run.optimizer.state_dict(), arrays),
+        "callbacks": _parted("callbacks", named, arrays),
+        "order": _parted("order", run.order if unfinished else None, arrays),
+        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight", "made")},
+        "tally": {name: _number(sum) for name, sum in vars(run.tally).items()},
+        "history": run.history.rows,
+        "rng": rng_state(),
+        "description": repr(run.model),
+        "data": data,
+        "circumstances": circumstances(run),
+    }
+    return arrays, content
+
+
+def mismatches(
+    run: Run, callbacks: Sequence[Callback], data: dict[str, Any], arrays: Arrays, content: dict[str, Any]
+) -> list[str]:
+    """Every reason not to go on with `run` from what `take` gave, in words. Raises `DataError` if `take` did not."""
+    _check(content)
+    own, theirs = run.model.state_dict(), _joined(content["model"], arrays)
+    _check_order(_joined(content["order"], arrays), content["data"]["samples"])
+    wrong = [
+        f"{name}: expected {_shape(own.get(name))}, found {_shape(theirs.get(name))}"
+        for name in [*own, *(name for name in theirs if name not in own)]
+        if _shape(own.get(name)) != _shape(theirs.get(name))
+    ]
+    layers = repr(run.model)
+    if not wrong and layers != content["description"] and " at 0x" not in layers:
+        pairs = zip_longest(layers.splitlines(), content["description"].splitlines(), fillvalue="none")
+        wrong += [f"the model: expected {a.strip()}, found {b.strip()}" for a, b in pairs if a != b]
+    saved = _joined(content["optimizer"], arrays)
+    wrong += [f"optimizer: {line}" for line in optimizer_mismatches(run.optimizer, saved)]
+    if run.epochs < (done := len(content["history"])):
+        wrong.append(f"epochs: {done} are done already, and only {run.epochs} asked for")
+    if run.steps != (steps := content["run"]["steps"]):
+        wrong.append(f"updates in an epoch: expected {run.steps}, found {steps} (another batch_size?)")
+    if data != content["data"]:
+        wrong.append(f"training data: expected {_told(data)}, found {_told(content['data'])}")
+    here = [name for name, callback in _named(callbacks) if type(callback).state_dict is not Callback.state_dict]
+    strangers = [name for name in content["callbacks"] if name not in here]
+    if strangers:
+        wrong.append(f"callbacks with a memory: expected {', '.join(here) or 'none'}, found {', '.join(strangers)}")
+    return wrong
+
+
+def put_back(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: dict[str, Any]) -> None:
+    """Bring `run`, in which `mismatches` found none, its callbacks and the random streams to where `take` saw them."""
+    for name, callback in _named(callbacks):
+        if name in content["callbacks"]:
+            callback.load_state_dict(_joined(content["callbacks"][name], arrays))
+    restore_rng(content["rng"])
+    run.optimizer.load_state_dict(_joined(content["optimizer"], arrays))
+    run.model.load_state_dict(_joined(content["model"], arrays))
+    run.epoch, run.batch, _, run.step = (content["run"][name] for name in _COUNTS)
+    run.lr, run.stopped = content["run"]["lr"], content["run"]["stopped"]
+    run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # as older checkpoints call it
+    run.made = Counter(content["run"].get("made", {}))
+    run.order = _joined(content["order"], arrays)
+    run.tally = Tally()
+    vars(run.tally).update(content["tally"])
+    run.history.rows[:] = content["history"]
+
+
+def circumstances(run: Run) -> dict[str, Any]:
+    """What, if it changes, may change the results' last bits."""
+    parameters = run.model.parameters()
+    schedules = [
+        f"{name}={value!r}"
+        for group in getattr(run.optimizer, "groups", [])
+        for name, value in group.items()
+        if callable(value) and " at 0x" not in repr(value)
+    ]
+    return {
+        "backend": backend_of(parameters[0].data) if parameters else None,
+        "BLAS threads": blas_threads(),
+        "NumPy": np.__version__,
+        "schedules": ", ".join(schedules),
+    }
+
+
+def fingerprint(data: Dataset) -> dict[str, Any]:
+    """The number of samples, and a SHA-256 over inputs and labels."""
+    digest = hashlib.sha256(f"{data.inputs.dtype}{data.inputs.shape}{data.labels.dtype}".encode())
+    for array in (data.inputs, data.labels):
+        for start in range(0, len(array), 4096):
+            digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
+    return {"samples": len(data), "sha256": digest.hexdigest()}
+
+
+def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
+    """Each callback with its class's name, and a number from the second of a class on."""
+    seen = Counter[str]()
+    for callback in callbacks:
+        name = type(callback).__name__
+        seen[name] += 1
+        yield (name if seen[name] == 1 else f"{name}-{seen[name]}"), callback
+
+
+def _parted(name: str, value: Any, arrays: Arrays) -> Any:
+    """`value` with its arrays moved to `arrays`, each under the path that leads to it."""
+    if isinstance(value, np.ndarray):
+        arrays[name] = value
+        return {_ARRAY: name}
+    if isinstance(value, Mapping):
+        return {key: _parted(f"{name}.{key}", item, arrays) for key, item in value.items()}
+    return value
+
+
+def _joined(value: Any, arrays: Arrays) -> Any:
+    """What `_parted` was given."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_ARRAY}:
+        return arrays[value[_ARRAY]]
+    return {key: _joined(item, arrays) for key, item in value.items()}
+
+
+def _number(sum: Any) -> Any:
+    """A sum of a `Tally`, which may be on the GPU, as a Python number; None if it was not measured."""
+    return sum.item() if hasattr(sum, "dtype") else sum
+
+
+def _check(content: dict[str, Any]) -> None:
+    """Raise `DataError` unless the parts of `content` are of the kinds that `take` makes."""
+    at, tally, rows = content["run"], content["tally"], content["history"]
+    numbers = int, float
+    good = (
+        all(type(at[name]) is int and at[name] >= 0 for name in _COUNTS)
+        and at["batch"] <= at["steps"]
+        and type(rows) is list
+        and all(type(row) is dict for row in rows)
+        and at["epoch"] - len(rows) in (0, 1)
+        and type(at["lr"]) in numbers
+        and isinstance(at["stopped"], str | None)
+        and all(isinstance(at.get(name), bool | None) for name in ("straight", "sparse"))
+        and all(type(count) is int for count in at.get("made", {}).values())
+        and tally.keys() == vars(Tally()).keys()
+        and all(sum is None or type(sum) in numbers for sum in tally.values())
+        and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))
+        and type(content["circumstances"]) is dict
+        and type(content["description"]) is str
+    )
+    if not good:
+        raise DataError("its parts are not those of a checkpoint")
+
+
+def _check_order(order: Any, samples: int) -> None:
+    """Raise `DataError` unless `order` is None, or a vector of numbers of samples."""
+    if order is not None:
+        vector = isinstance(order, np.ndarray) and order.ndim == 1 and order.dtype.kind in "iu" and order.size
+        if not vector or order.min() < 0 or order.max() >= samples:
+            raise DataError("its order is not one of the samples")
+
+
+def _shape(array: Any) -> str:
+    return "none" if array is None else f"{array.dtype}{list(array.shape)}"
+
+
+def _told(data: Any) -> str:
+    return f"{data['samples']} samples with SHA-256 {str(data['sha256'])[:8]}"
