@@ -19,6 +19,8 @@ from .recording import paused
 from .recording import recording as recording
 from .signature import Signature, explained
 
+__all__ = ["Op"]
+
 P = ParamSpec("P")
 
 

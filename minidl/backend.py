@@ -22,6 +22,18 @@ from .arrays import as_array, on_device
 from .contexts import F, Reusable
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
 
+__all__ = [
+    "array_module",
+    "backend_of",
+    "current_backend",
+    "generator",
+    "seed",
+    "tf32",
+    "to_numpy",
+    "use_backend",
+    "uses_tf32",
+]
+
 # What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
 shelf: dict[tuple[str, str], Callable[..., Any]] = {}
 

@@ -7,6 +7,26 @@ how to mend it.
 
 from typing import Any
 
+__all__ = [
+    "BackendError",
+    "DTypeError",
+    "DataError",
+    "DeviceMemoryError",
+    "GradientError",
+    "GuardWarning",
+    "LabelError",
+    "MinidlError",
+    "MissingExtraError",
+    "MixedBackendError",
+    "NonFiniteError",
+    "OptionError",
+    "ShapeError",
+    "StateError",
+    "UnknownNameError",
+    "UnsupportedError",
+    "WriteError",
+]
+
 
 class MinidlError(Exception):
     """Base of them all: ``except minidl.errors.MinidlError`` catches whatever minidl raises."""

@@ -126,12 +126,9 @@ from ..tensor import Tensor"""
 
 def optim_stub() -> str:
     """minidl/optim/__init__.pyi."""
-    kinds = [
-        value
-        for name in optim.__all__
-        if isinstance(value := getattr(optim, name), type) and value is not optim.Optimizer
-    ]
-    others = reexports(optim, [name for name in optim.__all__ if getattr(optim, name) not in kinds])
+    values = {name: getattr(optim, name) for name in optim.__all__}
+    kinds = [value for value in values.values() if inspect.isclass(value) and hasattr(value, "rule")]
+    others = reexports(optim, [name for name, value in values.items() if value not in kinds])
     imports = """\
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias

@@ -1,6 +1,7 @@
 """What holds the house together: the import order, the public names, the sizes, the cost of importing."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +14,30 @@ PACKAGE = Path(minidl.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
-LAYERS = [
-    {"errors", "arrays", "contexts", "backend", "signature", "overrides", "hardware", "system"},
-    {"node", "recording", "operands", "autograd", "graph", "fitting", "deposit", "backward", "fusable", "guards"},
-    {"ops"},
-    {"construct", "tensor", "transforms", "gradcheck"},
-    {"nn", "optim", "data"},
-    {"_debug"},
-    {"kernels", "compiler"},
-    {"train"},
-    {"teach"},
-    {"commands", "cli", "__main__"},
-]
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+LAYERS = {
+    "foundations": {"errors", "arrays", "contexts", "backend", "signature", "overrides", "hardware", "system"},
+    "autograd": {
+        "node",
+        "recording",
+        "operands",
+        "autograd",
+        "graph",
+        "fitting",
+        "deposit",
+        "backward",
+        "fusable",
+        "guards",
+    },
+    "operations": {"ops"},
+    "tensors": {"construct", "tensor", "transforms", "gradcheck"},
+    "models": {"nn", "optim", "data"},
+    "debugging": {"_debug"},
+    "speed": {"kernels", "compiler"},
+    "training": {"train"},
+    "teaching": {"teach"},
+    "command line": {"commands", "cli", "__main__"},
+}
+RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names}
 APART = {"nn", "optim", "data"}  # on one level, yet strangers to each other
 
 
@@ -63,6 +75,12 @@ def test_a_file_imports_only_from_the_layers_above_it(path):
         assert not {part, other} <= APART, f"{path} imports {other}: nn, optim and data never import each other"
         if (part, other) not in {("compiler", "kernels"), ("train", "compiler"), ("commands", "compiler")}:
             assert other not in ("kernels", "compiler"), f"{path} imports {other}, which only minidl/__init__.py may"
+
+
+def test_the_picture_of_the_house_is_drawn_from_todays_imports():
+    docs = PACKAGE.parent / "docs"
+    drawn = runpy.run_path(str(docs / "draw_house.py"))["drawn"]()
+    assert (docs / "house.svg").read_text(encoding="utf-8") == drawn, "run: python docs/draw_house.py"
 
 
 def test_every_part_has_its_layer():

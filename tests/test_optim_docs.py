@@ -15,7 +15,7 @@ from minidl.optim import rules
 PAGE = (Path(__file__).parent.parent / "docs" / "optimizers.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"<!-- source: (\S+) -->\n```python\n(.*?)\n```", PAGE, re.DOTALL)
 CODE = re.findall(r"(?<!-->\n)```python\n(.*?)\n```", PAGE, re.DOTALL)
-NAMES = [name for name in optim.__all__ if inspect.isclass(getattr(optim, name)) and name != "Optimizer"]
+NAMES = [name for name in optim.__all__ if getattr(getattr(optim, name), "__base__", None) is optim.Optimizer]
 
 
 @pytest.mark.parametrize(("name", "code"), SHOWN, ids=[name for name, _ in SHOWN])

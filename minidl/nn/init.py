@@ -14,6 +14,8 @@ from ..arrays import DTypeLike
 from ..backend import generator
 from ..errors import OptionError
 
+__all__ = ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "normal", "ones", "uniform", "zeros"]
+
 Shape = tuple[int, ...]
 Name: TypeAlias = Literal[
     "zeros", "ones", "normal", "uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform"

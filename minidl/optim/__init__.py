@@ -2,7 +2,7 @@
 
 from . import rules, schedules
 from .optimizer import Optimizer
-from .translate import translate
+from .translate import Translation, translate
 
 __all__ = [
     "SGD",
@@ -16,6 +16,7 @@ __all__ = [
     "Optimizer",
     "RMSProp",
     "RMSPropNesterov",
+    "Translation",
     "rules",
     "schedules",
     "translate",

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 from ..tensor import Tensor
 from .hyperparameters import Rate
 from .optimizer import Optimizer as Optimizer
+from .translate import Translation as Translation
 from . import rules as rules
 from . import schedules as schedules
 from .translate import translate as translate
@@ -22,6 +23,7 @@ __all__: list[str] = [
     "Optimizer",
     "RMSProp",
     "RMSPropNesterov",
+    "Translation",
     "rules",
     "schedules",
     "translate",

@@ -25,6 +25,20 @@ from .hyperparameters import EpsMode, EpsModeHat, NotNegative, NotNegativeOrNone
 from .rule import Rule, Value, root
 from .symbols import scalar_function
 
+__all__ = [
+    "SGD",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "RMSProp",
+    "RMSPropNesterov",
+    "Rule",
+]
+
 
 class SGD(Rule):
     """Gradient descent: a step against the gradient, whatever came before.

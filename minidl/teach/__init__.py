@@ -1,6 +1,7 @@
 """Teaching: what an optimizer did, shown (`ledger`) and said (`explain`). Not imported by ``import minidl``."""
 
+from ._ledger.entry import Entry
 from ._ledger.explain import explain
-from ._ledger.ledger import ledger
+from ._ledger.ledger import Ledger, ledger
 
-__all__ = ["explain", "ledger"]
+__all__ = ["Entry", "Ledger", "explain", "ledger"]

@@ -1,0 +1,56 @@
+"""The Markdown files beside this folder (README, CHANGELOG, ...) as pages of the site, and links that lead to them.
+
+On a code host ``../README.md`` is a file; in the site it is the page docs/project/README.md, which is written here.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
+
+
+def write_pages(app: Sphinx) -> None:
+    """Copy the files into docs/project, with links that lead to the same places from there."""
+    folder = Path(app.srcdir) / "project"
+    folder.mkdir(exist_ok=True)
+    pages = {path.name: relinked(path.read_text("utf-8"), ".") for path in folder.parent.parent.glob("*.md")}
+    for old in folder.glob("*.md"):
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        if not path.exists() or path.read_text("utf-8") != text:  # what is unchanged is not built anew
+            path.write_text(text, "utf-8")
+
+
+def relink(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let the links of a page in docs/ lead to the pages that `write_pages` wrote."""
+    if "/" not in page:
+        source[0] = relinked(source[0], "docs")
+
+
+def relinked(text: str, folder: str) -> str:
+    """The text of a file of `folder` with its links as they are in the site."""
+    home = "docs/project" if folder == "." else folder
+
+    def moved(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(folder, link[1]))
+        if "/" not in target and target.endswith(".md"):
+            target = f"docs/project/{target}"
+        return posixpath.relpath(target, home)
+
+    parts = CODE.split(text)
+    parts[::2] = [LINK.sub(moved, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("builder-inited", write_pages)
+    app.connect("source-read", relink)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
