@@ -17,8 +17,8 @@ from .tensor import Tensor
 from .transforms import grad, value_and_grad
 
 try:
-    from .kernels import cupy_nn, numpy_nn  # noqa: F401 (puts their kernels on the shelf)
-except ModuleNotFoundError as missing:  # law 1: without the shelf all still works, more slowly
+    from .kernels import cupy_nn, numpy_nn  # noqa: F401 (registers their kernels)
+except ModuleNotFoundError as missing:  # law 1: without kernels all still works, more slowly
     if missing.name != "minidl.kernels":
         raise
 

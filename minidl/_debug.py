@@ -1,10 +1,9 @@
 """Every op watched as it runs: which made the first number that is not finite, and who writes behind minidl's back.
 
-Nothing here costs anything until `debug` is entered: the block exchanges a few methods of other classes for
-watchful ones and puts them back at its end. They watch only the threads that are inside such a block.
+Nothing here costs anything until `debug` is entered: the block puts a watcher into hooks.py and takes it away at its
+end. It watches only the threads that are inside such a block.
 """
 
-import functools
 import math
 import threading
 import weakref
@@ -13,39 +12,62 @@ from typing import Any, overload
 
 import numpy as np
 
-from .autograd import Node, Op
+from . import hooks
+from .autograd import Node, Op, ancestors
 from .backend import Array, array_module
 from .contexts import F, Reusable
 from .errors import NonFiniteError
-from .fusable import Fusable
-from .nn import BatchNorm, Dense, Module
-from .operands import prepared
+from .graph import is_freed, maker
 from .ops.shape import plain
-from .tensor import Tensor
 
 
 class _Here(threading.local):
     def __init__(self) -> None:
         self.blocks = 0  # how many debug blocks this thread is in
-        self.modules: list[Module] = []  # those that are running, outermost first
+        self.modules: list[Any] = []  # those that are running, outermost first
         self.in_formula = False  # whether a gradient formula is running: what it returns counts, not its way there
 
 
 _here = _Here()
 _lock = threading.RLock()
-_exchanged: list[tuple[type, str, Any]] = []  # where a method was exchanged, and for which one
 _users = 0  # how many debug blocks all threads are in
 _held: dict[int, tuple[np.ndarray, int]] = {}  # by id, each array made read-only, and how many nodes hold it
-_places: dict[int, tuple[Module, Module]] = {}  # by id of a node's array, the model and the layer that it was made in
+_origins: dict[int, tuple[Any, Any]] = {}  # by id of a node's array, the model and the layer that it was made in
 _releases: dict[int, Any] = {}  # by id of a node, what gives back its arrays
+
+
+class _Watcher(hooks.Watcher):
+    """Passes each moment on to the functions below, if this thread is inside a `debug` block."""
+
+    def evaluate(self, op: Op[...], values: list[Any]) -> tuple[Any, Any]:
+        return _checked_forward(op, values) if _here.blocks else op.evaluate(values)
+
+    def record(self, node: Node, args: Sequence[Any], saved: Any) -> None:
+        if _here.blocks:
+            _hold(node, args, saved)
+
+    def pullback(self, op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+        checked = _here.blocks and not _here.in_formula
+        return _checked_pullback(op, g, y, args, wanted, saved) if checked else op.pullback(g, y, args, wanted, saved)
+
+    def backward(self, run: Callable[[], None], output: Node) -> None:
+        if _here.blocks:
+            _checked_backward(run, output)
+        else:
+            run()
+
+    def forward(self, module: Any, run: Callable[..., Any], *args: Any) -> Any:
+        return _located(module, run, *args) if _here.blocks else run(*args)
+
+    def write(self, run: Callable[..., Any], *args: Any) -> Any:
+        return _writing(run, *args) if _here.blocks else run(*args)
 
 
 class _Debug(Reusable):
     def __enter__(self) -> None:
         global _users
         with _lock:
-            if not _users:
-                _exchange()
+            hooks.watcher = _watcher
             _users += 1
         _here.blocks += 1
 
@@ -55,10 +77,12 @@ class _Debug(Reusable):
         with _lock:
             _users -= 1
             if not _users:
-                while _exchanged:
-                    setattr(*_exchanged.pop())
+                hooks.watcher = None
                 for release in list(_releases.values()):
                     release()
+
+
+_watcher = _Watcher()
 
 
 @overload
@@ -89,60 +113,25 @@ def debugging() -> bool:
     return _here.blocks > 0
 
 
-def _exchange() -> None:
-    """Put a watchful method in the place of each that matters."""
-    watched: list[tuple[type, str, Callable[..., Any]]] = [
-        (Op, "__call__", _checked_call),
-        (Op, "pullback", _checked_pullback),
-        (Fusable, "pullback", _checked_pullback),
-        (Module, "__call__", _located),
-        (Dense, "forward", _located),  # Sequential calls it without a detour
-        (Tensor, "backward", _checked_backward),
-        (Tensor, "_in_place", _writing),
-        (Tensor, "__setitem__", _writing),
-        (Module, "load_state_dict", _writing),
-        (BatchNorm, "_follow", _writing),
-    ]
-    for owner, name, watchful in watched:
-        original = vars(owner)[name]
-        _exchanged.append((owner, name, original))
-        setattr(owner, name, _if_debugging(original, watchful))
-
-
-def _if_debugging(original: Callable[..., Any], watchful: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def method(*args: Any, **params: Any) -> Any:
-        return watchful(original, *args, **params) if _here.blocks else original(*args, **params)
-
-    return method
-
-
 # What is watched: the numbers
 
 
-def _checked_call(original: Callable[..., Any], op: Op[...], *args: Any, **params: Any) -> Any:
+def _checked_forward(op: Op[...], values: list[Any]) -> tuple[Any, Any]:
     with np.errstate(all="ignore"):
-        result = original(op, *args, **params)
+        result, saved = op.evaluate(values)
     if not (_here.in_formula or _finite(result)):
-        given = _given(op, args, params)
-        fault = _first_fault(given)
+        fault = _first_fault(values)
         blame = (
-            f"{_named(op, fault)}, {_shown(given[fault])}, was not finite already"
+            f"{_named(op, fault)}, {_shown(values[fault])}, was not finite already"
             if fault is not None
-            else f"all that it was given is finite, so this is where it began: {_ranges(op, given)}"
+            else f"all that it was given is finite, so this is where it began: {_ranges(op, values)}"
         )
-        raise NonFiniteError(f"{op.name}, forward{_place(_running())}: the result, {_shown(result)}; {blame}")
-    if isinstance(result, Node) and result._op is not None:
-        _hold(result)
-    return result
+        raise NonFiniteError(f"{op.name}, forward{_location(_running())}: the result, {_shown(result)}; {blame}")
+    return result, saved
 
 
-def _checked_pullback(
-    original: Callable[..., Any], op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any
-) -> Any:
-    if _here.in_formula:
-        return original(op, g, y, args, wanted, saved)
-    where = f"{op.name}, backward{_place(_places.get(id(plain(y))))}"
+def _checked_pullback(op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+    where = f"{op.name}, backward{_location(_origins.get(id(plain(y))))}"
     if not _finite(g):
         raise NonFiniteError(
             f"{where}: the gradient that arrived, {_shown(g)}; no op made it so: it was handed to backward(), or it "
@@ -151,7 +140,7 @@ def _checked_pullback(
     _here.in_formula = True
     try:
         with np.errstate(all="ignore"):
-            found = original(op, g, y, args, wanted, saved)
+            found = op.pullback(g, y, args, wanted, saved)
     finally:
         _here.in_formula = False
     for i, gradient in zip(wanted, found, strict=True):
@@ -166,13 +155,13 @@ def _checked_pullback(
     return found
 
 
-def _checked_backward(original: Callable[..., Any], tensor: Tensor, *args: Any, **params: Any) -> None:
-    leaves = _leaves(tensor)
+def _checked_backward(run: Callable[[], None], output: Node) -> None:
+    leaves = [node for node in ancestors(output) if node.requires_grad and maker(node) is None]
     with np.errstate(all="ignore"):
-        original(tensor, *args, **params)
+        run()
     for release in list(_releases.values()):
         alive = release.peek()
-        if alive is not None and alive[0]._args is None:  # backward has freed its graph
+        if alive is not None and is_freed(alive[0]):
             release()
     for leaf in leaves:
         if not _finite(leaf.grad):
@@ -180,12 +169,6 @@ def _checked_backward(original: Callable[..., Any], tensor: Tensor, *args: Any, 
                 f"backward: the gradient of a leaf, {_shown(leaf.grad)}; each part of it was finite, and their sum "
                 f"(over its uses, or with what .grad held before) overflowed"
             )
-
-
-def _given(op: Op[...], args: Sequence[Any], params: dict[str, Any]) -> Sequence[Any]:
-    """All arguments of the call, without Tensors; lists where arrays are expected are arrays."""
-    given = op.signature.bind(tuple(plain(a) for a in args), params)
-    return prepared(op.name, given, op.arrays if op.arity >= 0 else len(given) + op.arrays)
 
 
 def _is_floating(value: Any) -> bool:
@@ -220,14 +203,14 @@ def _shown(value: Any) -> str:
 
 def _ranges(op: Op[...], args: Sequence[Any]) -> str:
     """What an op was given: each array's dtype, shape and range, each parameter's value."""
-    told = []
+    parts = []
     for i, a in enumerate(args):
         name = op.signature.names[i] if not op.signature.variadic else f"{i}"
         if _is_floating(plain(a)):
-            told.append(f"{name} {_range(a)}")
+            parts.append(f"{name} {_range(a)}")
         elif a is not None and not hasattr(a, "shape"):
-            told.append(f"{name}={a!r:.40}")
-    return ", ".join(told)
+            parts.append(f"{name}={a!r:.40}")
+    return ", ".join(parts)
 
 
 def _range(value: Any) -> str:
@@ -236,36 +219,27 @@ def _range(value: Any) -> str:
     return f"{value.dtype}{list(value.shape)}{extent}"
 
 
-def _leaves(output: Node) -> list[Node]:
-    seen, stack = {output}, [output]
-    while stack:
-        for a in stack.pop()._args or ():
-            if isinstance(a, Node) and a.requires_grad and a not in seen:
-                seen.add(a)
-                stack.append(a)
-    return [node for node in seen if node._op is None]
-
-
 # Where it happens: the layer
 
 
-def _located(original: Callable[..., Any], module: Module, *args: Any) -> Any:
+def _located(module: Any, run: Callable[..., Any], *args: Any) -> Any:
     _here.modules.append(module)
     try:
-        return original(module, *args)
+        return run(*args)
     finally:
         _here.modules.pop()
 
 
-def _running() -> tuple[Module, Module] | None:
+def _running() -> tuple[Any, Any] | None:
+    """The model and the layer that are running."""
     return (_here.modules[0], _here.modules[-1]) if _here.modules else None
 
 
-def _place(place: tuple[Module, Module] | None) -> str:
+def _location(running: tuple[Any, Any] | None) -> str:
     """The layer's name in the model, and what it is."""
-    if place is None:
+    if running is None:
         return ""
-    model, layer = place
+    model, layer = running
     name = next((name for name, module in model.named_modules() if module is layer), "")
     what = repr(layer) if len(list(layer.named_modules())) == 1 else type(layer).__name__
     return f", in {name} {what}" if name else f", in {what}"
@@ -283,22 +257,22 @@ def _arrays(value: Any) -> Iterator[np.ndarray]:
         yield plain(value)
 
 
-def _hold(node: Node) -> None:
-    """Make the arrays that `node` saved read-only for as long as its graph needs them."""
-    arrays = [a for a in _arrays((node, node._args, node._saved)) if a.flags.writeable or id(a) in _held]
+def _hold(node: Node, args: Sequence[Any], saved: Any) -> None:
+    """Make the arrays that `node` keeps read-only for as long as its graph needs them."""
+    arrays = [a for a in _arrays((node, tuple(args), saved)) if a.flags.writeable or id(a) in _held]
     with _lock:
         for a in arrays:
             _held[id(a)] = (a, _held.get(id(a), (a, 0))[1] + 1)
             a.flags.writeable = False
     running = _running()
     if running is not None:
-        _places[id(node.data)] = running
+        _origins[id(node.data)] = running
     _releases[id(node)] = weakref.finalize(node, _release, id(node), id(node.data), arrays)
 
 
 def _release(node: int, data: int, arrays: list[np.ndarray]) -> None:
     _releases.pop(node, None)
-    _places.pop(data, None)
+    _origins.pop(data, None)
     with _lock:
         for a in arrays:
             _, holders = _held.pop(id(a))
@@ -318,13 +292,13 @@ def _make_writeable(a: Array) -> None:
         a.flags.writeable = True
 
 
-def _writing(original: Callable[..., Any], *args: Any, **params: Any) -> Any:
-    """Let minidl write: the version counter tells every graph of such a change."""
+def _writing(run: Callable[..., Any], *args: Any) -> Any:
+    """Let minidl write: such a change is noted by the version counter, which every graph checks."""
     with _lock:
         for a, _ in list(_held.values()):
             _make_writeable(a)
     try:
-        return original(*args, **params)
+        return run(*args)
     finally:
         with _lock:
             for a, _ in list(_held.values()):

@@ -2,7 +2,7 @@
 
 An `Op` is a forward function and one gradient formula per argument. Called on plain arrays it
 returns a plain array; called on Tensors, a Tensor that remembers the op and its arguments. The
-other half, which walks back through what was recorded, is sweep.py.
+other half, the backward pass through what was recorded, is backward.py.
 """
 
 import functools
@@ -10,14 +10,16 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec
 
+from . import hooks
 from .backend import Array, array_module
 from .node import Node as Node
+from .node import ancestors as ancestors
 from .node import clock
 from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
-from .signature import Signature, explained
+from .signature import Signature, as_minidl_error
 
 __all__ = ["Op"]
 
@@ -71,7 +73,7 @@ class Op(Generic[P]):
             args = self.signature.bind(args, params)  # type: ignore[assignment]  # P has no name for what it binds
         values: list[Any] = []
         first = last = None  # the first Tensor, and the last that wants a gradient
-        unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
+        unusual = 0  # the number, from 1, of the first argument that may not be what a forward can take
         for a in args:
             if isinstance(a, Node):
                 if first is None:
@@ -91,12 +93,13 @@ class Op(Generic[P]):
                 nodes = [a for a in args if isinstance(a, Node)]
                 first = nodes[0] if nodes else None
                 last = next((a for a in reversed(nodes) if a.requires_grad), None)
+        watcher = hooks.watcher
         if first is None:
-            return self.evaluate(values)[0]
+            return (self.evaluate(values) if watcher is None else watcher.evaluate(self, values))[0]
         try:
-            data, saved = self.evaluate(values)
+            data, saved = self.evaluate(values) if watcher is None else watcher.evaluate(self, values)
         except (ValueError, TypeError, MemoryError) as error:
-            raise explained(self.name, values, error) from error
+            raise as_minidl_error(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
             if first._changes is None:
@@ -109,6 +112,8 @@ class Op(Generic[P]):
                         refuse_gradient(self.name, a)
             result.requires_grad, result._op, result._args = True, self, args
             result._saved, result._born = saved, next(clock)
+            if watcher is not None:
+                watcher.record(result, args, saved)
         return result
 
     def __repr__(self) -> str:

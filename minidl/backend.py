@@ -19,8 +19,9 @@ import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
+from .checks import checked_integer
 from .contexts import F, Reusable
-from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
+from .errors import BackendError, DeviceMemoryError, MixedBackendError, StateError
 
 __all__ = [
     "array_module",
@@ -34,8 +35,8 @@ __all__ = [
     "uses_tf32",
 ]
 
-# What else kernels/ offers, by what it does and the backend it does it for; what is not here is done without.
-shelf: dict[tuple[str, str], Callable[..., Any]] = {}
+# What else kernels/ offers, by what it does and for which backend. What is not here is done without.
+registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
 Backend: TypeAlias = Literal["numpy", "cupy"]
 _BACKENDS = get_args(Backend)
@@ -118,12 +119,16 @@ def module_of(name: str) -> ModuleType:
 class use_backend(Reusable):
     """Choose where new arrays are made: ``use_backend("cupy")``, or ``with use_backend("cupy"):``.
 
-    Called, it sets the backend from here on, for the whole process; used in a ``with``, it sets it back at the end
-    of the block, and as a decorator it holds for the function's body. The same object may be used again, and within
-    itself. Arrays that exist already stay where they are. The environment variable ``MINIDL_BACKEND`` sets the one
-    to start with.
+    Called, it sets the backend from here on, for the whole process, all its threads; used in a ``with``, it sets it
+    back at the end of the block, and as a decorator it holds for the function's body. The same object may be used
+    again, and within itself. Arrays that exist already stay where they are. The environment variable
+    ``MINIDL_BACKEND`` sets the one to start with.
 
-    Raises `BackendError` if the name is unknown, CuPy is not installed, or it finds no GPU.
+    Args:
+        name: "numpy" or "cupy".
+
+    Raises:
+        BackendError: if the name is unknown, CuPy is not installed, or it finds no GPU.
     """
 
     def __init__(self, name: Backend) -> None:
@@ -219,16 +224,20 @@ def uses_tf32() -> bool:
 
 
 def seed(n: int) -> None:
-    """Start all of minidl's random streams anew from `n`, a non-negative integer.
+    """Start all of minidl's random streams anew from `n`.
 
     Same seed, same machine: the same initial values, shuffles and dropout masks, on either
     backend. The streams belong to the process: threads that draw from them at the same time share them. A training
-    (`fit`) draws from streams of its own, which stand where the process's did when it began; where they stand when it
-    ends, the process goes on. Raises `OptionError` if `n` is not a non-negative integer.
+    (`fit`) draws from copies of its own, taken when it begins; when it ends, the process's streams go on from where
+    those have come to.
+
+    Args:
+        n: an integer of at least 0.
+
+    Raises:
+        OptionError: if `n` is anything else.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-        raise OptionError(f"seed: expected a non-negative integer, got {n!r}")
-    _streams().take_over(_Streams(int(n)))
+    _streams().take_over(_Streams(checked_integer(n, "seed: n", 0)))
 
 
 def generator(purpose: str) -> "np.random.Generator":

@@ -1,14 +1,22 @@
-"""The second half of the engine: one sweep back through what was recorded.
+"""The second half of the engine: the backward pass, from a result to what it was made from.
 
-The history of a result is walked from the newest node to the oldest, each node once, and each
-formula is handed the gradient that arrived: as arrays (fast), or as Tensors (``create_graph``),
-whereupon the same formulas record a graph of their own, to be differentiated again.
+    grads = {output: seed}
+    queue = [output]
+    while queue:
+        node = the newest node in queue                            # all of its uses are newer: its gradient is complete
+        for parent, g in (gradient formulas of node, given grads.pop(node)):
+            grads[parent] += g, and parent joins the queue
+
+Each formula is given its gradient as an array (fast), or as a Tensor (``create_graph``): then the same formulas record
+a graph of their own, to be differentiated again.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any, TypeVar
 
+from . import hooks
 from .backend import array_module, backend_of, out_of_memory
 from .deposit import accumulated, check_held, deposited
 from .errors import DTypeError, GradientError, ShapeError
@@ -25,40 +33,57 @@ _CHANGED = (
 
 
 def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> None:
-    """Carry out `Tensor.backward`; its docstring says what is promised."""
+    """Do what `Tensor.backward` promises."""
     check_recorded("backward()", output)
-    found, history = _sweep(output, grad, None, create_graph)
-    for leaf in found:
+    watcher = hooks.watcher
+    if watcher is None:
+        _run(output, grad, retain_graph, create_graph)
+    else:
+        watcher.backward(partial(_run, output, grad, retain_graph, create_graph), output)
+
+
+def _run(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> None:
+    grads, visited = _backward_pass(output, grad, None, create_graph)
+    for leaf in grads:
         if leaf._array.dtype.kind != "f":
             raise DTypeError(f"a Tensor of dtype {leaf._array.dtype} cannot take a gradient: only floating ones can")
         if leaf.grad is not None:
             check_held(leaf)
-    for leaf, g in found.items():
+    for leaf, g in grads.items():
         leaf.grad = deposited(leaf, g) if leaf.grad is None and not create_graph else accumulated(leaf, g, create_graph)
     if not (retain_graph or create_graph):
-        for node in history:
+        for node in visited:
             node._args = node._saved = None
 
 
 def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_graph: bool = False) -> list[N]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 
-    `inputs` are Tensors that require a gradient, leaves or interior ones (a list of them, or a single one); no
-    ``.grad`` is touched, and the graph is kept. `grad`, of `output`'s shape, is the gradient that arrives at it (1 if
-    it holds one element). An input that `output` does not depend on gets zeros. With `create_graph` the result
-    can be differentiated again. Raises as `Tensor.backward` does, and `GradientError` if an input
-    requires no gradient.
+    No ``.grad`` is touched, and the graph is kept.
+
+    Args:
+        output: a recorded Tensor.
+        inputs: Tensors that require a gradient, leaves or interior ones: a list of them, or a single one.
+        grad: the gradient that arrives at `output`, of its shape; 1 by default, if it holds one element.
+        create_graph: record the gradients, so that they can be differentiated again.
+
+    Returns:
+        A list of Tensors, of the shapes and dtypes of `inputs`; zeros for one that `output` does not depend on.
+
+    Raises:
+        ShapeError: if `grad` does not fit.
+        GradientError: as `Tensor.backward` does, and if an input requires no gradient.
     """
     inputs = [inputs] if isinstance(inputs, Node) else list(inputs)
     for i, x in enumerate(inputs):
         if not (isinstance(x, Node) and x.requires_grad):
             raise GradientError(f"gradients: input {i} is not a Tensor with requires_grad=True")
     check_recorded("gradients()", output)
-    found = _sweep(output, grad, inputs, create_graph)[0]
+    grads, _ = _backward_pass(output, grad, inputs, create_graph)
     if create_graph:
-        return [_differentiable(found.get(x), x) for x in inputs]
+        return [_differentiable(grads.get(x), x) for x in inputs]
     zeros = [array_module(x._array).zeros_like(x._array) for x in inputs]
-    return [wrap(zero + found[x] if x in found else zero) for x, zero in zip(inputs, zeros, strict=True)]
+    return [wrap(zero + grads[x] if x in grads else zero) for x, zero in zip(inputs, zeros, strict=True)]
 
 
 def _differentiable(gradient: Any, x: Node) -> Any:
@@ -68,29 +93,34 @@ def _differentiable(gradient: Any, x: Node) -> Any:
     return gradient if getattr(gradient, "requires_grad", False) else gradient + zeros_of(x)
 
 
-def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool) -> tuple[dict[Node, Any], list[Node]]:
-    """The gradients of the leaves of `output` (of `inputs`, where those are given), and the nodes on the way there."""
-    kept = set(inputs or ())
-    useful = None if inputs is None else leading_to(kept, output)
-    found: dict[Node, Any] = {output: _seed(output, seed, create)}  # the gradients that have arrived so far
-    history: list[Node] = []
-    waiting = [] if output._op is None else [(output._born, output)]  # a heap: the newest, the least number, on top
+def _backward_pass(
+    output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool
+) -> tuple[dict[Node, Any], list[Node]]:
+    """The gradients of the leaves of `output` (of `inputs`, if those are given), and the nodes visited on the way."""
+    requested = set(inputs or ())
+    relevant = None if inputs is None else leading_to(requested, output)
+    grads: dict[Node, Any] = {output: _seed(output, seed, create)}
+    visited: list[Node] = []
+    queue = [] if output._op is None else [(output._born, output)]  # a heap: the newest, the least number, on top
+    watcher = hooks.watcher
     before = pauses.set(0 if create else 1)
     try:
-        while waiting:
-            node = heappop(waiting)[1]
+        while queue:
+            node = heappop(queue)[1]
             op, args = node._op, node._args
             if op is None or args is None:
                 raise GradientError(FREED)
-            history.append(node)
+            visited.append(node)
+            grad = grads[node] if node in requested else grads.pop(node)
+
+            # What the formulas are given, if it is still what it was in the forward pass.
             if node._changes is not None and node._changes[0] < node._born:
                 raise GradientError(_CHANGED.format(what="the result", op=op.name, since="was computed"))
-            g = found[node] if node in kept else found.pop(node)
             values: list[Any] = []
             wanted: list[int] = []
             for a in args:
                 if isinstance(a, Node):
-                    if a.requires_grad and (useful is None or a in useful):
+                    if a.requires_grad and (relevant is None or a in relevant):
                         wanted.append(len(values))
                     values.append(a if create else a._array)
                     if a._changes is not None and a._changes[0] < node._born:
@@ -99,30 +129,37 @@ def _sweep(output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool)
                     values.append(a)
             if not wanted:
                 continue
+
+            result = node if create else node._array
             try:
-                arrived = op.pullback(g, node if create else node._array, values, wanted, node._saved)
+                if watcher is None:
+                    parent_grads = op.pullback(grad, result, values, wanted, node._saved)
+                else:
+                    parent_grads = watcher.pullback(op, grad, result, values, wanted, node._saved)
             except MemoryError as error:
                 raise out_of_memory(f"the gradient of {op.name}", [node._array], error) from error
+
+            # Each argument's gradient, in its shape and dtype, added to what has arrived there.
             for k, i in enumerate(wanted):
-                ga, a = arrived[k], args[i]
-                if ga is None:
+                parent, g = args[i], parent_grads[k]
+                if g is None:  # the formula says that it is zero
                     continue
-                data = a._array
+                data = parent._array
                 try:
-                    fits = ga.shape == data.shape and ga.dtype is data.dtype
+                    fits = g.shape == data.shape and g.dtype is data.dtype
                 except AttributeError:  # no array at all
                     fits = False
                 if not fits:
-                    ga = fitted(op, i, ga, data, node._array)
-                if a not in found:
-                    found[a] = ga
-                    if a._op is not None:
-                        heappush(waiting, (a._born, a))
-                else:  # never in place: a first contribution is borrowed
-                    found[a] = found[a] + ga
+                    g = fitted(op, i, g, data, node._array)
+                if parent not in grads:
+                    grads[parent] = g
+                    if parent._op is not None:
+                        heappush(queue, (parent._born, parent))
+                else:  # Out of place: the first gradient may be an array that somebody else holds.
+                    grads[parent] = grads[parent] + g
     finally:
         pauses.reset(before)
-    return found, history
+    return grads, visited
 
 
 def _seed(output: Node, seed: Any, create: bool) -> Any:

@@ -95,13 +95,13 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
 
 
 def _readers(context: click.Context) -> dict[str, Callable[[str | None], Any]]:
-    """What each option of ``minidl train`` makes of its text, by the name that it has in config.json."""
-    kept = [option for option in context.command.params if option.name not in ("resume", "output")]
-    return {str(option.name).removesuffix("_name"): partial(_read, context, option) for option in kept}
+    """The parsers of the options of ``minidl train``, by the option's name in config.json."""
+    stored = [option for option in context.command.params if option.name not in ("resume", "output")]
+    return {str(option.name).removesuffix("_name"): partial(_read, context, option) for option in stored}
 
 
 def _read(context: click.Context, option: click.Parameter, text: str | None) -> Any:
-    """What `option` makes of its `text`, as if that had been typed. Raises `OptionError`."""
+    """Parse `text` as if it had been typed for `option`. Raises `OptionError`."""
     if text is None and option.default is not None:
         raise OptionError(f"null: leave it at such as {option.default!r}")
     try:

@@ -18,8 +18,8 @@ _LITERALS = {int, float, bool, range}
 def source(data: Any, leaf: bool, dtype: Any, backend: Backend | None) -> Array | Node:
     """`data` as an array of `dtype` on `backend`; as a Tensor where it is one, or a list with Tensors in it.
 
-    A Tensor that is recorded is one here too, so that its gradient finds the way back. Raises `GradientError` if it
-    is to become a `leaf`, which has no way back; `DTypeError` for what is no number; `ShapeError` for ragged lists.
+    A Tensor that is recorded stays so, and its gradient passes through. Raises `GradientError` if it
+    is to become a `leaf`, to which no history leads; `DTypeError` for what is no number; `ShapeError` for ragged lists.
     """
     if isinstance(data, list | tuple) and holds(data, lambda node: True):
         data = ops.stack(data)

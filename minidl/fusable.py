@@ -28,7 +28,7 @@ class Fusable(Op[P]):
         first = given[0]._array if isinstance(given[0], Node) else given[0]
         if backend_of(first) in self.kernels:
             return super().__call__(*given)  # type: ignore[call-arg]  # all are bound, none is left to be named
-        return self._composed(prepared(self.name, given, self.arrays))
+        return self.compose(prepared(self.name, given, self.arrays))
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """Run the kernel's forward."""
@@ -39,9 +39,10 @@ class Fusable(Op[P]):
         if not isinstance(y, Node):
             return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
         fresh = [unbroadcast(a, a._array.shape, a._array.dtype) if isinstance(a, Node) else a for a in args]
-        return gradients(self._composed(fresh), [fresh[i] for i in wanted], g, create_graph=True)
+        return gradients(self.compose(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 
-    def _composed(self, args: Sequence[Any]) -> Any:
+    def compose(self, args: Sequence[Any]) -> Any:
+        """Run the composition itself on `args`, which are all that `signature.bind` returns."""
         arrays = self.signature.positional
         return self.forward(*args[:arrays], **dict(zip(self.signature.names[arrays:], args[arrays:], strict=True)))
 

@@ -14,9 +14,17 @@ def check_grads(
 ) -> None:
     """Compare the gradients of `f` at `args` with central differences, in float64.
 
-    `args` are arrays or numbers, all of them differentiated; `f` may return an array of any shape (a
-    fixed random combination of its elements is checked). Order 2 checks the gradient of the gradient
-    in the same way. Raises `AssertionError` naming order, argument, element, expected and got.
+    Args:
+        f: a function of Tensors. It may return an array of any shape: a fixed random combination of its elements is
+            checked.
+        args: arrays or numbers, all of them differentiated.
+        order: 2 checks the gradient of the gradient in the same way, 1 does not.
+        eps: the step of the differences, in float64.
+        atol: the absolute error that is allowed.
+        rtol: the relative error that is allowed.
+
+    Raises:
+        AssertionError: naming order, argument, element, expected and got.
     """
     points = [np.array(a, dtype=np.float64) for a in (a.numpy() if isinstance(a, Tensor) else a for a in args)]
     rng = np.random.default_rng(0)

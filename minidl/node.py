@@ -2,15 +2,18 @@
 
 import copy
 import itertools
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .arrays import Array, as_array
 from .backend import Backend, array_module, backend_of
 from .errors import DTypeError, GradientError
 
-clock = itertools.count(-1, -1)  # downwards: what is newer has the lesser number, and comes first off a heap
+# Counts down, so that heapq (a min-heap) pops the newest node first.
+clock = itertools.count(-1, -1)
 _HERE = ("_changes", "_slot", "_left", "_born")  # what means something in this process only
 
 
@@ -20,8 +23,8 @@ class Node:
     grad: Any = None  # these are what a leaf begins with; a result has its own of those that differ
     requires_grad = False
     _changes: list[int] | None = None  # when the array was last changed in place; shared with its views
-    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
-    _left: Any = None  # a weak reference to the Tensor that was last left in that place
+    _slot: Array = None  # where an optimizer wants this leaf's gradient: a part of its flat vector
+    _left: Any = None  # a weak reference to the Tensor that was last stored in that slot
     _op: Any = None  # what made it; None for a leaf
     _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
     _saved: Any = None  # what a kernel's forward left for its backward
@@ -100,25 +103,35 @@ class Node:
         return {name: value for name, value in vars(self).items() if name not in _HERE}
 
 
-kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
+result_class: type[Node] = Node  # what ops return: tensor.py makes it Tensor
 
 
 def wrap(array: Array) -> Any:
     """A Tensor around `array`, with none of the constructor's conversions."""
-    node: Any = object.__new__(kind)
-    node._array = array if type(array) is np.ndarray or not isinstance(array, np.generic) else np.asarray(array)
+    node: Any = _new(result_class)
+    node._array = array if type(array) is ndarray or not isinstance(array, np.generic) else np.asarray(array)
     return node
 
 
-def ancestors(node: Node) -> list[Node]:
-    """`node`, and all that it was made from as far as that is recorded, newest first: leaves and others behind."""
+_new = object.__new__  # looked up once, as `ndarray` is: every op's result comes by here
+
+
+def ancestors(node: Node, oldest: int = 0) -> list[Node]:
+    """`node`, and all that it was made from as far as that is recorded, newest first: leaves come last.
+
+    The walk does not go beyond results that were born before `oldest`.
+    """
     found, seen = [node], {node}
     for one in found:
-        for a in one._args or ():
-            if isinstance(a, Node) and a not in seen:
-                seen.add(a)
-                found.append(a)
-    return sorted(found, key=lambda one: one._born)
+        if one._args is not None and one._born <= oldest:
+            for a in one._args:
+                if isinstance(a, Node) and a not in seen:
+                    seen.add(a)
+                    found.append(a)
+    return sorted(found, key=_birth)
+
+
+_birth = attrgetter("_born")
 
 
 def _replacement(node: Node, value: Any) -> Array:

@@ -36,7 +36,13 @@ def no_grad(function: F) -> F: ...
 def no_grad(function: F | None = None) -> recording | F:
     """A context manager and a decorator: within it nothing is recorded, in this thread or asynchronous task.
 
-    ``with no_grad():``, ``@no_grad()`` or ``@no_grad``; the same object may be used again, and within itself. It
-    decorates generators and coroutines too: their bodies record nothing, what runs while they wait does.
+    ``with no_grad():``, ``@no_grad()`` or ``@no_grad``. The same object may be used again, and within itself.
+
+    Args:
+        function: what to decorate, in the form without brackets. Generators and coroutines too: their bodies record
+            nothing, what runs while they wait does.
+
+    Returns:
+        The context manager, or the decorated function.
     """
     return recording(False) if function is None else recording(False)(function)

@@ -1,4 +1,4 @@
-"""From the call of an op to one flat tuple of arguments, and from NumPy's errors to minidl's."""
+"""From the call of an op to one flat tuple of arguments; from NumPy's errors to minidl's."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from .errors import DTypeError, MinidlError, ShapeError, UnsupportedError
 
 
 class Signature:
-    """The parameters of a function, read once: what `inspect.signature` tells, at a tenth of its cost."""
+    """The parameters of a function, read once: what `inspect.signature` knows, at a tenth of its cost."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         code = function.__code__
@@ -61,7 +61,7 @@ class Signature:
 _MISCALLED = re.compile(r"\(\) (takes|got|missing) ")
 
 
-def explained(name: str, values: list[Any], error: Exception) -> Exception:
+def as_minidl_error(name: str, values: list[Any], error: Exception) -> Exception:
     """The error to raise for one that the array library raised inside op `name`."""
     if isinstance(error, MinidlError | MemoryError):
         return error if isinstance(error, MinidlError) else out_of_memory(name, values, error)

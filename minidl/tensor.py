@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from . import backward, node, ops
+from . import backward, hooks, node, ops
 from .arrays import ArrayLike, DTypeLike
 from .backend import Backend, to_numpy
 from .construct import source
@@ -16,7 +16,7 @@ from .operands import recorded, unwrapped
 from .ops.namesakes import numpy_function
 from .ops.shape import plain
 from .recording import paused, transforms
-from .signature import explained
+from .signature import as_minidl_error
 
 Axis = int | tuple[int, ...] | None
 
@@ -24,14 +24,20 @@ Axis = int | tuple[int, ...] | None
 class Tensor(Node):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
-    `data`: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its place; Python
-    numbers and lists become float32 on `backend` (by default the one that `use_backend` chose).
-    What else is read as an array (pandas, ``numpy.matrix``, pyarrow, ...) is one; see arrays.py. A Tensor, or
-    lists with Tensors in them, which are stacked, stay recorded if they are; otherwise the memory is shared.
-    `requires_grad`: whether gradients are wanted for it; ``backward`` then leaves them in ``.grad``,
-    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one, or for what is
-    no number, masked or sparse, `ShapeError` for ragged lists, and `GradientError` for a new leaf (requires_grad=True)
-    of what requires a gradient already.
+    Args:
+        data: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its backend; Python numbers and
+            lists become float32 on `backend`. What else is read as an array (pandas, ``numpy.matrix``, pyarrow, ...)
+            is one, see arrays.py. A Tensor, or lists with Tensors in them, which are stacked, stay recorded if they
+            are; otherwise the memory is shared.
+        requires_grad: whether gradients are wanted for it; ``backward`` then stores them in ``.grad``, a Tensor of
+            the same shape and dtype.
+        dtype: that of the elements, if `data` is to be converted.
+        backend: "numpy" or "cupy"; for numbers and lists by default the one that `use_backend` chose.
+
+    Raises:
+        DTypeError: if an integer Tensor should require a gradient; for what is no number, masked or sparse.
+        ShapeError: for ragged lists.
+        GradientError: for a new leaf (requires_grad=True) of what requires a gradient already.
     """
 
     grad: "Tensor | Any"  # None before the first backward; Any, so that nobody has to rule that out at each use
@@ -64,11 +70,16 @@ class Tensor(Node):
     ) -> None:
         """Add the gradient of this result to the ``.grad`` of every leaf that it was made from.
 
-        `grad`, of this result's shape, is the gradient that arrives here; without it the result must
-        hold one element, and 1 arrives. The graph is freed afterwards unless `retain_graph`;
-        `create_graph` (which retains it) makes the gradients differentiable. Raises `ShapeError` if
-        `grad` does not fit; `GradientError` if nothing was recorded, if the graph was freed, or if an
-        array that it needs was changed in place; then no ``.grad`` has been touched.
+        Args:
+            grad: the gradient that arrives here, of this result's shape; without it the result must hold one
+                element, and 1 arrives.
+            retain_graph: keep the graph, for another backward; else it is freed.
+            create_graph: record the gradients, so that they can be differentiated again; retains the graph, too.
+
+        Raises:
+            ShapeError: if `grad` does not fit.
+            GradientError: if nothing was recorded, if the graph was freed, or if an array that it needs was changed
+                in place. Then no ``.grad`` has been touched.
         """
         backward.backward(self, grad, retain_graph, create_graph)
 
@@ -97,7 +108,7 @@ class Tensor(Node):
         return self._array.tolist()
 
     def to(self, backend: Backend) -> "Tensor":
-        """This Tensor on `backend`, ``"numpy"`` or ``"cupy"``; gradients find their way back."""
+        """This Tensor on `backend`, ``"numpy"`` or ``"cupy"``; gradients are moved back."""
         return self if backend == self.backend else ops.transfer(self, backend)
 
     def _in_place(self, write: Callable[..., Any], op: Callable[..., Any], other: Any) -> "Tensor":
@@ -110,9 +121,12 @@ class Tensor(Node):
             return self._kept_dtype(op(self, other))
         value = unwrapped(other)
         try:
-            write(self._array, value)
+            if hooks.watcher is None:
+                write(self._array, value)
+            else:
+                hooks.write(write, self._array, value)
         except (ValueError, TypeError) as error:
-            raise explained(write.__name__, [self._array, value], error) from error
+            raise as_minidl_error(write.__name__, [self._array, value], error) from error
         self.changed()
         return self
 
@@ -129,7 +143,11 @@ class Tensor(Node):
                 "assignment into a Tensor cannot be recorded: build the result with minidl.where(mask, a, b), "
                 "concatenate or stack; or assign inside `with minidl.no_grad():` if no gradient should pass"
             )
-        self._array[plain(index)] = unwrapped(value)
+        index, value = plain(index), unwrapped(value)
+        if hooks.watcher is None:
+            self._array[index] = value
+        else:
+            hooks.write(operator.setitem, self._array, index, value)
         self.changed()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -240,4 +258,4 @@ class Tensor(Node):
     # fmt: on
 
 
-node.kind = Tensor
+node.result_class = Tensor

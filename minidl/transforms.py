@@ -23,11 +23,20 @@ def value_and_grad(
 def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
     """A function with `f`'s arguments that returns ``(f(*args), gradient)``.
 
-    `f` must return a Tensor of one element. The gradient, with respect to the argument numbered
-    `argnum` (a tuple of gradients for a sequence of numbers), is a Tensor of that argument's shape;
-    zeros if `f` does not use it. Where something outside requires a gradient (an argument, or a Tensor that `f` uses
-    besides), both can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain
-    Tensors without history. Raises `GradientError` if `f` returns anything but a single element.
+    Where something outside requires a gradient (an argument, or a Tensor that `f` uses besides), value and gradient
+    can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain Tensors without
+    history.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function. Its gradient is a Tensor of that argument's shape, zeros if `f` does not use it; for a sequence
+        of numbers, a tuple of these.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
     """
     numbers = [argnum] if isinstance(argnum, int) else list(argnum)
 
@@ -66,6 +75,17 @@ def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Tensor]: ...
 @overload
 def grad(f: Callable[..., Any], argnum: Sequence[int]) -> Callable[..., tuple[Tensor, ...]]: ...
 def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """A function with `f`'s arguments that returns the gradient of `f`; see `value_and_grad`."""
+    """A function with `f`'s arguments that returns the gradient of `f`.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function, which returns the gradient as `value_and_grad` does; it can be differentiated again.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
+    """
     transformed = value_and_grad(f, argnum)
     return lambda *args: transformed(*args)[1]

@@ -110,12 +110,12 @@ def stress_threads(rounds, seed):
     """Rounds of everything at once; returns how many results were wrong, and how many did not come."""
     from minidl.train.engines.compiled import Compiled
 
-    original, wrong, hung = Compiled._machine, 0, 0
+    original, wrong, hung = Compiled._native, 0, 0
     sizes = 640, 1900
     other = network(9).eval()
     x = np.random.default_rng(0).random((256, 784), np.float32)
     for mode in ("eager", "replay", "machine code"):
-        Compiled._machine = original if mode == "machine code" else lambda self, coming, apart: None
+        Compiled._native = original if mode == "machine code" else lambda self, block, apart: None
         compile = False if mode == "eager" else None
         calls = [functools.partial(fitted, i, size, compile) for i, size in enumerate(sizes)]
         calls += [evaluated, stepped]
@@ -138,7 +138,7 @@ def stress_threads(rounds, seed):
             wrong += not (isinstance(error, float) and error <= 1e-6) and error is not None
             hung += sum(found is None for found in (*results, error))
             wrong += threads.blas_threads() != before
-        Compiled._machine = original
+        Compiled._native = original
     return wrong, hung
 
 

@@ -105,8 +105,8 @@ def test_it_ends_with_a_process_that_is_killed(environment, how):
 
 def test_it_ends_with_a_training_that_a_signal_stops_between_two_steps(environment):
     program = (
-        "import signal\nfrom minidl.train.signals import listening\n"
-        "with listening(signal.SIGTERM):\n    print('listening', flush=True)\n    time.sleep(2)\n"
+        "import signal\nfrom minidl.train.signals import deferring\n"
+        "with deferring(signal.SIGTERM):\n    print('listening', flush=True)\n    time.sleep(2)\n"
     )
     parent = start(LONG + BEGIN + program, environment)
     child = int(parent.stdout.readline())

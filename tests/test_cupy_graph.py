@@ -17,8 +17,8 @@ from minidl.compiler import cuda_graph
 from minidl.data import Dataset, Loader
 from minidl.kernels import cupy_nn
 from minidl.train.callbacks import Run
-from minidl.train.engines.cuda_graph import Recorded
-from minidl.train.metrics import Tally
+from minidl.train.engines.cuda_graph import CudaGraphEngine
+from minidl.train.metrics import RunningMetrics
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++ to run CUDA source on the CPU")
 RNG = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def _gpu(monkeypatch):
     monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
     monkeypatch.setattr(cuda_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
     monkeypatch.setattr(cupy_nn, "launch", launch)
-    monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch)
+    monkeypatch.setitem(backend.registry, ("launch", "strict"), launch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
 
@@ -185,15 +185,15 @@ def test_as_the_engine_of_a_fit_it_counts_what_the_eager_loop_counts():
     expected, losses, right, optimizer = trained_eagerly()
     steps = stepper()
     run = Run(steps.model, steps.optimizer, epochs=2, steps=5)
-    engine = Recorded(run, steps)
+    engine = CudaGraphEngine(run, steps)
     for run.epoch in (1, 2):
-        run.batch, run.order, run.tally = 0, backend.generator("shuffle").permutation(22), Tally()
+        run.batch, run.order, run.metrics = 0, backend.generator("shuffle").permutation(22), RunningMetrics()
         engine.advance(2)
         assert (run.batch, run.step) == (2, 5 * run.epoch - 3)
         while run.batch < run.steps:
             engine.advance(run.steps)
     assert_equal(steps.model, expected)
-    assert run.tally.loss.item() == pytest.approx(losses, rel=1e-9)
-    assert (run.tally.right.item(), run.tally.samples) == (right, 22)
+    assert run.metrics.loss.item() == pytest.approx(losses, rel=1e-9)
+    assert (run.metrics.correct.item(), run.metrics.samples) == (right, 22)
     assert run.lr == optimizer.rate(10)
     assert run.step == 10

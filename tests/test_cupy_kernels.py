@@ -14,8 +14,8 @@ from minidl.autograd import wrap
 from minidl.backend import to_numpy
 from minidl.kernels import cupy_gemm, cupy_nn
 from minidl.kernels.cupy_sources import ACTIVATIONS, INTEGERS
-from minidl.optim.execution.blocked import Blocks, Whole, executor
-from minidl.optim.execution.cuda import Fused
+from minidl.optim.execution.blocked import BlockedExecutor, PlainExecutor, executor
+from minidl.optim.execution.cuda import CudaExecutor
 from minidl.optim.flat import aligned
 from minidl.optim.rule import Rule
 
@@ -34,7 +34,7 @@ def launches(monkeypatch):
         launch(source, name, *args)
 
     monkeypatch.setattr(cupy_nn, "launch", launch_and_note)
-    monkeypatch.setitem(backend.shelf, ("launch", "strict"), launch_and_note)
+    monkeypatch.setitem(backend.registry, ("launch", "strict"), launch_and_note)
     for op in KERNELS:
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
     return made
@@ -185,8 +185,8 @@ def test_the_generated_kernel_does_what_the_rule_does_on_numpy(rule):
     here = vectors(rule, 700, "float32")
     there = [StrictArray(v.copy()) for v in here]
     on_numpy, on_gpu = executor(rule, here), executor(rule, there)
-    assert isinstance(on_numpy, Blocks)
-    assert isinstance(on_gpu, Fused)
+    assert isinstance(on_numpy, BlockedExecutor)
+    assert isinstance(on_gpu, CudaExecutor)
     for t, runs in enumerate([((0, 700),), ((3, 300), (600, 700)), ()], start=1):
         on_numpy.step(rule, 0.1 / t, t, runs)
         on_gpu.step(rule, 0.1 / t, t, runs)
@@ -251,9 +251,9 @@ def test_the_larger_and_the_smaller_keep_nan(name):
 
 def test_a_rule_without_a_form_and_float16_are_carried_out_whole():
     kind = type("Wild", (Wild,), {"function": lambda self, g: np.arctanh(g)})
-    assert isinstance(executor(kind(), [StrictArray(np.zeros(3))] * 2), Whole)
+    assert isinstance(executor(kind(), [StrictArray(np.zeros(3))] * 2), PlainExecutor)
     halves = [StrictArray(aligned(3, np.float16)) for _ in range(2)]
-    assert isinstance(executor(minidl.optim.rules.SGD(), halves), Whole)
+    assert isinstance(executor(minidl.optim.rules.SGD(), halves), PlainExecutor)
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------

@@ -366,6 +366,14 @@ def test_mdl006_relu_units_that_are_dead():
 
 
 @pytest.mark.filterwarnings("ignore:MDL007")  # which is right too
+def test_mdl006_counts_relus_from_the_inputs_on():
+    model = nn.Sequential(nn.Dense(20, 16), nn.ReLU(), nn.Dense(16, 16), nn.ReLU(), nn.Dense(16, 3))
+    model[2].bias.data[:] = -100
+    with pytest.warns(GuardWarning, match=r"of ReLU 2 \(of 2\)"):
+        train(model, epochs=2)
+
+
+@pytest.mark.filterwarnings("ignore:MDL007")  # which is right too
 def test_mdl006_sees_relu_in_a_model_of_ones_own_too():
     class Net(nn.Module):
         def __init__(self):
@@ -421,7 +429,7 @@ def test_a_guard_points_at_the_users_line():
 
 
 def test_every_guard_has_its_page_with_an_example_that_sets_it_off():
-    page = Path(minidl.__file__).parent.parent.joinpath("docs", "guards.md").read_text(encoding="utf-8")
+    page = Path(__file__).parent.parent.joinpath("docs", "guards.md").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in Path(minidl.__file__).parent.rglob("*.py"))
     codes = sorted(set(re.findall(r"MDL\d{3}", source)))
     assert codes == [f"MDL{i:03}" for i in range(1, 15)]

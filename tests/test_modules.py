@@ -312,6 +312,22 @@ def test_a_summary_counts_what_functions_hold_and_what_is_shared_once():
     assert [line.split()[-1] for line in text.splitlines()[3:8]] == ["9", "12", "12", "0", "0"]
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_mode_holds_for_the_block_and_gives_each_module_its_own_back(training):
+    model = nn.Sequential(nn.Dense(2, 3), nn.BatchNorm(3), nn.Sequential(nn.Dropout(0.5)))
+    model[1].eval()  # frozen, say
+    before = [module.training for _, module in model.named_modules()]
+    with model.mode(training=training):
+        assert all(module.training is training for _, module in model.named_modules())
+        with model.mode(training=not training):
+            assert all(module.training is not training for _, module in model.named_modules())
+        assert all(module.training is training for _, module in model.named_modules())
+    assert [module.training for _, module in model.named_modules()] == before
+    with pytest.raises(KeyError), model.mode(training=training):
+        raise KeyError
+    assert [module.training for _, module in model.named_modules()] == before
+
+
 def test_a_summary_that_fails_leaves_the_mode_as_it_was():
     model = nn.Sequential(nn.Dense(2, 3), nn.Dense(2, 3))
     with pytest.raises(ShapeError):

@@ -376,6 +376,30 @@ def test_groups_have_numbers_of_their_own():
     assert groups[0]["params"] == params[:1]  # the user's own dicts are left alone
 
 
+def test_parameters_are_those_of_all_groups_in_order():
+    params = parameters()
+    optimizer = optim.Adam([{"params": params[2:], "lr": 0.5}, {"params": params[:2]}])
+    assert list(map(id, optimizer.parameters)) == [id(p) for p in [*params[2:], *params[:2]]]
+    optimizer.parameters.clear()
+    assert len(optimizer.parameters) == len(params)
+
+
+def test_at_tells_the_rule_and_the_rate_of_an_update_in_each_group():
+    params, halved = parameters(), schedules.step(0.1, 2, 0.5)
+    optimizer = optim.Momentum(
+        [{"params": params[:1], "lr": halved, "beta": lambda k: k / 10}, {"params": params[1:]}], lr=0.3
+    )
+    rule, lr = optimizer.at(4)
+    assert (rule.beta, lr) == (pytest.approx(0.3), 0.05)
+    rule, lr = optimizer.at(4, 1)
+    assert (rule.beta, lr) == (0.9, 0.3)
+    optimizer.groups[1]["beta"] = 0.7
+    assert optimizer.at(1, 1)[0].beta == 0.7
+    optimizer.groups[0]["lr"] = lambda k: -1.0
+    with pytest.raises(OptionError, match="lr"):
+        optimizer.at(1)
+
+
 def test_a_number_changed_in_a_group_is_used_at_the_next_step():
     p = Tensor(np.array([1.0]), requires_grad=True)
     optimizer = optim.SGD([p], lr=0.5)

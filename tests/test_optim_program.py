@@ -10,7 +10,7 @@ from test_optim_rules import VARIANTS, names
 from minidl import ops
 from minidl.errors import UnsupportedError
 from minidl.optim.execution import blocked
-from minidl.optim.execution.blocked import Blocks, Whole, executor
+from minidl.optim.execution.blocked import BlockedExecutor, PlainExecutor, executor
 from minidl.optim.execution.plan import Plan, Scalars, gathered
 from minidl.optim.flat import aligned
 from minidl.optim.rule import Rule
@@ -37,7 +37,7 @@ def test_the_blocked_program_does_what_the_rule_says(rule, size, dtype, monkeypa
     ours = vectors(rule, size, dtype)
     theta, g, *state = [v.copy() for v in ours]
     program = executor(rule, ours)
-    assert isinstance(program, Blocks)
+    assert isinstance(program, BlockedExecutor)
     stretches = [((0, size),), ((0, size // 3), (size // 2, size)), ((size // 4, size // 2),), ()]
     for t in range(1, 9):
         runs = tuple((a, b) for a, b in stretches[t % 4] if a < b)
@@ -88,7 +88,7 @@ def test_one_trace_serves_every_step_and_every_number(monkeypatch):
     rule = NAdam(weight_decay=0.1)
     ours = vectors(rule, 50, "float64")
     theta, g, *state = [v.copy() for v in ours]
-    program = Blocks(rule, ours)
+    program = BlockedExecutor(rule, ours)
     monkeypatch.setattr(blocked, "equation", None)
     for t, changed in enumerate((rule, NAdam(weight_decay=0.2, beta1=0.5, eps=0.1, momentum_decay=1)), 1):
         theta, *state = changed(theta, g, *state, lr=0.3 * t, t=t)
@@ -102,7 +102,7 @@ def test_scalars_are_worked_out_in_float64_for_float32_vectors():
     rule = Adam(beta1=0.999999, beta2=0.999999)
     ours = vectors(rule, 3, "float32")
     ours[0][:], ours[1][:], ours[2][:], ours[3][:] = 0, 1, 0, 0
-    Blocks(rule, ours).step(rule, 1.0, 1, ((0, 3),))
+    BlockedExecutor(rule, ours).step(rule, 1.0, 1, ((0, 3),))
     np.testing.assert_allclose(ours[0], -1, rtol=1e-6)
 
 
@@ -116,7 +116,7 @@ def test_vectors_start_at_a_multiple_of_64_bytes():
 
 def test_sets_of_gradients_that_never_repeat_do_not_pile_up():
     rule = SGD()
-    program = Blocks(rule, vectors(rule, 100, "float32"))
+    program = BlockedExecutor(rule, vectors(rule, 100, "float32"))
     for stop in range(1, 100):
         program.step(rule, 0.1, 1, ((0, stop),))
     assert len(program._calls) <= 8
@@ -127,10 +127,10 @@ def test_elsewhere_the_rule_is_called_as_it_stands(rule):
     ours = vectors(rule, 20, "float64")
     strict = [StrictArray(v.copy()) for v in ours]
     program = executor(rule, strict)
-    assert isinstance(program, Whole)
+    assert isinstance(program, PlainExecutor)
     for t in (1, 2):
         program.step(rule, 0.1, t, ((0, 7), (9, 20)))
-        Blocks(rule, ours).step(rule, 0.1, t, ((0, 7), (9, 20)))
+        BlockedExecutor(rule, ours).step(rule, 0.1, t, ((0, 7), (9, 20)))
     for x, y in zip(strict, ours, strict=True):
         np.testing.assert_allclose(x.get(), y, rtol=1e-12)
 
@@ -183,7 +183,7 @@ def test_any_elementwise_rule_is_carried_out_right(wanted):
     ours = vectors(Drawn(), 20, "float64")
     expected = Drawn()(*[v.copy() for v in ours], lr=0.3, t=2)
     before = ours[1].copy()
-    Blocks(Drawn(), ours).step(Drawn(), 0.3, 2, ((0, 20),))
+    BlockedExecutor(Drawn(), ours).step(Drawn(), 0.3, 2, ((0, 20),))
     np.testing.assert_array_equal(ours[1], before)
     for x, want in zip((ours[0], *ours[2:]), expected, strict=True):
         np.testing.assert_allclose(x, np.broadcast_to(want, 20), rtol=1e-10, atol=1e-10)
@@ -200,7 +200,7 @@ def test_outputs_that_change_places_or_stay():
     assert all(operation.result != ("vector", 0) for operation in Plan(equation(Swap())).operations)
     ours = vectors(Swap(), 5, "float64")
     theta, _, a, b, _, _ = [v.copy() for v in ours]
-    Blocks(Swap(), ours).step(Swap(), 0.1, 1, ((0, 5),))
+    BlockedExecutor(Swap(), ours).step(Swap(), 0.1, 1, ((0, 5),))
     for x, want in zip(ours, (theta, None, b, a, theta + a, theta + a), strict=True):
         if want is not None:
             np.testing.assert_array_equal(x, want)
@@ -303,7 +303,7 @@ def test_nesterovs_plan_reads_the_velocity_only_while_it_is_there():
     rule = Nesterov()
     ours = vectors(rule, 4, "float64")
     theta, g, v = [x.copy() for x in ours]
-    Blocks(rule, ours).step(rule, 0.1, 1, ((0, 4),))
+    BlockedExecutor(rule, ours).step(rule, 0.1, 1, ((0, 4),))
     new = 0.9 * v - 0.1 * g
     np.testing.assert_allclose(ours[2], new, rtol=1e-14)
     np.testing.assert_allclose(ours[0], theta + 0.9 * new - 0.1 * g, rtol=1e-14)

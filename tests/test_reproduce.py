@@ -17,8 +17,8 @@ from minidl.errors import OptionError
 from minidl.optim import rules
 from minidl.teach import functions, plots
 from minidl.teach.reproduce import ROWS, Check, Result, command, listing, report, trials
-from minidl.teach.reproduce.registry import DIFFERS, FAILED, NOT_RUN, REPRODUCED, claim, number, passages
-from minidl.teach.reproduce.rows import stability
+from minidl.teach.reproduce.registry import DIFFERS, FAILED, NOT_RUN, OFFERED, REPRODUCED, claim, number, passages
+from minidl.teach.reproduce.rows import keras_equivalents, stability
 from minidl.teach.reproduce.rows.averages import memory
 
 # every id of the checklist of the notes
@@ -34,6 +34,7 @@ IDS = (
 ).split()
 TRAINED = {"FA11", "FB2", "FB3", "FB4", "EA10"}  # what comes of these depends on the budget
 ABSENT = {"FA12", "FA13"}
+OFFERS = ("EB11", "D7", "D9", "D10")
 DRAWN = [id for id in IDS if id.startswith("F") and id not in ABSENT] + [
     "S1",
     "EA2",
@@ -146,11 +147,25 @@ def test_the_verdict_follows_from_the_checks():
     assert Result([good, bad], because="another workload").verdict == DIFFERS
     assert Result([good], because="another workload").verdict == REPRODUCED
     assert Result([], not_run="no data").verdict == NOT_RUN
+    assert Result([], offered=True).verdict == Result([good], offered=True).verdict == OFFERED
+    assert Result([good, bad], offered=True).verdict == FAILED
     assert claim("c", "seen", np.bool_(True)).ok is True
 
 
 def test_nothing_is_said_to_be_reproduced_without_a_check():
     assert Result([]).verdict != REPRODUCED
+
+
+@pytest.mark.parametrize("id", OFFERS)
+def test_a_row_that_only_shows_what_minidl_has_is_not_called_reproduced(id):
+    assert made(id).verdict == OFFERED
+    assert made(id).tables
+
+
+def test_a_line_for_a_line_of_keras_that_does_not_run_is_noticed(monkeypatch):
+    monkeypatch.setattr(keras_equivalents, "EQUIVALENTS", [("Adam()", "optim.Adam(parameters)", "")])
+    with pytest.raises(NameError):
+        made("EB11")
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -332,7 +347,7 @@ def verdicts(printed):
     for line in printed.splitlines():
         if line.partition(" ")[0] in ROWS:
             id = line.partition(" ")[0]
-        elif re.match(r"   [✓≈✗–] ", line):
+        elif re.match(r"   [✓○≈✗–] ", line):
             found.setdefault(id, line[3])
     return found
 
@@ -345,7 +360,7 @@ def test_every_row_is_run_and_those_that_train_nothing_are_reproduced(everything
         if id in ABSENT:
             assert verdict == NOT_RUN
         elif id not in TRAINED:
-            assert verdict == REPRODUCED, id
+            assert verdict == (OFFERED if id in OFFERS else REPRODUCED), id
         else:
             assert verdict in (REPRODUCED, DIFFERS, FAILED)
 
@@ -359,7 +374,7 @@ def test_the_numbers_are_printed_beside_the_notes(everything):
         "         note    epoch 20, x1: 0.007188, x2: 0.002553\n"
         "   ✓ reproduced\n"
     ) in printed
-    assert re.search(r"84 rows in \d+ s\n  ✓ +\d+  reproduced", printed)
+    assert re.search(r"84 rows in \d+ s\n  ✓ +\d+  reproduced: .*\n  ○ +4  offered: ", printed)
 
 
 def test_data_that_is_not_there_is_said_to_be_so_with_the_remedy(everything):
@@ -398,7 +413,7 @@ def test_the_report_holds_every_row_with_passage_verdict_and_code(page):
         assert first in quoted
         assert passages()[id].section.split("_")[0] in words
         assert f"def {ROWS[id].function.__name__}(" in words
-        assert section.find("h3/span").text in "✓≈✗–"
+        assert section.find("h3/span").text in "✓○≈✗–"
     assert "epoch 20, x1: -0.943467, x2: -0.000073" in text
 
 

@@ -141,7 +141,7 @@ def test_the_way_to_the_disk_may_be_mended_and_the_run_resumed(place):
     )  # fmt: skip
     assert process.returncode == 1
     assert "Traceback" not in process.stderr
-    assert process.stderr.strip().endswith("once that is mended, to go on: minidl train --resume tiny")
+    assert process.stderr.strip().endswith("once that is fixed, to go on: minidl train --resume tiny")
     assert_as_if_never_interrupted(place, "tiny")
 
 

@@ -261,7 +261,7 @@ def test_a_batch_that_is_left_out_leaves_the_same_bits_whenever_it_is_noticed(di
     data = Dataset(inputs, digits.labels)
     results = []
     for keep, callbacks in ((1e9, []), (0.0, [Look()])):
-        monkeypatch.setattr(nonfinite, "KEEP", keep)
+        monkeypatch.setattr(nonfinite, "BLOCK_SECONDS", keep)
         results.append(run(data, callbacks=callbacks, on_nonfinite="skip", guards=False))
     assert results[0] == results[1]
 

@@ -15,7 +15,7 @@ from minidl.errors import OptionError
 from minidl.ops import maximum, minimum
 from minidl.optim.rule import Rule
 from minidl.teach import explain, ledger
-from minidl.teach._ledger.contributions import divisor, pushes
+from minidl.teach._ledger.contributions import contributions, divisor
 from minidl.teach._ledger.entry import Entry
 from minidl.teach._ledger.sentences import LANGUAGES
 
@@ -28,7 +28,7 @@ every_rule = pytest.mark.parametrize("case", CASES)
 @every_rule
 def test_the_parts_add_up_to_the_step_and_leave_nothing_unexplained(case):
     for entry in descent(case, steps=8)[0]:
-        parts = pushes(entry)
+        parts = contributions(entry)
         assert math.fsum(parts.values()) == pytest.approx(entry.step, rel=1e-14, abs=1e-18)
         assert abs(parts["rounding"]) <= 1e-15 * (abs(entry.before["theta"]) + sum(map(abs, parts.values())))
         assert "other" not in parts
@@ -37,14 +37,14 @@ def test_the_parts_add_up_to_the_step_and_leave_nothing_unexplained(case):
 @every_rule
 def test_in_float32_only_rounding_joins_them(case):
     for entry in descent(case, steps=8, dtype="float32")[0]:
-        parts = pushes(entry)
+        parts = contributions(entry)
         assert math.fsum(parts.values()) == pytest.approx(entry.step, rel=1e-14, abs=1e-18)
         assert abs(parts["rounding"]) < 4e-7 * (abs(entry.before["theta"]) + abs(entry.step))
 
 
 @every_rule
 def test_a_rule_has_the_parts_that_it_has(case):
-    parts = pushes(descent(case)[0].at(3))
+    parts = contributions(descent(case)[0].at(3))
     kind, hyperparameters = CASES[case]
     expected = ["gradient", "rounding"]
     expected += [] if kind in (optim.SGD, optim.AdaGrad, optim.RMSProp, optim.AdaDelta) else ["momentum"]
@@ -55,20 +55,20 @@ def test_a_rule_has_the_parts_that_it_has(case):
 def test_the_parts_by_hand():
     entry = descent((optim.Momentum, {"lr": 0.6, "beta": 0.5, "weight_decay": 0.1}))[0].at(2)
     theta, v, g = entry.before["theta"], entry.before["v"], entry.g
-    parts = pushes(entry)
+    parts = contributions(entry)
     assert parts["momentum"] == pytest.approx(-0.6 * 0.5 * v, rel=1e-14)
     assert parts["gradient"] == pytest.approx(-0.6 * g, rel=1e-14)
     assert parts["decay"] == pytest.approx(-0.6 * 0.1 * theta, rel=1e-14)
 
     entry = descent((optim.Nesterov, {"lr": 0.1, "beta": 0.8}))[0].at(2)
-    parts = pushes(entry)
+    parts = contributions(entry)
     assert parts["momentum"] == pytest.approx(0.8 * 0.8 * entry.before["v"], rel=1e-14)
     assert parts["gradient"] == pytest.approx(-(1 + 0.8) * 0.1 * entry.g, rel=1e-14)
 
     entry = descent((optim.AdamW, {"lr": 0.1, "weight_decay": 0.2}))[0].at(3)
     v, s, g = entry.before["v"], entry.before["s"], entry.g
     rate = 0.1 / (1 - 0.9**3) / (math.sqrt((0.999 * s + 0.001 * g * g) / (1 - 0.999**3)) + 1e-8)
-    parts = pushes(entry)
+    parts = contributions(entry)
     assert parts["momentum"] == pytest.approx(-rate * 0.9 * v, rel=1e-12)
     assert parts["gradient"] == pytest.approx(-rate * 0.1 * g, rel=1e-12)
     assert parts["decay"] == pytest.approx(-0.1 * 0.2 * entry.before["theta"], rel=1e-12)
@@ -76,12 +76,12 @@ def test_the_parts_by_hand():
     entry = descent((optim.AdaDelta, {}))[0].at(2)
     s, d, g = entry.before["s"], entry.before["d"], entry.g
     gradient = -math.sqrt(d + 1e-6) / math.sqrt(0.95 * s + 0.05 * g * g + 1e-6) * g
-    assert pushes(entry)["gradient"] == pytest.approx(gradient, rel=1e-12)
+    assert contributions(entry)["gradient"] == pytest.approx(gradient, rel=1e-12)
 
 
 def test_a_decay_that_is_tiny_beside_the_weight_keeps_its_digits():
     entry = descent((optim.AdamW, {"lr": 1e-6, "weight_decay": 1e-3}))[0].at(1)
-    assert pushes(entry)["decay"] == pytest.approx(5e-9, rel=1e-14)
+    assert contributions(entry)["decay"] == pytest.approx(5e-9, rel=1e-14)
 
 
 def test_the_divisor_and_how_it_grew():
@@ -112,7 +112,7 @@ class Signed(Rule):
 
 def test_a_step_that_is_no_sum_of_pushes_says_so():
     entry = Entry("w", Signed(), 0.1, 1, 0.5, {"theta": 1.0, "m": 2.0}, {"theta": 0.9, "m": 1.985}, np.dtype("float64"))
-    assert pushes(entry)["other"] == pytest.approx(-0.1)
+    assert contributions(entry)["other"] == pytest.approx(-0.1)
     assert "The rest of the rule, which is no such sum, moved it by -0.1." in explain(entry)
 
 

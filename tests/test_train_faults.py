@@ -94,7 +94,7 @@ def test_the_first_op_is_named_with_its_layer(compile):
 def test_data_that_are_not_finite_are_found_by_their_place_in_the_data_set():
     for data in (spoilt(40, math.nan), spoilt(40, -math.inf)):
         model, optimizer = start()
-        with pytest.raises(NonFiniteError, match="first in sample 403 of points: mend or drop it"):
+        with pytest.raises(NonFiniteError, match="first in sample 403 of points: fix or drop it"):
             train(model, optimizer, data)
     model, optimizer = start()
     with pytest.raises(NonFiniteError, match="first in sample 403 of points"):  # also if the epoch is shuffled

@@ -39,9 +39,9 @@ def engine(request, monkeypatch):
     from minidl.train.engines.compiled import Compiled
 
     if request.param == "machine code":
-        monkeypatch.setattr(Compiled, "_worth", lambda self, bound: True)
+        monkeypatch.setattr(Compiled, "_worth_loading", lambda self, bound: True)
     else:
-        monkeypatch.setattr(Compiled, "_machine", lambda self, coming, apart: None)
+        monkeypatch.setattr(Compiled, "_native", lambda self, block, apart: None)
     return request.param, {"compile": False} if request.param == "eager" else {}
 
 
@@ -50,7 +50,7 @@ def warm(monkeypatch):
     """Machine code for however short a run."""
     from minidl.train.engines.compiled import Compiled
 
-    monkeypatch.setattr(Compiled, "_worth", lambda self, bound: True)
+    monkeypatch.setattr(Compiled, "_worth_loading", lambda self, bound: True)
 
 
 def network(hidden=64, plain=False):

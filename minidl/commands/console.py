@@ -1,4 +1,4 @@
-"""How a command meets the terminal: errors and warnings in one line each, in letters that it has."""
+"""Commands on the terminal: errors and warnings in one line each, in characters that it can show."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ class Group(click.Group):
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Within the block, Ctrl-C is the ``KeyboardInterrupt`` that it is in every other program."""
+    """Within the block, Ctrl-C raises ``KeyboardInterrupt``, as in every other program."""
     if signal.getsignal(signal.SIGINT) is not end:
         yield
         return
@@ -48,7 +48,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was asked to end already
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a signal has been handled already
             signal.signal(signal.SIGINT, end)
 
 
@@ -64,14 +64,14 @@ def _printable_errors() -> Iterator[None]:
 
 @contextmanager
 def _in_one_line(debug: bool) -> Iterator[None]:
-    """Turn the errors that a user can meet into click's, which are shown in one line; in debugging let them be."""
+    """Turn the errors that a user can meet into click's, which are shown in one line; with `debug`, do not."""
     if debug:
         yield
         return
     warnings.showwarning = _show_warning
     try:
         yield
-    except BrokenPipeError:  # whoever read what is printed has gone, as head and less do
+    except BrokenPipeError:  # the reader has closed the pipe, as head and less do
         _forget_output()
         raise SystemExit(141) from None
     except MinidlError as error:
@@ -89,7 +89,7 @@ def _show_warning(message: Warning | str, *where: Any, **more: Any) -> None:
 
 
 def _forget_output() -> None:
-    """Let what could not be printed go nowhere, or Python would try again at its end, and complain."""
+    """Discard what could not be printed, or Python would try again at exit, and fail."""
     try:
         sys.stdout.flush()
     except OSError:

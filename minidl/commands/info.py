@@ -1,4 +1,4 @@
-"""What ``minidl info`` prints: what a bug report needs, as plain text of 80 columns, with nothing private but paths."""
+"""The command ``minidl info``: what a bug report needs, as plain text of 80 columns; nothing private but paths."""
 
 import ctypes
 import os
@@ -34,12 +34,12 @@ def report() -> str:
 
 def clear_cache() -> None:
     """Remove the machine code that minidl has compiled, and say what was removed. Raises `OSError`."""
-    print(_stock().clear_all())
+    print(_machine_code().clear_all())
 
 
 def build_cache() -> None:
-    """Compile what is missing of it, and say how long each part took; raises as `compile.stock.build_all` does."""
-    for line in _stock().build_all():
+    """Compile what is missing of it, and say how long each part took; raises as `stock.build_all` does."""
+    for line in _machine_code().build_all():
         print(line, flush=True)
 
 
@@ -83,7 +83,7 @@ def _extras() -> str:
     )
 
 
-def _told_by_linux() -> dict[str, str]:
+def _cpuinfo() -> dict[str, str]:
     """The fields of /proc/cpuinfo; none on another system."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
@@ -93,13 +93,13 @@ def _told_by_linux() -> dict[str, str]:
 
 
 def _processor() -> str:
-    return _told_by_linux().get("model name") or platform.processor() or platform.machine()
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
 def _vectors() -> list[str]:
-    """The vector instructions of this processor, by their own names; where the system tells none, by NumPy's."""
-    told = _told_by_linux()
-    flags = told.get("flags") or told.get("Features") or ""
+    """The vector instructions of this processor, by their own names; on systems without /proc/cpuinfo, by NumPy's."""
+    cpu = _cpuinfo()
+    flags = cpu.get("flags") or cpu.get("Features") or ""
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return [flag for flag in flags.split() if _VECTORS.fullmatch(flag)] or [
         *simd.get("baseline", []), *simd.get("found", [])
@@ -107,7 +107,7 @@ def _vectors() -> list[str]:
 
 
 def _blas() -> str:
-    """NumPy's BLAS: OpenBLAS tells which version and kernel runs; of another is known what NumPy was built with."""
+    """NumPy's BLAS: OpenBLAS reports its version and kernel; of another, what NumPy was built with."""
     config, kernel = _openblas("config"), _openblas("corename")
     if config and kernel:
         return f"{' '.join(config.split()[:2])}, kernel {kernel}, threads: {blas_threads()}"
@@ -116,7 +116,7 @@ def _blas() -> str:
 
 
 def _openblas(what: str) -> str | None:
-    """What the OpenBLAS in NumPy says of itself."""
+    """A string that NumPy's OpenBLAS reports, such as its "config"; None if there is no OpenBLAS."""
     try:
         library: Any = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
     except (AttributeError, OSError):
@@ -130,7 +130,7 @@ def _openblas(what: str) -> str | None:
 
 
 def _gpu() -> str:
-    """The GPU that minidl would run on, or what is missing for that."""
+    """The GPU that minidl would run on, or why there is none."""
     if find_spec("cupy") is None:
         driver = Path("/proc/driver/nvidia/version").exists()
         return "not looked for: CuPy is not installed" + (", the NVIDIA driver is" if driver else "")
@@ -140,19 +140,19 @@ def _gpu() -> str:
         runtime = cupy.cuda.runtime
         name = runtime.getDeviceProperties(0)["name"].decode()
         return f"{name}, {runtime.getDeviceCount()} in all, CUDA {runtime.runtimeGetVersion()}"
-    except Exception as error:  # whatever a driver, or a lack of one, makes of it
+    except Exception as error:  # a missing or broken driver may raise anything
         return f"none that CuPy finds: {' '.join(str(error).split())}"
 
 
 def _cache() -> list[str]:
     try:
-        return _stock().state()
+        return _machine_code().state()
     except MissingExtraError as error:
         return [str(error)]
 
 
-def _stock() -> Any:
-    """What there is of machine code; `MissingExtraError` where that folder has been deleted."""
+def _machine_code() -> Any:
+    """The module that manages compiled machine code; `MissingExtraError` if its folder has been deleted."""
     try:
         from ..compiler.native.cache import stock
     except ModuleNotFoundError as missing:

@@ -1,4 +1,4 @@
-"""What values the options of the command line take, and what a wrong one is told."""
+"""The types of the command line's options, and their errors."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 else:  # before click 8.4 it took no argument
     _Type = click.ParamType
 
-_WIDEST, _DEEPEST = 1_000_000, 100  # hidden layers beyond this are a slip of the finger
+_WIDEST, _DEEPEST = 1_000_000, 100  # larger hidden layers, or more, are a typing mistake
 
 
 class _Kind(_Type):
@@ -108,7 +108,7 @@ class BatchSize(_Kind):
 
 
 class Checked(_Kind):
-    """Text that a function of minidl's takes, or refuses with an `OptionError`."""
+    """Text that `check`, a function of minidl's, accepts or rejects with an `OptionError`."""
 
     def __init__(self, name: str, check: Callable[[str], Any]) -> None:
         self.name, self.check = name, check

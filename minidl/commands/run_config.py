@@ -1,4 +1,4 @@
-"""config.json: the options of a run, written down as it begins, and read again to go on with it."""
+"""config.json: the options of a run, written when it begins and read when it resumes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from ..system.files import read_text
 from ..system.terminal import printable
 
 CONFIG = "config.json"
-RECORDS = ("versions", "output", "engine", "reason")  # what is told there beside the options
+RECORDS = ("versions", "output", "engine", "reason")  # what is there beside the options
 _MOST = 1 << 20  # bytes; minidl writes less than one thousand
 
-# What an option makes of its text on the command line; of None, if it was not given. Raises `OptionError`.
+# Parses the text of an option of the command line (None: it was not given). Raises `OptionError`.
 Reader = Callable[[str | None], Any]
 
 
@@ -48,9 +48,9 @@ def read_config(folder: Path, readers: Mapping[str, Reader]) -> dict[str, Any]:
     missing = [key for key in readers if key not in config]
     unknown = [key for key in config if key not in readers and key not in RECORDS]
     if missing or unknown:
-        said = [f"it lacks {', '.join(missing)}"] * bool(missing)
-        said += [f"no option is called {', '.join(map(_shown, unknown[:9]))}"] * bool(unknown)
-        raise DataError(f"{wrong} ({'; '.join(said)})")
+        faults = [f"it lacks {', '.join(missing)}"] * bool(missing)
+        faults += [f"no option is called {', '.join(map(_excerpt, unknown[:9]))}"] * bool(unknown)
+        raise DataError(f"{wrong} ({'; '.join(faults)})")
     try:
         return {key: _read(key, read, config[key]) for key, read in readers.items()}
     except OptionError as error:
@@ -58,28 +58,28 @@ def read_config(folder: Path, readers: Mapping[str, Reader]) -> dict[str, Any]:
 
 
 def _read(key: str, read: Reader, value: Any) -> Any:
-    """What the option makes of a JSON `value`, if it is how minidl would have written that. Raises `OptionError`."""
+    """Parse a JSON `value`, which must be exactly as minidl would have written it. Raises `OptionError`."""
     try:
         option = read(_text(value))
     except OptionError as error:
         raise OptionError(f"{key}: {error}") from error
-    written = list(option) if isinstance(option, tuple) else option
-    if written != value or isinstance(written, bool) != isinstance(value, bool):
-        raise OptionError(f"{key}: {_shown(value)}: expected {_shown(written)}")
+    as_json = list(option) if isinstance(option, tuple) else option
+    if as_json != value or isinstance(as_json, bool) != isinstance(value, bool):
+        raise OptionError(f"{key}: {_excerpt(value)}: expected {_excerpt(as_json)}")
     return option
 
 
 def _text(value: Any) -> str | None:
-    """How a JSON value is spelled on the command line."""
+    """A JSON value as it is written on the command line."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list):
-        return ",".join(map(_shown, value)) or "none"
-    return _shown(value)
+        return ",".join(map(_excerpt, value)) or "none"
+    return _excerpt(value)
 
 
-def _shown(value: Any) -> str:
-    """A JSON value as JSON has it, or the beginning of it."""
+def _excerpt(value: Any) -> str:
+    """A JSON value as JSON text, shortened to 60 characters."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except RecursionError:

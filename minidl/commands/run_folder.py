@@ -1,4 +1,4 @@
-"""The folder of a run: one run's own, from its first moment."""
+"""The folder of a run, which no other run can write to from the moment it is made."""
 
 import itertools
 import time
@@ -12,13 +12,13 @@ from ..train.saving.lock import locked
 from .run_config import CONFIG, write_config
 
 CHECKPOINTS = "checkpoints"
-_UNFINISHED = f".{CONFIG}.*.tmp"  # what a process leaves that is killed while it writes the options down
+_UNFINISHED = f".{CONFIG}.*.tmp"  # left by a process that was killed while it wrote the options
 
 
 def begin(output: Path | None, dataset: str, options: Mapping[str, Any]) -> Path:
-    """Make the folder `output` for a new run, or one in runs/, and write the run's `options` down; returns it.
+    """Make the folder `output` for a new run, or one in runs/, and write the run's `options` there; returns it.
 
-    Raises `OptionError` if it cannot be made or is not empty, but for what a run left that was killed before it began.
+    Raises `OptionError` if it cannot be made or is not empty; what a run left that was killed early is ignored.
     Of two processes that ask for the same folder one gets it, and the other an `OptionError` or a `WriteError`.
     """
     try:

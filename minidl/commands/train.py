@@ -1,4 +1,4 @@
-"""What the command ``minidl train`` does: a whole run, kept in a folder."""
+"""The command ``minidl train``: a whole run, saved in a folder."""
 
 import platform
 import shlex
@@ -26,7 +26,7 @@ from ..train.loop import evaluate, fit
 from ..train.progress import say
 from ..train.saving.checkpoints import Checkpoint
 from ..train.saving.model_file import save
-from ..train.signals import SIGPIPE, listening
+from ..train.signals import SIGPIPE, deferring
 from .run_config import CONFIG, Reader, read_config, write_config
 from .run_folder import CHECKPOINTS, begin
 
@@ -50,7 +50,7 @@ def train_run(
     threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool, checkpoint_every: str,
     output: Path | None, *, resumed: bool = False,
 ) -> None:  # fmt: skip
-    """Carry out ``minidl train``: its options, by name; `resumed`: go on with what is in the folder `output`."""
+    """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`."""
     config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
     start = time.perf_counter()
     rule = find_rule(optimizer_name)
@@ -70,9 +70,9 @@ def train_run(
     if steps:
         rates |= {"linear": optim.schedules.linear(lr, None, steps), "cosine": optim.schedules.cosine(lr, steps)}
     optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
-    folder = output if resumed and output else begin(output, dataset, _written(config, lr))
+    folder = output if resumed and output else begin(output, dataset, _config_record(config, lr))
     checkpoints = Checkpoint(folder / CHECKPOINTS, checkpoint_every)
-    with _told_how_to_go_on(folder, checkpoints), listening(SIGPIPE):
+    with _resume_hint(folder, checkpoints), deferring(SIGPIPE):
         say(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
         say(model.summary())
         history = fit(
@@ -81,11 +81,11 @@ def train_run(
         )  # fmt: skip
         result = evaluate(model, test)
         history.save(folder / "history.jsonl")
-        made = {"engine": [row.get("engine") for row in history.rows], "reason": history.reason}
-        write_config(folder, _written(config, lr) | made)
+        outcome = {"engine": [row.get("engine") for row in history.rows], "reason": history.reason}
+        write_config(folder, _config_record(config, lr) | outcome)
         no_curve = learning_curve(history, folder / "curve.png") if epochs else "nothing was trained"
-        told = {"dataset": train.name, "classes": list(train.classes), "shape": list(train.shape), "test": result}
-        save(folder / MODEL, model, **told)  # the last: it says that the run is finished
+        notes = {"dataset": train.name, "classes": list(train.classes), "shape": list(train.shape), "test": result}
+        save(folder / MODEL, model, **notes)  # the last file: where it is, the run is finished
     tell(f"{measured(result)}  ({time.perf_counter() - start:.1f} s in all)")
     files = [MODEL, "history.jsonl", CONFIG, *([] if no_curve else ["curve.png"]), f"{CHECKPOINTS}/"]
     tell(f"results in {printable(folder)}/: {', '.join(files)}")
@@ -93,14 +93,14 @@ def train_run(
         tell(f"(no curve.png: {no_curve})")
 
 
-def _written(config: dict[str, Any], lr: float) -> dict[str, Any]:
-    """The options as config.json tells them, and what they were carried out by."""
+def _config_record(config: dict[str, Any], lr: float) -> dict[str, Any]:
+    """The content of config.json: the options, and the versions of what executed them."""
     versions = {"minidl": _version(), "numpy": np.__version__, "python": platform.python_version()}
     return {k.removesuffix("_name"): v for k, v in config.items()} | {"lr": lr, "versions": versions}
 
 
 def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
-    """Carry out ``minidl train --resume``: go on with the run in `folder`, as its config.json says.
+    """Execute ``minidl train --resume``: go on with the run in `folder`, with the options in its config.json.
 
     `readers` are the command line's options, see `read_config`. Raises `DataError` if that is no run's folder.
     """
@@ -113,27 +113,27 @@ def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
 
 
 @contextmanager
-def _told_how_to_go_on(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
-    """Say, when the block is left early, what is saved and how to go on; exit as Unix does: 128 + the signal."""
+def _resume_hint(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
+    """When the block ends early, print what is saved and how to resume; exit as Unix does: 128 + the signal."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off what is said now
-        kept = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
+        state = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
         again = f"minidl train --resume {shlex.quote(str(folder))}"
-        tell(f"\ninterrupted; {kept}; to go on: {again}", error=True)
+        tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
         raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
     except OSError as error:
         again = f"minidl train --resume {shlex.quote(str(folder))}"
         what = error if isinstance(error, WriteError) else f"{printable(error.filename or folder)}: {error.strerror}"
-        raise WriteError(f"{what}; once that is mended, to go on: {again}") from error
+        raise WriteError(f"{what}; once that is fixed, to go on: {again}") from error
     except MemoryError as error:
         again = f"minidl train --resume {shlex.quote(str(folder))}"
         raise DeviceMemoryError(f"out of memory ({error}); with more of it, to go on: {again}") from error
 
 
 def measured(result: dict[str, float]) -> str:
-    """What `evaluate` found, in words."""
+    """The result of `evaluate` as a line to print."""
     return f"test loss {result['loss']:.4f}  test accuracy {result['accuracy']:.2%}"
 
 

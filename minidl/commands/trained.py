@@ -1,4 +1,4 @@
-"""What the commands ``minidl evaluate`` and ``predict`` do: a trained model, measured and used."""
+"""The commands ``minidl evaluate`` and ``minidl predict``."""
 
 import math
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def find_model(path: Path | None) -> Path:
 
 
 def evaluate_run(dataset: str, path: Path | None) -> None:
-    """Carry out ``minidl evaluate``. Raises `NonFiniteError` for a model that holds numbers that are not finite."""
+    """Execute ``minidl evaluate``. Raises `NonFiniteError` for a model that holds numbers that are not finite."""
     file = find_model(path)
     model = load(file)
     _, test = find_dataset(dataset)
@@ -47,14 +47,14 @@ def evaluate_run(dataset: str, path: Path | None) -> None:
 
 
 def predict_images(images: Iterable[Path], path: Path | None) -> bool:
-    """Carry out ``minidl predict``: one line per picture, with the three likeliest classes.
+    """Execute ``minidl predict``: one line per picture, with the three likeliest classes.
 
-    Says of a picture that cannot be read why not, and goes on; returns whether there was none such. Raises `DataError`
+    A picture that cannot be read is reported, and skipped; returns whether all could be read. Raises `DataError`
     if the classes in the model's notes are not the names of its outputs, `NonFiniteError` as `evaluate_run` does.
     """
     file = find_model(path)
-    model, told = load(file), notes(file)
-    classes = _classes(file, model, told.get("classes"))
+    model = load(file)
+    classes = _classes(file, model, notes(file).get("classes"))
     all_read = True
     for image in images:
         try:
@@ -71,8 +71,8 @@ def predict_images(images: Iterable[Path], path: Path | None) -> bool:
 
 
 def _outputs(model: nn.Module, x: np.ndarray, file: Path) -> np.ndarray:
-    """What `model` makes of one sample: (1, C), finite. Raises `ShapeError` and `NonFiniteError`."""
-    with recording(False), np.errstate(all="ignore"):  # what is not finite is said below
+    """The output of `model` for one sample: (1, C), finite. Raises `ShapeError` and `NonFiniteError`."""
+    with recording(False), np.errstate(all="ignore"):  # the error below says more than NumPy would
         y = model(x)
     outputs = np.asarray(y.numpy() if hasattr(y, "numpy") else y)
     if outputs.ndim != 2 or not outputs.shape[1]:
@@ -82,19 +82,19 @@ def _outputs(model: nn.Module, x: np.ndarray, file: Path) -> np.ndarray:
     return outputs
 
 
-def _classes(file: Path, model: nn.Module, told: Any) -> tuple[str, ...]:
-    """The name of each output of a model of digits: those that its file tells, else 0 to 9. Raises `DataError`."""
+def _classes(file: Path, model: nn.Module, names: Any) -> tuple[str, ...]:
+    """The name of each output of a model of digits: those in its file, else 0 to 9. Raises `DataError`."""
     count = _outputs(model, np.zeros((1, data.image.SIDE**2), np.float32), file).shape[1]
-    if told is None and count != len(_DIGITS):
+    if names is None and count != len(_DIGITS):
         raise DataError(
             f"{printable(file)}: has {count} outputs and tells no classes: digits have {len(_DIGITS)}; save it with "
             f"their names: minidl.save(path, model, classes=[...])"
         )
-    if told is None:
+    if names is None:
         return _DIGITS
-    if not isinstance(told, list) or len(told) != count or not all(isinstance(name, str) for name in told):
+    if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise DataError(f"{printable(file)}: its notes are to tell {count} classes, one name for each output")
-    return tuple(map(printable, told))
+    return tuple(map(printable, names))
 
 
 def _not_finite(file: Path, model: nn.Module, what: str) -> NonFiniteError:

@@ -17,7 +17,7 @@ from ..kernels.cupy_gemm import Products
 from ..kernels.cupy_nn import gather
 from ..nn import Dropout, Module
 from ..nn._module import Buffer
-from ..optim.execution.cuda import Fused
+from ..optim.execution.cuda import CudaExecutor
 
 
 class GraphStep:
@@ -89,10 +89,10 @@ class GraphStep:
         output = self.model(x)
         loss = self.loss_function(output, y)
         loss.backward(xp.ones_like(loss.data))
-        active = self.optimizer._flat.collect()
-        for group, table in zip(self.optimizer._groups, self._tables, strict=True):
-            runs = self.optimizer._flat.runs(active, group.first, group.last)
-            group.executor.step_from_table(runs, table, self._step)
+        active = self.optimizer.vectors.collect()
+        for group, table in zip(self.optimizer.vectors.groups, self._tables, strict=True):
+            spans = self.optimizer.vectors.spans(active, group.first, group.last)
+            group.executor.step_from_table(spans, table, self._step)
         self.loss[...] = loss.data
         self._loss_sum += self.loss * rows
         self._right += xp.count_nonzero(output.data.argmax(axis=1) == y)
@@ -123,7 +123,7 @@ class GraphStep:
             # a sample that is not there is noticed here, or nowhere
             self._order_there[: len(order)] = self._xp.asarray(np.arange(len(self._labels))[order])
         t = self.optimizer.t + 1
-        for group, table in zip(self.optimizer._groups, self._tables, strict=True):
+        for group, table in zip(self.optimizer.vectors.groups, self._tables, strict=True):
             rows = []
             for k in range(last - first):
                 rule, lr = group.at(t + k)
@@ -136,22 +136,22 @@ class GraphStep:
     def _renew(self) -> None:
         """Forget the recordings if what they were made from is not what it was."""
         optimizer = self.optimizer
-        optimizer._flat.claim()
-        for group in optimizer._groups:
+        optimizer.vectors.claim()
+        for group in optimizer.vectors.groups:
             group.read()
-        optimizer._prepare()
+        optimizer.vectors.prepare()
         parameters = [(p.data, p.requires_grad) for p in self.model.parameters()]
         modes = [(m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()]
-        state = [*parameters, *modes, *(group.executor for group in optimizer._groups), uses_tf32()]
+        state = [*parameters, *modes, *(group.executor for group in optimizer.vectors.groups), uses_tf32()]
         if len(state) == len(self._state) and all(map(_same, state, self._state)):
             return
-        for group in optimizer._groups:
-            if not isinstance(group.executor, Fused):
+        for group in optimizer.vectors.groups:
+            if not isinstance(group.executor, CudaExecutor):
                 raise UnsupportedError(f"{group.rule.name} is not one kernel here, so no step can be recorded")
         self._state, self._graphs, self._products, self.reason = state, {}, None, None
-        like = optimizer._values
+        like = optimizer.vectors.values
         self._tables = [
-            self._xp.empty((len(self.loader), group.executor.count), like.dtype) for group in optimizer._groups
+            self._xp.empty((len(self.loader), group.executor.count), like.dtype) for group in optimizer.vectors.groups
         ]
 
 

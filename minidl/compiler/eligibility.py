@@ -10,7 +10,7 @@ from ..overrides import made_here, overridden
 from ..recording import paused
 
 # What an eager step goes through, by whose it is: a compiled step goes through none of it.
-_STEP = "step", "zero_grad", "lr", "rate", "_step", "count", "collect", "__setattr__", "__getattribute__"
+_STEP = "step", "zero_grad", "lr", "rate", "step_after", "_step", "count", "collect", "__setattr__", "__getattribute__"
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..nn._activation import Activation
 from .program import Buffer, Instruction, Program
@@ -103,9 +104,10 @@ def _gradient(code: Lowering, p: Any, names: dict[int, str]) -> Buffer:
     """Where a parameter's gradient goes: the optimizer's slot, or, for one that is not to move, nowhere."""
     if not p.requires_grad:
         return code.work(p.data.shape)
-    if p._slot is None:
+    slot = slot_of(p)
+    if slot is None:
         raise UnsupportedError(f"compile: {names[id(p)]} requires a gradient, but the optimizer does not hold it")
-    return code.held(f"d_{names[id(p)]}", "gradient", p._slot)
+    return code.held(f"d_{names[id(p)]}", "gradient", slot)
 
 
 def _dense(code: Lowering, layer: Any, x: Buffer, names: dict[int, str]) -> tuple[Buffer, Back]:

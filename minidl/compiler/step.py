@@ -8,12 +8,13 @@ import numpy as np
 from .. import nn
 from ..autograd import wrap
 from ..backend import Array
+from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..hardware.threads import both, use_blas_threads
 from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
-from ..optim.execution.upcoming import step_after
+from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way
 from .lower import lower
 from .native.cache.objects import Source
@@ -118,7 +119,7 @@ class Bound:
         self.logits = next(s for s in program.instructions if s.op == "softmax_cross_entropy").args[0].array
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
-        self._gradients = [(p, wrap(p._slot)) for p, _, wanted in self._parameters if wanted]
+        self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
         self.draws = any(step.op == "dropout_mask" for step in program.instructions)
         self._statistics = [t for _, t in step.model.named_tensors(nn.Buffer)]
         self._modules = [(m, _numbers(m)) for m in modules]
@@ -158,12 +159,12 @@ class Bound:
         return needed(self.optimizer, self._moving())
 
     def _moving(self) -> list[bool]:
-        return [p.requires_grad for group in self.optimizer.groups for p in group["params"]]
+        return [p.requires_grad for p in self.optimizer.parameters]
 
     def update(self) -> None:
         """Let the optimizer move the parameters by the gradients that the program leaves in its vector."""
         self.show_gradients()
-        step_after(self.optimizer, self._last)
+        step_overlapped(self.optimizer, self._last)
 
     def complete(self) -> None:
         """Make what `backward` has left to `update`, if anything: all gradients are there then, each as ``p.grad``."""

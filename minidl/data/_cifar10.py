@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..system.files import open_regular
 from ..system.terminal import printable
 from .dataset import Dataset
-from .search_path import first_that_holds
+from .search_path import find_folder
 
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
@@ -38,7 +38,7 @@ def cifar10(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Datase
     Raises `DataError` if they are nowhere (it lists where it looked, and the remedy) or malformed, `LabelError` for
     a label above 9.
     """
-    folder = first_that_holds("cifar-10", path, [*_TRAIN, _TEST], unpacked="cifar-10-batches-bin", remedy=_ORIGIN)
+    folder = find_folder("cifar-10", path, [*_TRAIN, _TEST], unpacked="cifar-10-batches-bin", remedy=_ORIGIN)
     parts = [_read(folder / file) for file in _TRAIN]
     return _dataset("cifar-10 train", parts), _dataset("cifar-10 test", [_read(folder / _TEST)])
 

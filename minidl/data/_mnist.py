@@ -3,7 +3,7 @@
 No function here uses the network. Sources: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST
 database of handwritten digits" (yann.lecun.com/exdb/mnist); H. Xiao, K. Rasul, R. Vollgraf,
 "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-arXiv:1708.07747 (2017). docs/data.md tells where they come from and on what terms.
+arXiv:1708.07747 (2017). docs/data.md says where they come from and on what terms.
 """
 
 import os
@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..system.terminal import printable
 from .dataset import Dataset
 from .idx import read_idx
+from .search_path import candidates
 
 _SHIPPED = Path(__file__).parent / "files"
 _DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")  # where the package dataset-fashion-mnist puts it
@@ -29,13 +30,16 @@ _GARMENTS = (
 def mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
     """MNIST's handwritten digits, complete: 60,000 to train on and 10,000 to test with.
 
-    Returns `train, test`, each with ``.inputs`` (N, 784) uint8, 0 the paper and 255 the ink,
-    ``.labels`` (N,) int64, ``.shape`` (28, 28) and ``.classes`` "0" to "9".
+    Args:
+        path: a folder with the four files, to be read instead of those that are part of minidl. Either way they must
+            be MNIST: their SHA-256 is checked.
 
-    The files are part of minidl; `path` names a folder with others to read instead. Either
-    way they must be MNIST: their SHA-256 is checked.
+    Returns:
+        ``train, test``: two Datasets, each with ``.inputs`` (N, 784) uint8, 0 the paper and 255 the ink, ``.labels``
+        (N,) int64, ``.shape`` (28, 28) and ``.classes`` "0" to "9".
 
-    Raises `DataError` if a file is missing, malformed, or has another digest.
+    Raises:
+        DataError: if a file is missing, malformed, or has another digest.
     """
     folder = _SHIPPED / "mnist" if path is None else Path(path)
     return _load("mnist", [folder], tuple("0123456789"), _sha256("mnist"))
@@ -46,17 +50,17 @@ def fashion_mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, 
 
     Returns `train, test` as `mnist` does, with the ten garments as ``.classes``.
 
-    Looked for in the places of `idx_dataset` under the name "fashion-mnist", then where the
+    Looked for where `idx_dataset` looks, under the name "fashion-mnist", then where the
     Debian and Ubuntu package ``dataset-fashion-mnist`` installs it. The SHA-256 is checked.
 
     Raises `DataError` if the files are nowhere (it lists where it looked, and the remedies),
     malformed, or have another digest.
     """
-    places = _places("fashion-mnist", path)
+    folders = candidates("fashion-mnist", path)
     if path is None:
-        places.append(_DEBIAN_FASHION)
+        folders.append(_DEBIAN_FASHION)
     remedy = "install the Debian or Ubuntu package (sudo apt install dataset-fashion-mnist), or "
-    return _load("fashion-mnist", places, _GARMENTS, _sha256("fashion-mnist"), remedy)
+    return _load("fashion-mnist", folders, _GARMENTS, _sha256("fashion-mnist"), remedy)
 
 
 def idx_dataset(
@@ -74,27 +78,16 @@ def idx_dataset(
     Raises `DataError` if the files are nowhere (it lists where it looked), malformed, or images
     and labels differ in number; `LabelError` for a label outside the classes.
     """
-    return _load(name, _places(name, path), classes, {})
-
-
-def _places(name: str, path: str | os.PathLike[str] | None) -> list[Path]:
-    if path is not None:
-        return [Path(path)]
-    places = []
-    if chosen := os.environ.get("MINIDL_DATA"):
-        folder = Path(chosen).expanduser()
-        places += [folder / name, folder]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return [*places, Path(cache, "minidl", name)]
+    return _load(name, candidates(name, path), classes, {})
 
 
 def _load(
-    name: str, places: list[Path], classes: Sequence[str] | None, sha256: Mapping[str, str], remedy: str = ""
+    name: str, folders: list[Path], classes: Sequence[str] | None, sha256: Mapping[str, str], remedy: str = ""
 ) -> tuple[Dataset, Dataset]:
-    """Both halves from the first of `places` that holds all four files."""
+    """Both halves from the first of `folders` that holds all four files."""
     name = printable(name)
     looked = []
-    for folder in places:
+    for folder in folders:
         found = _find(folder)
         if len(found) == len(_NAMES):
             train = _half(f"{name} train", found, "train", classes, sha256)
@@ -104,7 +97,7 @@ def _load(
     raise DataError(
         f"{name}: not found. Looked in\n"
         + "\n".join(looked)
-        + f"\nfor the four files {', '.join(_NAMES)}, each plain, .gz or .xz. To mend it, {remedy}"
+        + f"\nfor the four files {', '.join(_NAMES)}, each plain, .gz or .xz. To fix it, {remedy}"
         f"put the four files into one folder and name it: in the argument path, or (for all but mnist) in the "
         f"environment variable MINIDL_DATA."
     )

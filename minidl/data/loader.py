@@ -16,9 +16,10 @@ from ..backend import (
     generator,
     module_of,
     out_of_memory,
-    shelf,
+    registry,
     to_backend,
 )
+from ..checks import checked_integer
 from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
@@ -45,8 +46,11 @@ class Loader:
             the data set is copied once, when the first batch is asked for: later changes of its arrays are
             not seen there.
 
-    Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
-    set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
+    Raises:
+        OptionError: for a batch size outside what is allowed, and for what is no Dataset.
+        DataError: for an empty data set.
+        DTypeError: for inputs of another dtype.
+        BackendError: for a backend that is not there.
     """
 
     def __init__(
@@ -122,7 +126,7 @@ class Loader:
         every = np.arange(len(labels))
         chosen = every if order is None else every[order]  # a sample that is not there is noticed here, or nowhere
         there = to_backend(chosen, backend)
-        cut_out = shelf.get(("gather", backend_of(inputs)), _gather)
+        cut_out = registry.get(("gather", backend_of(inputs)), _gather)
         steps = xp.arange(numbers.stop)
         for step in numbers:
             rows = min(self.batch_size, len(chosen) - step * self.batch_size)
@@ -165,9 +169,5 @@ def _checked_batch_size(batch_size: BatchSize, dataset: Dataset) -> int:
         raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
     if batch_size == "full":
         return len(dataset)
-    allowed = f'an integer from 1 to {len(dataset)} (the size of {dataset.name}), or "full" for all of it'
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size!r}")
-    if not 1 <= batch_size <= len(dataset):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size}")
-    return int(batch_size)
+    note = f' (the size of {dataset.name}), or "full" for all of it'
+    return checked_integer(batch_size, "Loader: batch_size", 1, len(dataset), note)

@@ -1,1 +1,1 @@
-"""The shelf of kernels: fast stand-ins for compositions. Delete it, and all still works, more slowly (law 1)."""
+"""Kernels: fast stand-ins for compositions. Delete it, and all still works, more slowly (law 1)."""

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from ..backend import shelf
+from ..backend import registry
 
 OPTIONS = ("--fmad=false",)  # no product and sum rounded as one: where NumPy does the same operations, the same bits
 
@@ -27,4 +27,4 @@ def launch(source: str, name: str, blocks: Grid, threads: Grid, *args: Any) -> N
     compiled(source, name)(blocks, threads, args)
 
 
-shelf["launch", "cupy"] = launch
+registry["launch", "cupy"] = launch

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import ops
 from ..autograd import recording, wrap
-from ..backend import array_module, shelf
+from ..backend import array_module, registry
 from ..backward import gradients
 from ..fusable import Fusable, kernel
 from . import cupy_gemm, cupy_sources
@@ -31,7 +31,7 @@ class Dense:
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
         arrays = (x, weight) if bias is None else (x, weight, bias)
         if activation not in ACTIVATIONS or not _alike(*arrays) or weight.ndim != 2 or not x.ndim:
-            return ops.dense._composed((x, weight, bias, activation)), None
+            return ops.dense.compose((x, weight, bias, activation)), None
         inputs, outputs = weight.shape
         y = cupy_gemm.matmul(x.reshape(-1, inputs), weight)
         if bias is not None or activation is not None:
@@ -77,7 +77,7 @@ class SoftmaxCrossEntropy:
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
         if not _alike(logits) or logits.ndim != 2 or not logits.size:
-            return ops.softmax_cross_entropy._composed((*_marked(logits, labels), reduction)), None
+            return ops.softmax_cross_entropy.compose((*_marked(logits, labels), reduction)), None
         xp, (rows, classes) = array_module(logits), logits.shape
         dtype = logits.dtype
         scale = dtype.type(1 / rows if reduction == "mean" else 1)
@@ -107,7 +107,7 @@ class BatchNorm:
     @staticmethod
     def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
         if not _alike(x, gamma, beta) or x.ndim != 2 or not x.size:
-            return ops.batch_norm._composed((x, gamma, beta, eps)), None
+            return ops.batch_norm.compose((x, gamma, beta, eps)), None
         xp, width = array_module(x), x.shape[1]
         x, gamma, beta = (xp.ascontiguousarray(a) for a in (x, gamma, beta))
         y, means, inverses = xp.empty_like(x), xp.empty(width, x.dtype), xp.empty(width, x.dtype)
@@ -143,7 +143,7 @@ def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any,
     launch(source, "gather", blocks, (TILE, 8), inputs, labels, order, step, np.int64(stride), x, y, *sizes)
 
 
-shelf["gather", "cupy"] = gather
+registry["gather", "cupy"] = gather
 
 
 def _alike(*arrays: Any) -> bool:
@@ -158,7 +158,7 @@ def _through_composition(op: Fusable[...], g: Any, wanted: Sequence[int], *args:
         nodes[i] = wrap(args[i])
         nodes[i].requires_grad = True
     with recording(True):
-        y = op._composed(nodes)
+        y = op.compose(nodes)
     return [found.data for found in gradients(y, [nodes[i] for i in wanted], g)]
 
 

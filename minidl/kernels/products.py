@@ -45,7 +45,7 @@ def cut(m: int, k: int, n: int) -> tuple[str, int] | None:
 
 
 def halves(a: Array, b: Array, out: Array) -> Halves | None:
-    """What writes the halves of A @ b into `out`; None if it is not cut."""
+    """What writes the halves of a @ b into `out`; None if it is not cut."""
     found = cut(len(a), *b.shape)
     if found is None:
         return None
@@ -59,7 +59,7 @@ def halves(a: Array, b: Array, out: Array) -> Halves | None:
 
 
 def matmul(a: Array, b: Array, out: Array = None) -> Array:
-    """A @ b for matrices, shared with another thread if it is worth that and there is one."""
+    """a @ b for matrices, shared with another thread if it is worth that and there is one."""
     if cut(len(a), *b.shape) is None:
         return np.matmul(a, b, out=out)
     out = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out

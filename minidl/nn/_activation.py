@@ -23,7 +23,7 @@ class ReLU(Activation):
 
 
 class LeakyReLU(Activation):
-    """X where x > 0, else 0.01 x: never quite dead (Maas et al. 2013)."""
+    """x where x > 0, else 0.01 x: never quite dead (Maas et al. 2013)."""
 
     name = "leaky_relu"
 

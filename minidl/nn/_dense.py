@@ -4,17 +4,11 @@ import math
 from typing import Any
 
 from ..backend import current_backend
-from ..errors import OptionError, ShapeError
+from ..checks import checked_integer
+from ..errors import ShapeError
 from ..ops import dense
 from ._module import Module, Parameter, arrayed
 from .init import Initialiser, initial
-
-
-def positive_integer(value: Any, what: str) -> int:
-    """`value`, if it is an integer of at least 1; else `OptionError`, naming `what`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise OptionError(f"{what} must be an integer of at least 1, got {value!r}")
-    return int(value)
 
 
 def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
@@ -36,9 +30,19 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 
-    `x` has shape (..., in_features); lists of numbers become float32. `weight_init` and `bias_init` are names from
-    `minidl.nn.init` or functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
-    `OptionError` for sizes below 1 or an unknown initialiser, `ShapeError` for an input that does not fit.
+    `x` has shape (..., in_features), the result (..., out_features); lists of numbers become float32.
+
+    Args:
+        in_features: the length of x's last axis.
+        out_features: the length of the result's last axis.
+        bias: False leaves the bias out.
+        weight_init: a name from `minidl.nn.init`, or a function of the shape. He's is the default, made for ReLU
+            (He et al. 2015; note B 1.9).
+        bias_init: the same for the bias.
+
+    Raises:
+        OptionError: for sizes below 1 and for an unknown initialiser.
+        ShapeError: in a call, for an input that does not fit.
     """
 
     def __init__(
@@ -50,8 +54,8 @@ class Dense(Module):
         weight_init: Initialiser = "he_normal",
         bias_init: Initialiser = "zeros",
     ) -> None:
-        self.in_features = positive_integer(in_features, "Dense: in_features")
-        self.out_features = positive_integer(out_features, "Dense: out_features")
+        self.in_features = checked_integer(in_features, "Dense: in_features", 1)
+        self.out_features = checked_integer(out_features, "Dense: out_features", 1)
         self.weight = Parameter(
             initial(weight_init, (self.in_features, self.out_features), "Dense: weight_init"), backend=current_backend()
         )
@@ -62,7 +66,7 @@ class Dense(Module):
         )
 
     def forward(self, x: Any, activation: str | None = None) -> Any:
-        """X @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
+        """x @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
         x = arrayed(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise misfit(self, tuple(x.shape), self.in_features)

@@ -8,6 +8,7 @@ from .. import ops
 from ..arrays import Array, ArrayLike, as_array, is_array
 from ..backend import array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
+from ..graph import arguments, maker
 from ..guards import warn
 from ..operands import as_operands, recorded
 from ..ops.nn import Reduction
@@ -19,11 +20,21 @@ _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda 
 def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
     """-log softmax(logits)[label]: the loss of a classifier.
 
-    `logits`: (B, C), floating, *before* any softmax; `labels`: (B,) integers in [0, C). `reduction`:
-    "mean" or "sum" over the batch, or "none" for a loss per sample, (B,). Finite for logits of any size
-    (the largest is subtracted first). Lists count as arrays. Raises `LabelError` with value and index for labels that
-    are out of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
-    for here, a label that is out of range makes the loss NaN instead (and so the gradient).
+    Finite for logits of any size (the largest is subtracted first). Lists count as arrays.
+
+    Args:
+        logits: (B, C), floating, *before* any softmax.
+        labels: (B,) integers in [0, C).
+        reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+
+    Returns:
+        A single element, or (B,) with "none"; in the logits' dtype.
+
+    Raises:
+        LabelError: with value and index, for labels that are out of range, not integers, or one-hot. On a GPU, whose
+            results are not waited for here, a label out of range makes loss and gradient NaN instead.
+        ShapeError: for logits or labels of another shape.
+        OptionError: for an unknown reduction.
     """
     _check_reduction("softmax_cross_entropy", reduction)
     _check_logits("softmax_cross_entropy", logits)
@@ -108,9 +119,10 @@ def _check_reduction(where: str, reduction: str) -> None:
 
 def _check_logits(where: str, logits: Any) -> None:
     """MDL004, where `logits` are probabilities already: made by softmax or sigmoid, as far as that was recorded."""
-    op = getattr(logits, "_op", None)
+    op = maker(logits)
     if op is ops.dense:  # a Dense and the activation behind it run as one
-        op = getattr(ops, logits._args[3] or "", None)
+        (activation,) = arguments(logits)[3:] or (None,)  # nobody knows, once its graph is freed
+        op = getattr(ops, activation or "", None)
     if op in (ops.softmax, ops.sigmoid):
         warn(
             "MDL004",

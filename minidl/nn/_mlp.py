@@ -1,4 +1,4 @@
-"""A multilayer perceptron by its sizes, as the command line and the notes' experiments ask for one."""
+"""A multilayer perceptron by its sizes, as the command line and the notes' experiments make one."""
 
 from collections.abc import Iterable
 

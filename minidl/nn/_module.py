@@ -1,16 +1,18 @@
 """Module: a layer or a model, which knows its parameters by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import is_
 from reprlib import recursive_repr
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from .. import hooks
 from ..arrays import DTypeLike
 from ..backend import Array, Backend, backend_of, to_backend
 from ..errors import OptionError, ShapeError, StateError
+from ..graph import maker
 from ..tensor import Tensor
 from ._loading import converted
 from ._members import attributes, members, slots_of
@@ -32,6 +34,16 @@ class Buffer(Tensor):
 class Module:
     """Base of every layer and model: define ``forward``, keep Parameters and Modules as attributes.
 
+        class Residual(nn.Module):
+            def __init__(self, size):
+                self.inner = nn.Dense(size, size)
+
+            def forward(self, x):
+                return x + minidl.relu(self.inner(x))
+
+    A call, ``model(x)``, runs ``forward`` and returns what that returns. A `ShapeError` that comes up in it says in
+    which layer.
+
     Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples, dicts, dataclasses,
     partials, closures and objects that can be called, to any depth. A name is the path to it: ``"hidden.weight"``,
     ``"layers.0.weight"``, ``"blocks.1.0.weight"``. One that can be reached in two ways is found once, under the first
@@ -43,7 +55,7 @@ class Module:
     history.
     """
 
-    training: bool = True  # BatchNorm and Dropout behave differently in training and in use
+    training: bool = True  # BatchNorm and Dropout behave differently in training and in evaluation mode
     _slots: ClassVar[list[str]] = []  # attributes that do not stand in an instance's __dict__, ...
     _shared: ClassVar[list[str]] = []  # ... and those of its class in which there are modules or parameters
 
@@ -59,7 +71,7 @@ class Module:
 
     def __call__(self, *args: Any) -> Tensor:
         try:
-            return self.forward(*args)
+            return hooks.forward(self, self.forward, *args)
         except ShapeError as error:
             tell_place(error, self)
             raise
@@ -108,20 +120,37 @@ class Module:
         unexpected or misshapen name and every value that its parameter cannot hold (text, complex numbers, numbers
         beyond the range of its dtype; NaN and infinity are kept), before anything is changed.
         """
+        hooks.write(self._load, state, strict)
+
+    def _load(self, state: Mapping[str, Array], strict: bool) -> None:
         where = f"load_state_dict: nothing was loaded into {type(self).__name__}"
         for tensor, value in converted(where, self._state(), state, strict):
             tensor.data[...] = value
             tensor.changed()
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training: BatchNorm uses the batch's statistics, Dropout drops."""
+        """Switch to training mode: BatchNorm uses the batch's statistics, Dropout drops."""
         for _, module in self.named_modules():
             module.training = mode
         return self
 
     def eval(self) -> Self:
-        """Switch to use: BatchNorm uses its running statistics, Dropout does nothing."""
+        """Switch to evaluation mode: BatchNorm uses its running statistics, Dropout does nothing."""
         return self.train(False)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """A block in which all modules are in one mode: ``with model.mode(training=False):`` for an evaluation.
+
+        Afterwards each module is in the mode that it was in before, also if the block raises.
+        """
+        before = [(module, module.training) for _, module in self.named_modules()]
+        try:
+            self.train(training)
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
 
     def zero_grad(self) -> None:
         """Forget every parameter's gradient."""
@@ -224,7 +253,7 @@ def _holds(name: str, value: Any) -> bool:
 def _without_history(value: Any, within: tuple[int, ...] = ()) -> Any:
     """`value`, a state, with the recorded results in it detached from how they were made."""
     if isinstance(value, Tensor):
-        return value if value._op is None else value.detach()
+        return value if maker(value) is None else value.detach()
     if type(value) not in (dict, list, tuple) or id(value) in within:
         return value
     old = list(value.values() if isinstance(value, dict) else value)

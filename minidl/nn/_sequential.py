@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reprlib import recursive_repr
 from typing import Any
 
+from .. import hooks
 from ..errors import OptionError, ShapeError
 from ..overrides import overridden
 from ._activation import Activation
@@ -28,9 +29,15 @@ class Flatten(Module):
 class Sequential(Module):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
-    A layer is a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as ``minidl.tanh``);
-    one that stands at two places is shared, not copied. Indexing, ``len`` and iteration see the layers.
-    Raises `OptionError` for something that cannot be called. A `ShapeError` says in which layer it came up.
+    Indexing, ``len`` and iteration see the layers.
+
+    Args:
+        layers: each a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as
+            ``minidl.tanh``). One that is given twice is shared, not copied.
+
+    Raises:
+        OptionError: for something that cannot be called.
+        ShapeError: in a call, for an input that does not fit a layer; it says which.
     """
 
     def __init__(self, *layers: Any) -> None:
@@ -48,7 +55,7 @@ class Sequential(Module):
             for layer in self.layers:
                 if waiting is not None:
                     fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS)
-                    x = waiting.forward(x, layer.name if fused else None)
+                    x = hooks.forward(waiting, waiting.forward, x, layer.name if fused else None)
                     waiting = None
                     if fused:
                         continue
@@ -56,7 +63,7 @@ class Sequential(Module):
                     waiting = layer
                 else:
                     x = layer(x)
-            return x if waiting is None else waiting.forward(x)
+            return x if waiting is None else hooks.forward(waiting, waiting.forward, x)
         except ShapeError as error:
             if waiting is not None or not isinstance(layer, Module):  # else it went through that layer's __call__
                 tell_place(error, layer if waiting is None else waiting)

@@ -24,21 +24,15 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> str:
         if dense is None:
             raise OptionError("summary: this model has no Dense layer to read its input's shape off: pass input_shape=")
         input_shape = (dense.in_features,)
-    modes = [(module, module.training) for _, module in model.named_modules()]
     x: Any = np.zeros((2, *input_shape), np.float32)
     rows = [("", "input", _shown(x), "")]
     counted: set[int] = set()
-    try:
-        model.eval()
-        with recording(False):
-            for name, layer in layers:
-                x = layer(x)
-                new = [p for p in Sequential(layer).parameters() if id(p) not in counted]
-                counted |= {id(p) for p in new}
-                rows.append((str(name), title(layer), _shown(x), f"{sum(p.size for p in new):,}"))
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with model.mode(training=False), recording(False):
+        for name, layer in layers:
+            x = layer(x)
+            new = [p for p in Sequential(layer).parameters() if id(p) not in counted]
+            counted |= {id(p) for p in new}
+            rows.append((str(name), title(layer), _shown(x), f"{sum(p.size for p in new):,}"))
     trained = sum(p.size for p in model.parameters() if p.requires_grad)
     frozen = sum(p.size for p in model.parameters()) - trained
     buffers = sum(b.size for _, b in model.named_tensors(Buffer))

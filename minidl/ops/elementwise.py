@@ -238,7 +238,7 @@ def where(condition: Array, x: Array, y: Array) -> Any:
     ``where(x > 0, sqrt(where(x > 0, x, 1)), 0)``, not ``where(x > 0, sqrt(x), 0)``.
     """
     if isinstance(condition, Node) and _is_literal(x) and _is_literal(y):  # of which NumPy would make float64
-        x = array_module(condition._array).asarray(as_array(x, "where"), dtype=np.float32)
+        x = array_module(condition.data).asarray(as_array(x, "where"), dtype=np.float32)
     return _where(condition, x, y)
 
 

@@ -1,4 +1,4 @@
-"""Elements picked by their place, and put back there by the gradient."""
+"""Elements picked by index; the gradient puts them back there."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def take(a: Array, indices: ArrayLike, axis: int | None = None) -> Any:
 
 
 def take_along_axis(arr: Array, indices: ArrayLike, axis: int | None = -1) -> Any:
-    """For each place in `indices`, the element of `arr` that lies there but for `axis`, where the index says.
+    """NumPy's take_along_axis: for axis 1, ``result[i, j] = arr[i, indices[i, j]]``.
 
     What `argsort` and `argmax` (keepdims=True) return picks the sorted and the largest elements.
     """

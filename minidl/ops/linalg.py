@@ -171,12 +171,12 @@ def _without_repeats(a: Any, term: str) -> tuple[Any, str]:
 
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum along a diagonal, `offset` places above the main one, of the matrices along two axes."""
+    """The sum along a diagonal, `offset` above the main one, of the matrices along two axes."""
     return reduce.sum(_diagonal(a, offset, axis1, axis2), -1, False, None)
 
 
 def diag(v: Array, k: int = 0) -> Any:
-    """Of a matrix, its diagonal `k` places above the main one; of a vector, the matrix that has it there, else 0.
+    """Of a matrix, its diagonal, `k` above the main one; of a vector, the matrix that has it there, else 0.
 
     Raises `ShapeError` for any other number of axes.
     """

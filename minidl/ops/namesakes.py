@@ -18,7 +18,7 @@ _RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
 
 @cache
 def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Minidl's function for one of NumPy's that was called on a Tensor, to be called as NumPy's is.
+    """minidl's function for one of NumPy's that was called on a Tensor, to be called as NumPy's is.
 
     Raises `UnsupportedError` if there is none; the function returned raises it for an option, such as
     ``out=``, that minidl's does not have.
@@ -35,7 +35,7 @@ def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
     accepted = inspect.signature(ours).parameters
     try:
         theirs = inspect.signature(func)
-    except ValueError:  # NumPy before 2.4 does not tell it of functions in C, such as concatenate
+    except ValueError:  # NumPy before 2.4 has none for functions in C, such as concatenate
         theirs = inspect.Signature([*accepted.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
 
     def called(*args: Any, **options: Any) -> Any:

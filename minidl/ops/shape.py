@@ -1,4 +1,4 @@
-"""How an array is held: its shape and the order of its axes, its dtype and its place; joining and splitting."""
+"""Shape, order of axes, dtype and backend of arrays; joining and splitting."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

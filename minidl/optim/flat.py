@@ -8,9 +8,11 @@ import numpy as np
 
 from ..autograd import Node
 from ..backend import Array, array_module, backend_of, same_backend
+from ..deposit import assign
 from ..errors import DTypeError, GradientError, MixedBackendError, OptionError, ShapeError
+from ..graph import maker
 
-Run = tuple[int, int]  # the elements from start to stop of a flat vector
+Span = tuple[int, int]  # the elements from start to stop of a flat vector
 
 
 def aligned(size: int, dtype: Any, xp: Any = np) -> Array:
@@ -18,9 +20,9 @@ def aligned(size: int, dtype: Any, xp: Any = np) -> Array:
     if xp is not np:
         return xp.empty(size, dtype)
     length = size * np.dtype(dtype).itemsize
-    room = np.empty(length + 64, np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + length].view(dtype)
+    memory = np.empty(length + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + length].view(dtype)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +49,7 @@ class Flat:
 
     def __init__(self, parameters: Sequence[Node]) -> None:
         self.parameters = parameters
-        self._runs: dict[Any, tuple[Run, ...]] = {}  # known answers of `runs`
+        self._spans: dict[Any, tuple[Span, ...]] = {}  # known answers of `spans`
         self._lay()
 
     def _lay(self) -> None:
@@ -74,7 +76,7 @@ class Flat:
         copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go
         for piece, values in zip(pieces, copies, strict=True):
             piece.value[...] = values
-            piece.parameter._array, piece.parameter._slot = piece.value, piece.gradient  # the same values: no change
+            assign(piece.parameter, piece.value, piece.gradient)  # the same values: no change
 
     def claim(self) -> None:
         """Take back every parameter whose ``data`` was replaced: its new values are copied in.
@@ -128,23 +130,23 @@ class Flat:
         start = self.pieces[first].start if first < last else 0
         return slice(start, start + sum(p.data.size for p in self.parameters[first:last]))
 
-    def runs(self, active: Sequence[bool], first: int, last: int) -> tuple[Run, ...]:
-        """The elements of the active ones among the parameters numbered from `first` to `last`, as few runs."""
+    def spans(self, active: Sequence[bool], first: int, last: int) -> tuple[Span, ...]:
+        """The elements of the active ones among the parameters numbered from `first` to `last`, as few spans."""
         key = tuple(active), first, last
-        if key not in self._runs:
-            if len(self._runs) == 64:  # should the sets never repeat, forget
-                self._runs.clear()
-            self._runs[key] = self._joined(*key)
-        return self._runs[key]
+        if key not in self._spans:
+            if len(self._spans) == 64:  # should the sets never repeat, forget
+                self._spans.clear()
+            self._spans[key] = self._joined(*key)
+        return self._spans[key]
 
-    def _joined(self, active: tuple[bool, ...], first: int, last: int) -> tuple[Run, ...]:
-        runs: list[Run] = []
+    def _joined(self, active: tuple[bool, ...], first: int, last: int) -> tuple[Span, ...]:
+        spans: list[Span] = []
         for piece, on in zip(self.pieces[first:last], active[first:last], strict=True):
-            if on and runs and runs[-1][1] == piece.start:
-                runs[-1] = runs[-1][0], piece.stop
+            if on and spans and spans[-1][1] == piece.start:
+                spans[-1] = spans[-1][0], piece.stop
             elif on:
-                runs.append((piece.start, piece.stop))
-        return tuple(runs)
+                spans.append((piece.start, piece.stop))
+        return tuple(spans)
 
 
 def checked(groups: Iterable[Iterable[Any]]) -> list[tuple[Node, ...]]:
@@ -152,7 +154,7 @@ def checked(groups: Iterable[Iterable[Any]]) -> list[tuple[Node, ...]]:
 
     Raises `OptionError` for what is no Tensor, is no leaf, or is there twice; `DTypeError` for integers.
     """
-    checked, places = [], dict[Node, str]()
+    checked, known = [], dict[Node, str]()
     for number, group in enumerate(groups):
         parameters = tuple(group)
         for i, p in enumerate(parameters):
@@ -160,15 +162,15 @@ def checked(groups: Iterable[Iterable[Any]]) -> list[tuple[Node, ...]]:
             if not isinstance(p, Node):
                 hint = ": give the Tensors alone, as model.parameters() does" if isinstance(p, tuple | str) else ""
                 raise OptionError(f"{where} is a {type(p).__name__}, not a Tensor{hint}")
-            if p._op is not None:
-                raise OptionError(f"{where} is the result of {p._op.name}: an optimizer moves leaves only")
+            if (op := maker(p)) is not None:
+                raise OptionError(f"{where} is the result of {op.name}: an optimizer moves leaves only")
             if p.data.dtype.kind != "f":
                 raise DTypeError(f"{where} has dtype {p.data.dtype}: only floating numbers can be optimised")
-            if p in places:
-                raise OptionError(f"{where}, of shape {p.data.shape}, is {places[p]} as well: it would move twice")
-            places[p] = where
+            if p in known:
+                raise OptionError(f"{where}, of shape {p.data.shape}, is {known[p]} as well: it would move twice")
+            known[p] = where
         checked.append(parameters)
-    if not places:
+    if not known:
         raise OptionError("an optimizer needs parameters, and was given none (was a generator used up before?)")
     return checked
 

@@ -69,7 +69,7 @@ def check_eps(name: str, eps: Any, dtype: Any) -> None:
     """Raise `OptionError` if `eps`, a number, is lost in arrays of `dtype`: what it is there for would be 0/0, NaN.
 
     That is below the smallest number of float16; in other dtypes below the smallest that is not denormal, for denormals
-    count as zero in training (denormals.py). A schedule is looked at when it is read, an `eps` of 0 is as asked for.
+    count as zero in training (hardware/denormals.py). A schedule is checked when it is read; an `eps` of 0 is allowed.
     """
     if dtype is None or dtype.kind != "f" or not isinstance(eps, float) or not eps:
         return

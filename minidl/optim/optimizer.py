@@ -3,24 +3,25 @@
 import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ..autograd import Node
-from ..backend import Array, backend_of, to_backend
+from ..backend import Array
 from ..errors import OptionError, StateError
 from ..guards import StepGuard
-from ..hardware.threads import both
-from .execution.blocked import Before, executor
-from .flat import Flat, checked
+from ..tensor import Tensor
+from .execution.blocked import PendingGradient
+from .flat import checked
 from .group import Group
 from .hyperparameters import LR
 from .rule import Rule
 from .saving import restore, saved
+from .vectors import Vectors
 
 _USAGE = """
     Made as ``{name}(params, lr={lr:g}, **hyperparameters)``. `params` are Tensors, or groups: dicts with some of them
     under "params", and "lr" or any hyperparameter that is to differ. Each number may be a schedule: a
-    function of k, the number of updates already made. `Optimizer` tells the rest.
+    function of k, the number of updates already made. See `Optimizer` for the rest.
     """
 
 
@@ -53,24 +54,26 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], lr: Any = None, **hyperparameters: Any) -> None:
         grouped = _grouped(type(self).__name__, params)
         common = hyperparameters if lr is None else {"lr": lr, **hyperparameters}
-        self._groups: list[Group] = []
+        groups: list[Group] = []
         first = 0
         for given, parameters in zip(grouped, checked(given["params"] for given in grouped), strict=True):
-            self._groups.append(Group(self.rule, first, parameters, {**common, **given, "params": parameters}))
+            groups.append(Group(self.rule, first, parameters, {**common, **given, "params": parameters}))
             first += len(parameters)
         self.t = 0
-        self.groups = [group.settings for group in self._groups]
-        self.state: dict[str, Array] = {}
-        self._flat = Flat([p for group in self._groups for p in group.parameters])
-        self._values = self._flat.values  # the vector that state and executors were made for
+        self.groups = [group.settings for group in groups]
+        self.vectors = Vectors(groups)
         self._guard = StepGuard()
-        self._away = False  # whether the parameters hold the iterate, for now
-        for group in self._groups:
-            part = self._flat.part(group.first, group.last)
-            for name, start in zip(group.rule.state, group.rule.init(self._values[part]), strict=True):
-                if name not in self.state:
-                    self.state[name] = self._flat.zeros()
-                self.state[name][part] = start
+        self._at_iterate = False  # inside `at_iterate()`: step() is refused
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """All parameters, those of the first group first."""
+        return cast("list[Tensor]", list(self.vectors.parameters))
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """What the rule remembers: by name, one flat vector each, in the order of the parameters."""
+        return self.vectors.state
 
     @property
     def lr(self) -> float:
@@ -96,61 +99,64 @@ class Optimizer:
 
     def rate(self, t: int) -> float:
         """The learning rate of update number `t` (of the first group, should they differ)."""
-        return self._groups[0].at(t)[1]
+        return self.at(t)[1]
+
+    def at(self, t: int, group: int = 0) -> tuple[Rule, float]:
+        """The rule and the learning rate of update number `t` in the group numbered `group`, every schedule read.
+
+        Raises `OptionError` if the group or a schedule holds what is not allowed.
+        """
+        return self.vectors.groups[group].at(t)
 
     def step(self) -> None:
         """Move every parameter that has a gradient by one update.
 
-        Raises, before anything has moved: `OptionError` if a group or a schedule holds what is not
-        allowed; `ShapeError`, `GradientError` or `MixedBackendError` if a parameter's data or gradient was
-        replaced by what does not fit it; `StateError` inside `at_iterate`.
+        One without a gradient stays where it is, and so does its state; `t` counts the update for all. Whatever is
+        raised, nothing has moved then.
+
+        Raises:
+            OptionError: if a group or a schedule holds what is not allowed.
+            ShapeError, GradientError, MixedBackendError: if a parameter's data or gradient was replaced by what does
+                not fit it.
+            StateError: inside `at_iterate`.
         """
         self._step(None)
 
-    def _step(self, before: Before | None) -> None:
-        """The update; `before` makes a part of the gradient first."""
-        self._check()
+    def step_after(self, pending: PendingGradient) -> None:
+        """``step()``, a part of whose gradient is still `pending`: it is made first."""
+        self._step(pending)
+
+    def _step(self, pending: PendingGradient | None) -> None:
+        self.check_ready()
         t = self.t + 1
-        today = [group.at(t) for group in self._groups]
-        self._flat.claim()
-        active = self._flat.collect()
-        self._prepare()
-        runs = [self._flat.runs(active, group.first, group.last) for group in self._groups]
-        if before is not None and len(runs) == 1 and self._groups[0].executor.takes(runs[0], before):
-            rule, lr = today[0]
-            self._groups[0].executor.step(rule, lr, t, runs[0], before)
-        else:
-            if before is not None:
-                both(before.first, before.second)
-            for group, (rule, lr), own in zip(self._groups, today, runs, strict=True):
-                group.executor.step(rule, lr, t, own)
-        for parameter, moved in zip(self._flat.parameters, active, strict=True):
-            if moved:
+        moved = self.vectors.apply(t, [group.at(t) for group in self.vectors.groups], pending)
+        for parameter, has_moved in zip(self.vectors.parameters, moved, strict=True):
+            if has_moved:
                 parameter.changed()
         self.t = t
-        self._guard.look(self._flat.parameters, active)
+        self._guard.look(self.vectors.parameters, moved)
 
-    def _check(self) -> None:
-        """Raise unless an update may be made now."""
-        if self._away:
+    def check_ready(self) -> None:
+        """Raise `StateError` or `OptionError` unless an update may be made now."""
+        if self._at_iterate:
             raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
-        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self._groups]:
+        if [id(settings) for settings in self.groups] != [id(group.settings) for group in self.vectors.groups]:
             raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
 
     def collect(self) -> list[bool]:
         """Which parameters have a gradient, and are to move; what was put in a gradient's place is copied there."""
-        return self._flat.collect()
+        return self.vectors.collect()
 
     def count(self, moved: Iterable[bool], steps: int) -> None:
-        """Take note of so many updates of the parameters that `moved`, made elsewhere (see ahead.py)."""
+        """Take note of so many updates of the parameters that `moved`, made elsewhere (see execution/upcoming.py)."""
         self.t += steps
-        for parameter, has_moved in zip(self._flat.parameters, moved, strict=True):
+        for parameter, has_moved in zip(self.vectors.parameters, moved, strict=True):
             if has_moved and steps:
                 parameter.changed()
 
     def zero_grad(self) -> None:
         """Forget all gradients: every ``p.grad`` becomes None."""
-        for parameter in self._flat.parameters:
+        for parameter in self.vectors.parameters:
             parameter.grad = None
 
     @contextmanager
@@ -160,23 +166,24 @@ class Optimizer:
         That is so for Nesterov and RMSPropNesterov; with the others nothing happens. Afterwards the
         parameters are what they were before, bit for bit.
         """
-        if self._away or self.rule.iterate is Rule.iterate:
+        if self._at_iterate or self.rule.iterate is Rule.iterate:
             yield
             return
-        self._flat.claim()
-        self._prepare()
-        kept = self._values.copy()
-        for group in self._groups:
-            part = self._flat.part(group.first, group.last)
+        vectors = self.vectors
+        vectors.claim()
+        vectors.prepare()
+        before = vectors.values.copy()
+        for group in vectors.groups:
+            part = vectors.part(group.first, group.last)
             rule = group.read().at(max(self.t, 1))
-            self._values[part] = rule.iterate(kept[part], *[self.state[name][part] for name in rule.state])
-        self._announce(away=True)
+            vectors.values[part] = rule.iterate(before[part], *[self.state[name][part] for name in rule.state])
+        self._exchanged(at_iterate=True)
         try:
             yield
         finally:
-            self._flat.claim()
-            self._flat.values[...] = kept
-            self._announce(away=False)
+            vectors.claim()
+            vectors.values[...] = before
+            self._exchanged(at_iterate=False)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs, as copies: the rule's name, t, the groups' numbers, and the state.
@@ -196,23 +203,10 @@ class Optimizer:
         """
         restore(self, state)
 
-    def _prepare(self) -> None:
-        """See to it that state and executors are for where the parameters are now, and for today's equations."""
-        if self._flat.values is not self._values:
-            self._values = self._flat.values
-            for name, vector in self.state.items():
-                self.state[name] = self._flat.zeros()
-                self.state[name][...] = to_backend(vector, backend_of(self._values))
-            for group in self._groups:
-                group.executor = None
-        for group in self._groups:
-            if group.executor is None:
-                state = [self.state[name] for name in group.rule.state]
-                group.executor = executor(group.rule, [self._values, self._flat.gradients, *state])
-
-    def _announce(self, away: bool) -> None:
-        self._away = away
-        for parameter in self._flat.parameters:
+    def _exchanged(self, at_iterate: bool) -> None:
+        """Take note that the parameters hold other values now."""
+        self._at_iterate = at_iterate
+        for parameter in self.vectors.parameters:
             parameter.changed()
 
     def __reduce__(self) -> Any:  # a copy's parameters must be views of a vector of the copy's own
@@ -221,7 +215,7 @@ class Optimizer:
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name}={value!r}" for name, value in self.groups[0].items() if name != "params")
         more = f" and {len(self.groups) - 1} more groups" if len(self.groups) > 1 else ""
-        return f"{type(self).__name__}({len(self._flat.parameters)} parameters, t={self.t}, {numbers}{more})"
+        return f"{type(self).__name__}({len(self.vectors.parameters)} parameters, t={self.t}, {numbers}{more})"
 
 
 def _rebuilt(kind: type[Optimizer], groups: list[dict[str, Any]], state: dict[str, Any]) -> Optimizer:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Translation:
     """The minidl optimizer that another framework's is.
 
-    `name` is its class in `minidl.optim`, `options` its keyword arguments. `exact` tells whether the steps
+    `name` is its class in `minidl.optim`, `options` its keyword arguments. `exact` says whether the steps
     are the same: "exact", "constant lr only" (they part as soon as the learning rate changes) or "none"
     (minidl has no such rule, and `name` is empty); `reason` says why.
     """

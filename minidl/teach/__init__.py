@@ -1,4 +1,4 @@
-"""Teaching: what an optimizer did, shown (`ledger`) and said (`explain`). Not imported by ``import minidl``."""
+"""Teaching: what an optimizer did, shown (`ledger`) and explained (`explain`). Not imported by ``import minidl``."""
 
 from ._ledger.entry import Entry
 from ._ledger.explain import explain

@@ -1,4 +1,4 @@
-"""What the command ``minidl explain`` does: a few steps of a real training, one of them shown and explained."""
+"""The command ``minidl explain``: a few steps of a real training, one of them shown and explained."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def explain_run(
     problem: str, optimizer_name: str, lr: float | None, settings: tuple[str, ...], steps: int, at: int | None,
     element: str | None, letters: Alphabet, language: Language, notation: str, seed: int,
 ) -> None:  # fmt: skip
-    """Carry out ``minidl explain``: its options, by name."""
+    """Execute ``minidl explain``: its options, by name."""
     kind = find_rule(optimizer_name)
     hyperparameters = {**dict(map(_setting, settings)), **({} if lr is None else {"lr": lr})}
     at = steps if at is None else at
@@ -32,7 +32,7 @@ def explain_run(
         raise OptionError(f"--at {at}: there are only {steps} steps (--steps)")
     start_seed(seed)
     trained = _descent if problem == "note-a" else _training
-    with np.errstate(over="ignore", invalid="ignore"):  # a training that blows up is worth a look too
+    with np.errstate(over="ignore", invalid="ignore"):  # a training that diverges can be explained too
         book = trained(kind, hyperparameters, steps, element)
     _show(book.at(at), letters, language, notation)
 

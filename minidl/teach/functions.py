@@ -1,4 +1,4 @@
-"""Functions to descend on: note A's, and those that the notes only draw, which are defined here and are ours.
+"""Functions to minimise, and `descend`: note A's function, and those that the notes only draw, which are ours.
 
 Each takes a point ``x`` (a Tensor or an array whose first axis counts the coordinates) and is written in
 minidl's operations, so autodiff gives its gradient, and a whole grid of points goes through it at once.
@@ -23,6 +23,11 @@ DOMAIN = ((-5.5, 1.0), (-3.0, 1.0))  # of note A's pictures of `bowl`
 def bowl(x: Any) -> Any:
     """Note A's f(x) = 0.1·x1² + 2·x2²: twenty times steeper in x2 than in x1. Its minimum is at (0, 0)."""
     return 0.1 * x[0] ** 2 + 2 * x[1] ** 2
+
+
+def slope(x: np.ndarray) -> np.ndarray:
+    """The gradient of `bowl`, by autodiff."""
+    return grad(bowl)(x).numpy()
 
 
 def parabola(x: Any) -> Any:
@@ -73,3 +78,13 @@ def descend(rule: Rule, f: Function, start: Any, lr: Any, steps: int = 20) -> np
             theta, *state = rule(theta, gradient(theta).numpy(), *state, lr=lr, t=t)
             path.append(rule.iterate(theta, *state))
     return np.array(path)
+
+
+def after_20(rule: Rule, lr: float) -> str:
+    """The line that note A prints at the end of 20 steps of `rule` on `bowl`."""
+    return f"epoch 20, {point(descend(rule, bowl, START, lr)[-1])}"
+
+
+def point(x: np.ndarray) -> str:
+    """A point as note A prints it; a zero keeps its sign."""
+    return f"x1: {x[0]:f}, x2: {x[1]:f}"

@@ -120,6 +120,24 @@ def lines(axes: Any, x: Any, values: Mapping[str, Any], colour: str = "viridis",
     axes.set(**labels)
 
 
+def dots(axes: Any, values: dict[str, list[float]], **labels: Any) -> None:
+    """A dot per seed, a bar at the median, a column per rule."""
+    for i, (rule, found) in enumerate(values.items()):
+        finite = [value for value in found if np.isfinite(value)]
+        axes.plot(
+            np.linspace(-0.18, 0.18, len(finite)) + i if len(finite) > 1 else [i] * len(finite),
+            finite,
+            "o",
+            color=COLOURS[rule],
+            markersize=5,
+            alpha=0.75,
+        )
+        if finite:
+            axes.plot([i - 0.33, i + 0.33], [np.median(found)] * 2, color=COLOURS[rule], linewidth=2.5)
+    axes.set(**labels)
+    axes.set_xticks(range(len(values)), list(values), rotation=40, ha="right")
+
+
 def plain_log(axes: Any, ticks: Sequence[float]) -> None:
     """A logarithmic y axis with these ticks, written as plain numbers; the limits stay those of the data."""
     axes.set_yscale("log")

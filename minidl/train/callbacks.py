@@ -1,4 +1,4 @@
-"""Callbacks: what `fit` calls while it trains, in the order in which they were given."""
+"""Callbacks: code that `fit` calls while it trains; and `Run`, the training as they see it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,83 +7,135 @@ from typing import Any
 
 from ..nn import Module
 from .history import History
-from .metrics import Tally
+from .metrics import RunningMetrics
 
 
 @dataclass
 class Run:
-    """What a callback sees of a running `fit`.
+    """A running `fit`, as its callbacks see it.
 
     `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
-    made in all, `steps` how many there are in an epoch. `settle` makes sure that the numbers of all steps so far are
-    finite: call it before you keep them.
+    made in all, `steps` how many there are in an epoch. Steps may be made in blocks, whose numbers are checked at the
+    end: `verify` checks now that those of all steps so far are finite. Call it before you keep any of them.
     """
 
     model: Module
     optimizer: Any
     epochs: int
     steps: int
-    validation: Any = None  # what `fit` was given to validate on
+    validation: Any = None  # the data that `fit` was given to validate on
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    order: Any = None  # in which this epoch takes the samples, see `Loader.order`
-    tally: Tally = field(default_factory=Tally)  # of this epoch
+    order: Any = None  # the permutation in which this epoch takes the samples, see `Loader.order`
+    metrics: RunningMetrics = field(default_factory=RunningMetrics)  # of this epoch
     lr: float = 0.0  # of the last step
     loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
-    stopped: str | None = None
-    straight: bool = False  # whether sums over inputs without zeros go straight on, as in runs of the first version
-    watched: bool = True  # whether callbacks may look at gradients between two stretches of steps
-    made: Counter[str] = field(default_factory=Counter)  # how many of this epoch's steps each engine has made
-    settle: Callable[[], None] = lambda: None
+    stopped: str | None = None  # the reason given to `stop`
+    straight: bool = False  # whether machine code adds in plain order, as the first version did: for its checkpoints
+    keep_gradients: bool = True  # whether callbacks may read gradients between two blocks of steps
+    steps_by_engine: Counter[str] = field(default_factory=Counter)  # of this epoch
+    verify: Callable[[], None] = lambda: None
 
     def stop(self, reason: str) -> None:
-        """End training after this step; `reason` is what `fit` will say."""
+        """End training after this step.
+
+        Args:
+            reason: what `fit` prints.
+        """
         self.stopped = reason
 
-    def most_made(self) -> dict[str, str]:
-        """The engine that has made most of this epoch's steps, as an entry of its row; nothing if there were none."""
-        return {"engine": max(self.made, key=lambda name: self.made[name])} if self.made else {}
+    def main_engine(self) -> str | None:
+        """The engine that made most of this epoch's steps; None if there were no steps."""
+        return max(self.steps_by_engine, key=lambda name: self.steps_by_engine[name], default=None)
 
 
 class Callback:
-    """Base of callbacks: override what you need. A plain function of a `Run` serves as an ``on_epoch``."""
+    """Base of callbacks: override what you need. A plain function of a `Run` serves as an ``on_epoch``.
+
+    Each method is called for all callbacks of a `fit` in the order in which they were given. What a method raises
+    ends training.
+    """
 
     def on_start(self, run: Run) -> None:
-        """Before the first step."""
+        """Called before the first step.
+
+        Args:
+            run: the training that begins. Check here what it lacks, and raise `OptionError` for that.
+        """
 
     def on_gradients(self, run: Run) -> None:
-        """Between backward and update: look at each parameter's ``grad``, change it in place, or put another there.
+        """Called between backward and update: to clip, log or project gradients.
 
-        That is where gradients are clipped, logged or projected. The update that follows takes what is there then. The
-        steps are made one by one, compiled where they can be; the numbers are checked (``fit(on_nonfinite=)``)
-        afterwards, so that what this repairs counts as sound.
+        With it, steps are made one by one, compiled where they can be. The numbers are checked
+        (``fit(on_nonfinite=)``) afterwards, so that what this repairs counts as sound.
+
+        Args:
+            run: read each parameter's ``grad``, change it in place, or assign another: the update uses what is there.
         """
 
     def on_step(self, run: Run) -> None:
-        """After each update; gradients are still there. Training then takes its steps one by one, and eagerly."""
+        """Called after each update, with gradients still there. With it, steps are made one by one, and eagerly.
+
+        Args:
+            run: ``run.step`` counts the update that was just made, ``run.loss`` is the loss before it.
+        """
 
     def overrides(self, name: str) -> bool:
-        """Whether the method `name` was overridden in a subclass or set on this callback: it has to be called then."""
+        """Whether a method has to be called, since a subclass overrides it or it was set on this callback.
+
+        Args:
+            name: of a method of this class.
+
+        Returns:
+            False if calling it would do nothing.
+        """
         return name in vars(self) or getattr(type(self), name) is not getattr(Callback, name)
 
     def on_pause(self, run: Run) -> None:
-        """Between two updates, several times a second, and after `interval` updates at the latest."""
+        """Called between two updates, several times a second, and after `interval` updates at the latest.
+
+        Args:
+            run: call ``run.verify()`` before you keep any of its numbers.
+        """
 
     def interval(self, run: Run) -> int | None:
-        """How many updates may be made before the next `on_pause`; None: as many as a fraction of a second takes."""
+        """Asked before each block of updates: how many may be made before the next `on_pause`.
+
+        Args:
+            run: where training is now.
+
+        Returns:
+            A number of updates, at least 1, or None: as many as a fraction of a second takes.
+        """
         return None
 
     def on_epoch(self, run: Run) -> None:
-        """After each epoch; its row is ``run.history[-1]``."""
+        """Called after each epoch.
+
+        Args:
+            run: ``run.history[-1]`` is the epoch's row; ``run.stop(reason)`` ends training.
+        """
 
     def on_end(self, run: Run) -> None:
-        """After the last step, also if training was stopped or failed."""
+        """Called after the last step, also if training was stopped or failed.
+
+        Args:
+            run: ``run.stopped`` is the reason if a callback has ended training.
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed training is to give back to this callback: JSON values and NumPy arrays, by name."""
+        """What a checkpoint is to hold of this callback.
+
+        Returns:
+            JSON values and NumPy arrays, by name; empty if there is nothing to remember.
+        """
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave when the training that is resumed was saved; `on_start` came before."""
+        """Restore the state when a run is resumed; `on_start` was called before.
+
+        Args:
+            state: what `state_dict` returned when the checkpoint was saved.
+        """

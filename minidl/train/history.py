@@ -1,4 +1,4 @@
-"""What happened in training, epoch by epoch, as plain data."""
+"""The history of a training, epoch by epoch, as plain data."""
 
 import difflib
 import json
@@ -17,10 +17,15 @@ class History:
     (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
     absent, as is skipped, the number of batches left out, where there were none.
 
-    ``history[name]`` has None for the epochs that lack it. Raises `UnknownNameError`, a ``KeyError`` that lists what
-    there is, for a name that no epoch has; but for skipped, which has all of them None where there were none.
+    ``history[name]`` has None for the epochs that lack it. `reason` says why steps were eager, if they were and that
+    was not asked for; else it is None.
 
-    `reason` says why steps were eager, if they were and that was not asked for; else it is None.
+    Args:
+        rows: to begin with; none by default.
+
+    Raises:
+        UnknownNameError: ``history[name]`` of a name that no epoch has; a ``KeyError`` that lists those there are.
+            Only "skipped" is always allowed.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None) -> None:
@@ -44,7 +49,14 @@ class History:
         return f"History({len(self)} epochs{': ' + sentence(self.rows[-1]) if self.rows else ''})"
 
     def save(self, path: str | Path) -> None:
-        """Write one JSON object per line."""
+        """Write one JSON object per line.
+
+        Args:
+            path: of the file, which is replaced if it is there.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         Path(path).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
 

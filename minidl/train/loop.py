@@ -1,4 +1,17 @@
-"""The training loop, and the evaluation of a model on a data set."""
+"""The training loop, and the evaluation of a model on a data set.
+
+`fit` in pseudo-code::
+
+    check the arguments; restore the checkpoint to resume from; choose the engine that makes the steps
+    for each epoch:
+        for each block of batches, up to the next one before which a callback asks for a pause:
+            engine:     forward, loss, backward, update for each batch     engines/
+            callbacks:  on_pause                                           the progress bar, checkpoints, guards
+            stop here if a signal asks for it                              signals.py
+        evaluate the model on the validation set; add the epoch's row to the history
+        callbacks: on_epoch                                                early stopping, checkpoints
+    callbacks: on_end; leave the model in evaluation mode
+"""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,6 +21,7 @@ from typing import Any
 
 from ..autograd import recording
 from ..backend import own_streams
+from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..data.loader import BatchSize
 from ..errors import OptionError
@@ -15,15 +29,15 @@ from ..hardware.denormals import flush_denormals
 from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
 from .callbacks import Callback, Run
-from .engines.choose import engine as make_engine
-from .engines.nonfinite import ACTIONS, Action, watched
+from .engines.choose import choose_engine
+from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
-from .metrics import Tally
+from .metrics import RunningMetrics
 from .progress import Progress, say
 from .saving.checkpoints import Checkpoint
-from .signals import SIGHUP, SIGINT, SIGTERM, interruptible, listening, obey, sheltered
+from .signals import SIGHUP, SIGINT, SIGTERM, deferring, immediate, raise_if_pending, sheltered
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 
@@ -48,27 +62,39 @@ def fit(
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
 
-    `train` and `validation` are data sets, or Loaders for those who want their own batches. `optimizer` holds
-    the model's parameters; ``loss(output, labels)`` returns the batch's mean. `batch_size` 1 is SGD, "full" is
-    GD. `progress` prints a line per epoch, and on a terminal a bar. `threads` is how many may share the work;
-    by default two, and as many as there are where products are large (threads.py). Returns the `History`;
-    afterwards the model is in evaluation mode. Raises `OptionError` for a bad argument, before anything is trained.
+    Args:
+        model: trained in place; in evaluation mode afterwards.
+        train: the training set; a `Loader` for those who want their own batches.
+        optimizer: over the model's parameters.
+        loss: a function of the model's output and the labels that returns the batch's mean.
+        epochs: passes over `train`, at least 0.
+        batch_size: samples for an update; 1 is SGD, "full" is gradient descent. A `Loader` has its own.
+        validation: evaluated after each epoch.
+        callbacks: called in this order; a plain function of a `Run` is called after each epoch.
+        progress: print a line per epoch, and on a terminal show a bar.
+        threads: how many may share the work; None for two, or for as many as there are if products are large.
+        compile: None executes the step as a compiled program (`minidl.compile`) where model, loss and callbacks
+            allow it, to the same bits: as machine code if Numba is installed, which skips zeros in the inputs
+            (docs/compile.md tells when the last digits depend on that). False: the eager loop. True: no other way.
+        checkpoint: a folder, or a `Checkpoint`: save the run as it goes.
+        resume: go on from what is in `checkpoint`, bit for bit as if the run had never been interrupted; begin if
+            there is nothing.
+        on_nonfinite: what to do about a batch whose loss or gradient is infinite or NaN: "stop" raises before the
+            update, "skip" leaves the batch out and counts it, "continue" does not look.
+        guards: warn of likely mistakes, see docs/guards.md.
 
-    `compile`: where the model, the loss and the callbacks allow it, the step is written down once as a program and
-    carried out without a graph (`minidl.compile`), to the same bits; where Numba is installed by machine code, which
-    passes over zeros in the inputs (docs/compile.md tells when the last digits depend on that). False leaves it at the
-    eager loop, True raises `OptionError` with the reason if there is no other.
+    Returns:
+        The `History`: a row of numbers for each epoch.
 
-    `checkpoint`, a folder or a `Checkpoint`, saves the run as it goes; with `resume` it goes on from what is there,
-    bit for bit as if it had never been interrupted, or begins if there is nothing. `Checkpoint` tells the errors.
-    Ctrl-C ends training between two updates; with `checkpoint` it saves first, and so do SIGTERM and SIGHUP.
-
-    A loss or gradient that is infinite or NaN ends training before the update, with a `NonFiniteError` that names
-    the op; `on_nonfinite` "skip" leaves such batches out and counts them, "continue" looks at nothing (faults.py).
-    `guards` are warnings of likely mistakes, see docs/guards.md.
+    Raises:
+        OptionError: a bad argument, before anything is trained; for ``compile=True`` if the step cannot be compiled.
+        ShapeError, LabelError: data and model do not fit.
+        NonFiniteError: a loss or gradient is not finite; it names the op, and model and optimizer are as before.
+        WriteError, DataError, StateError: the checkpoint folder, as `Checkpoint` tells.
+        KeyboardInterrupt: Ctrl-C, between two updates, after saving to `checkpoint`. SIGTERM and SIGHUP end a run
+            with a `checkpoint` in the same way, by ``SystemExit``.
     """
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
-        raise OptionError(f"fit: epochs must be an integer of at least 0, got {epochs!r}")
+    epochs = checked_integer(epochs, "fit: epochs", 0)
     if not callable(loss):
         raise OptionError(
             f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
@@ -77,54 +103,63 @@ def fit(
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
     if validation is not None and not isinstance(validation, Loader):
-        Loader(validation, 1)  # what is wrong with it is said now, not after an epoch
-    if validation is not None and not isinstance(validation, Loader):
-        Loader(validation, "full")  # raises for what cannot be validated on, an empty set above all
+        Loader(validation, "full")  # raises now, not after an epoch, for what cannot be validated on
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise OptionError(f"fit: threads must be an integer of at least 1, got {threads!r}")
+    if threads is not None:
+        threads = checked_integer(threads, "fit: threads", 1)
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
-    run = Run(model, optimizer, epochs, len(loader), validation, watched=bool(callbacks))
+
+    run = Run(model, optimizer, epochs, len(loader), validation, keep_gradients=bool(callbacks))
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
-    watchers += [Progress()] if progress else []
-    with ExitStack() as held:
-        held.enter_context(listening(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
-        held.enter_context(_unbroken(own_streams(), _computing(model, loader.batch_size, threads)))
+    if progress:
+        watchers.append(Progress())
+    with ExitStack() as stack:
+        stack.enter_context(deferring(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
+        stack.enter_context(_unbroken(own_streams(), _arithmetic(model, loader.batch_size, threads)))
         if checkpoint is not None:
-            keeper = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
-            held.enter_context(keeper.attached(run, loader, watchers, resume))
-            watchers = [*watchers, keeper]  # the last, so that what it saves holds what the others have done
-        watchers = [*watchers, *([Guards(loader, loss)] if guards else [])]
-        _train(run, loader, loss, validation, watchers, compile, on_nonfinite)
+            checkpoints = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+            stack.enter_context(checkpoints.attached(run, loader, watchers, resume))
+            watchers.append(checkpoints)  # after the user's, so that it saves what those have changed
+        if guards:
+            watchers.append(Guards(loader, loss))
+        _train(run, loader, loss, watchers, compile, on_nonfinite)
     return run.history
+
+
+def _after_epoch(function: Callable[[Run], None]) -> Callback:
+    """A callback that calls `function` after each epoch."""
+    callback = Callback()
+    vars(callback)["on_epoch"] = function
+    return callback
 
 
 @contextmanager
 def _unbroken(*blocks: AbstractContextManager[None]) -> Iterator[None]:
     """All these blocks as one, which no signal leaves half entered or half left."""
-    with ExitStack() as held:
+    with ExitStack() as stack:
         with sheltered():
             for block in blocks:
-                held.enter_context(block)
+                stack.enter_context(block)
         try:
             yield
         finally:
             with sheltered():
-                held.close()
+                stack.close()
 
 
 @contextmanager
-def _computing(model: Module, batch_size: int, threads: int | None = None) -> Iterator[None]:
-    """Within the block this thread computes with so many threads (None: what is best), and denormals are zero.
+def _arithmetic(model: Module, batch_size: int, threads: int | None = None) -> Iterator[None]:
+    """Within the block this thread computes with `threads` threads (None: the best number), and denormals are zero.
 
     Large products are better left to OpenBLAS's own threads, where there are many.
     """
-    most = 2 * batch_size * max((p.size for p in model.parameters()), default=0)
-    large = (CORES > 2 or (threads or 1) > 2) and most >= LARGE
-    with assisted(not large and threads != 1), use_blas_threads(threads if large else 1), flush_denormals():
+    largest = max((p.size for p in model.parameters()), default=0)
+    many = CORES > 2 or (threads or 1) > 2
+    by_blas = many and 2 * batch_size * largest >= LARGE
+    with assisted(not by_blas and threads != 1), use_blas_threads(threads if by_blas else 1), flush_denormals():
         yield
 
 
@@ -132,7 +167,6 @@ def _train(
     run: Run,
     loader: Loader,
     loss: Callable[[Any, Any], Any],
-    validation: Any,
     watchers: list[Callback],
     compiled: bool | None,
     on_nonfinite: Action,
@@ -140,59 +174,67 @@ def _train(
     """All epochs of `run`."""
     for watcher in watchers:
         watcher.on_start(run)
-    zeros = on_nonfinite != "continue"  # for 0 times infinity is not zero
-    made = make_engine(run, loader, loss, watchers, compiled, zeros)
-    engine = watched(run, made, loader, loss, watchers, on_nonfinite)
+    skip_zeros = on_nonfinite != "continue"  # 0 times infinity is not zero, so somebody has to look
+    chosen = choose_engine(run, loader, loss, watchers, compiled, skip_zeros)
+    engine = with_nonfinite_checks(run, chosen, loader, loss, watchers, on_nonfinite)
     if run.history.reason is not None and any(isinstance(w, Progress) for w in watchers):
         say(f"steps are made eagerly: {run.history.reason}")
     try:
-        while _unfinished(run) or (run.epoch < run.epochs and run.stopped is None):
+        while _in_mid_epoch(run) or (run.epoch < run.epochs and run.stopped is None):
             start = time.perf_counter()
-            row = _epoch(run, loader, engine, watchers)
-            if validation is not None:
-                row |= _validated(run, loss, watchers)
-            row |= {"seconds": time.perf_counter() - start}
-            run.history.rows.append(row | run.most_made())
+            row = _train_epoch(run, loader, engine, watchers)
+            if run.validation is not None:
+                row |= _validate(run, loss, watchers)
+            row["seconds"] = time.perf_counter() - start
+            if run.steps_by_engine:
+                row["engine"] = run.main_engine()
+            run.history.rows.append(row)
             for watcher in watchers:
                 watcher.on_epoch(run)
-            obey()
+            raise_if_pending()
     finally:
         for watcher in watchers:
             watcher.on_end(run)
         run.model.eval()
 
 
-def _epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> dict[str, Any]:
-    """One pass over the data, an update per batch; returns the epoch's row but for its seconds."""
+def _train_epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> dict[str, Any]:
+    """One pass over the data, an update per batch; returns the training's part of the epoch's row."""
     run.model.train()
-    if not _unfinished(run):
-        run.epoch, run.batch, run.order, run.tally = run.epoch + 1, 0, loader.order(), Tally()
-        run.made.clear()
+    if not _in_mid_epoch(run):
+        run.epoch += 1
+        run.batch = 0
+        run.order = loader.order()
+        run.metrics = RunningMetrics()
+        run.steps_by_engine.clear()
     while run.batch < run.steps and run.stopped is None:
-        engine.advance(_next_look(run, watchers))
+        engine.advance(_next_pause(run, watchers))
         for watcher in watchers:
-            if watcher.overrides("on_pause"):
-                watcher.on_pause(run)
-        obey()
-    run.settle()
-    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.tally.means()}
+            watcher.on_pause(run)
+        raise_if_pending()
+    run.verify()
+    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.metrics.means()}
 
 
-def _next_look(run: Run, watchers: list[Callback]) -> int:
-    """The batch of this epoch before which somebody wants to look again, or the epoch's end."""
-    waits = [watcher.interval(run) for watcher in watchers if watcher.overrides("interval")]
-    return min([run.steps, *[run.batch + steps for steps in waits if steps is not None]])
-
-
-def _unfinished(run: Run) -> bool:
-    """Whether `run` is in an epoch that began already: the one in which the checkpoint was taken that it is from."""
+def _in_mid_epoch(run: Run) -> bool:
+    """Whether the present epoch has begun and not ended: so a run resumes whose checkpoint was saved there."""
     return run.epoch > len(run.history)
 
 
-def _validated(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
-    """The validation set's part of the epoch's row. A signal does not wait for it: a resumed run makes it anew."""
+def _next_pause(run: Run, watchers: list[Callback]) -> int:
+    """The number of the batch up to which the engine may go: a callback asks for a pause there, or the epoch ends."""
+    next_pause = run.steps
+    for watcher in watchers:
+        updates = watcher.interval(run)
+        if updates is not None:
+            next_pause = min(next_pause, run.batch + updates)
+    return next_pause
+
+
+def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
+    """The validation's part of the epoch's row. A signal does not wait for it: a resumed run validates again."""
     try:
-        with run.optimizer.at_iterate(), interruptible():
+        with run.optimizer.at_iterate(), immediate():
             measured = evaluate(run.model, run.validation, loss=loss)
     except (KeyboardInterrupt, SystemExit):
         for watcher in watchers:
@@ -208,28 +250,26 @@ def evaluate(
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     batch_size: int = 1000,
 ) -> dict[str, float]:
-    """The mean loss over `data` and, for integer labels, the share of samples classified right ("accuracy").
+    """Measure `model` on `data`, in evaluation mode and without recording a graph.
 
-    The model is run in evaluation mode and left in the mode that it was in; nothing is recorded.
+    Args:
+        model: left in the mode that it was in.
+        data: a data set, or a `Loader` for those who want their own batches.
+        loss: a function of the model's output and the labels that returns the batch's mean.
+        batch_size: samples for each forward pass; it changes nothing but speed and memory.
+
+    Returns:
+        "loss", the mean over the samples, and, for integer labels, "accuracy", the share classified correctly.
+
+    Raises:
+        OptionError, DTypeError, ShapeError: `data` is no data set, or none that this model takes.
     """
     loader: Iterable[Any] = (
         data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
     )
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    tally = Tally()
-    try:
-        with recording(False), _computing(model, batch_size):
-            for x, y in loader:
-                output = model(x)
-                tally.add(loss(output, y), output, y)
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return tally.means()
-
-
-def _after_epoch(function: Callable[[Run], None]) -> Callback:
-    callback = Callback()
-    vars(callback)["on_epoch"] = function
-    return callback
+    metrics = RunningMetrics()
+    with model.mode(training=False), recording(False), _arithmetic(model, batch_size):
+        for x, y in loader:
+            output = model(x)
+            metrics.add(loss(output, y), output, y)
+    return metrics.means()

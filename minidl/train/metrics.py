@@ -1,4 +1,4 @@
-"""What an epoch adds up to: the mean loss, and the share of samples classified right."""
+"""The metrics of an epoch: the mean loss, and the share of samples classified correctly."""
 
 import math
 from typing import Any
@@ -7,40 +7,40 @@ from ..backend import array_module
 from ..ops.shape import plain
 
 
-class Tally:
-    """Sums over samples that stay on the device until they are asked for."""
+class RunningMetrics:
+    """Running sums over the samples seen so far. They stay on the device until `means` reads them."""
 
     def __init__(self) -> None:
         self.samples: int = 0
         self.skipped: int = 0  # batches that were left out
-        self.loss: Any = 0.0
-        self.right: Any = None
+        self.loss: Any = 0.0  # the sum over the samples, in float64
+        self.correct: Any = None  # samples classified correctly; None as long as that is not measured
 
     def add(self, loss: Any, output: Any, labels: Any) -> None:
         """Count one batch: its mean loss, and the model's output, compared with the labels if they are classes."""
         output, labels = plain(output), plain(labels)
-        hits = None
+        correct = None
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
-            hits = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
-        self.count(plain(loss).astype("float64"), hits, len(labels))
+            correct = array_module(output).count_nonzero(output.argmax(axis=1) == labels)
+        self.count(plain(loss).astype("float64"), correct, len(labels))
 
-    def count(self, loss: Any, right: Any, samples: int) -> None:
-        """Count one batch of `samples`: its mean loss in float64, and how many were `right` (None: not measured)."""
+    def count(self, loss: Any, correct: Any, samples: int) -> None:
+        """Count one batch of `samples`: its mean loss in float64, and how many were correct (None: not measured)."""
         self.loss = self.loss + loss * samples
         self.samples += samples
-        if right is not None:
-            self.right = right if self.right is None else self.right + right
+        if correct is not None:
+            self.correct = correct if self.correct is None else self.correct + correct
 
-    def extend(self, losses: Any, rights: Any, samples: int) -> None:
-        """Count batches of so many `samples` each: their mean losses, and how many were right in each."""
-        for loss in (losses.astype("float64") * samples).tolist():  # added one by one, as `count` does
+    def extend(self, losses: Any, correct: Any, samples: int) -> None:
+        """Count batches of `samples` each: an array of their mean losses, and one of how many were correct in each."""
+        for loss in (losses.astype("float64") * samples).tolist():  # one by one, so that the sum rounds as `count`'s
             self.loss = self.loss + loss
-        right = int(rights.sum())
-        self.right = right if self.right is None else self.right + right
+        total = int(correct.sum())
+        self.correct = total if self.correct is None else self.correct + total
         self.samples += samples * len(losses)
 
     def means(self) -> dict[str, float]:
-        """The mean loss over the samples (NaN over none); where there are any, the accuracy and what was skipped."""
+        """The mean loss (NaN without a sample); "accuracy" if it was measured; "skipped" if any batch was."""
         means = {"loss": float(self.loss) / self.samples if self.samples else math.nan}
-        means |= {} if self.right is None else {"accuracy": float(self.right) / self.samples}
+        means |= {} if self.correct is None else {"accuracy": float(self.correct) / self.samples}
         return means | ({"skipped": self.skipped} if self.skipped else {})

@@ -1,4 +1,4 @@
-"""What `fit` shows: a line per epoch, and on a terminal a bar with rate and time left."""
+"""The progress of `fit`: a line per epoch, and on a terminal a bar with rate and time left."""
 
 import contextlib
 import sys
@@ -60,7 +60,7 @@ class Progress(Callback):
         say(sentence(run.history[-1]))
 
     def on_end(self, run: Run) -> None:
-        """Take the bar away; say why training stopped early, if it did."""
+        """Remove the bar; print why training stopped early, if it did."""
         if self.bar is not None:
             self.bar.stop()
         if run.stopped is not None:

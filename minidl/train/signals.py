@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: noted when they come, obeyed between two updates."""
+"""Signals that ask a training to stop: noted when they arrive, raised between two updates."""
 
 import signal
 import sys
@@ -12,105 +12,106 @@ _NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE"
 SIGINT, SIGTERM, SIGHUP, SIGPIPE = (getattr(signal, name, None) for name in _NAMES)  # Windows lacks two of them
 
 # Python delivers signals to the main thread, and all of this is that thread's alone.
-_heard: dict[Any, Any] = {}  # the signals that are listened for, with what handled them before
-_asked: int | None = None  # the first that has come
-_at_once = False  # whether it need not wait
-_raised = False  # whether a second Ctrl-C has raised already: what is then tidied up is not to be cut off in turn
-_sheltered = 0  # how many blocks are open in which it does not raise
+_previous_handlers: dict[Any, Any] = {}  # of the signals that are deferred now
+_pending: int | None = None  # the first signal that has arrived
+_immediate = False  # whether a signal raises where it arrives
+_raised = False  # whether a second Ctrl-C has raised already: the clean-up that follows is not to be cut off in turn
+_shelters = 0  # how many `sheltered` blocks are open
 
 
 @contextmanager
-def listening(*signals: Any) -> Iterator[None]:
-    """Within the block `signals` only make `asked` true, and `obey` raise; a second Ctrl-C raises where it comes, once.
+def deferring(*signals: Any) -> Iterator[None]:
+    """Within the block a signal raises nothing where it arrives: it makes `pending` true, and `raise_if_pending` raise.
 
-    One that is set to be ignored (under nohup, say) stays so, but for SIGPIPE, which Python ignores. Blocks may
-    be nested. Outside the main thread, where Python delivers no signals, nothing happens.
+    A second Ctrl-C does raise where it arrives, once. A signal that is set to be ignored (under nohup, say) stays
+    ignored, except SIGPIPE, which Python itself ignores. Blocks may be nested. Outside the main thread, where Python
+    delivers no signals, nothing happens.
     """
-    global _asked, _raised
-    outermost = not _heard
+    global _pending, _raised
+    outermost = not _previous_handlers
     mine = []
     if _in_main_thread():
         for number in signals:
-            if number is None or number in _heard:
+            if number is None or number in _previous_handlers:
                 continue
             before = signal.getsignal(number)
             if before is None or (before is signal.SIG_IGN and number != SIGPIPE):
                 continue
             mine.append(number)
-            _heard[number] = before
-            signal.signal(number, _hear)
+            _previous_handlers[number] = before
+            signal.signal(number, _on_signal)
     hook = sys.unraisablehook
     if mine and outermost:
-        # a second Ctrl-C that comes where Python cannot raise (in a weakref's callback) is obeyed with the first
+        # a second Ctrl-C that arrives where Python cannot raise (in a weakref's callback) counts with the first
         sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else hook(lost)
     try:
         yield
         if mine and outermost:
-            obey()
+            raise_if_pending()
     finally:
         if mine and outermost:
             sys.unraisablehook = hook
         for number in mine:
-            signal.signal(number, _heard.pop(number))
+            signal.signal(number, _previous_handlers.pop(number))
         if mine and outermost:
-            _asked, _raised = None, False
+            _pending, _raised = None, False
 
 
 @contextmanager
 def sheltered() -> Iterator[None]:
-    """Within the block, which is short, no signal raises: for what must not be done by half."""
-    global _sheltered
+    """Within the block, which is short, no signal raises: for changes that must be made as a whole."""
+    global _shelters
     if not _in_main_thread():
         yield
         return
-    _sheltered += 1
+    _shelters += 1
     try:
         yield
     finally:
-        _sheltered -= 1
+        _shelters -= 1
 
 
-def asked() -> bool:
-    """Whether a signal has come that this thread is to obey."""
-    return _asked is not None and _in_main_thread()
+def pending() -> bool:
+    """Whether a deferred signal waits to be raised in this thread."""
+    return _pending is not None and _in_main_thread()
 
 
-def obey() -> None:
-    """Raise ``KeyboardInterrupt`` for Ctrl-C, ``SystemExit(128 + number)`` for another signal, if one has come."""
-    if _asked is not None and _in_main_thread():
-        raise KeyboardInterrupt if _asked == SIGINT else SystemExit(128 + _asked)
+def raise_if_pending() -> None:
+    """Raise ``KeyboardInterrupt`` for Ctrl-C, ``SystemExit(128 + number)`` for another signal, if one is pending."""
+    if _pending is not None and _in_main_thread():
+        raise KeyboardInterrupt if _pending == SIGINT else SystemExit(128 + _pending)
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Within the block, which changes nothing that training goes on from, a signal is obeyed at once."""
-    global _at_once
+def immediate() -> Iterator[None]:
+    """Within the block, which must not change the state of training, a signal raises where it arrives."""
+    global _immediate
     if not _in_main_thread():
         yield
         return
-    obey()
-    _at_once = True
+    raise_if_pending()
+    _immediate = True
     try:
         yield
     finally:
-        _at_once = False
+        _immediate = False
 
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _hear(number: int, frame: FrameType | None) -> None:
-    global _asked, _raised
-    if _asked is None:
-        _asked = number
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    global _pending, _raised
+    if _pending is None:
+        _pending = number
         compiling: Any = sys.modules.get("minidl.compiler.native.cache.background")
         if compiling is not None:
-            compiling.interrupted = True  # what this process has started ends with it
-        if not _at_once:
+            compiling.interrupted = True  # the compiler processes that this one has started end with it
+        if not _immediate:
             return
     elif number != SIGINT:
         return
-    if not _raised and not _sheltered:
+    if not _raised and not _shelters:
         _raised = True
-        obey()
+        raise_if_pending()

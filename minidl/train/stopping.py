@@ -1,4 +1,4 @@
-"""When to stop (note B 1.1): callbacks that end a `fit` before its last epoch.
+"""Early stopping (note B 1.1): callbacks that end a `fit` before its last epoch.
 
 Note B stops at "some criterion of convergence, for example that the loss no longer falls", or simply after
 some epochs. The latter is `fit`'s `epochs`; the rest is here::
@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ..backend import array_module
+from ..checks import checked_integer
 from ..errors import OptionError
 from .callbacks import Callback, Run
 
@@ -21,22 +22,27 @@ class EarlyStopping(Callback):
 
         it has fallen if   loss < best - min_delta
 
-    A loss that is not finite has not. With `restore_best` the model ends up, in place, with the parameters
-    and running statistics of its best epoch, however training ends; the optimizer stays where it is.
+    A loss that is not finite has not fallen.
 
-    Source: Prechelt 1998; note B 1.1. Memory: one copy of the model. Raises `OptionError` for an argument that
-    is not allowed, and, before anything is trained, if `fit` was given no `validation`.
+    Args:
+        patience: epochs to wait, at least 1.
+        min_delta: by how much the loss has to be lower than the best one so far, at least 0.
+        restore_best: however training ends, put the parameters and running statistics of the best epoch into the
+            model, in place; the optimizer stays as it is. Needs one copy of the model.
+
+    Raises:
+        OptionError: an argument is not allowed; from `fit`, before anything is trained, if it has no `validation`.
+
+    Source: Prechelt 1998; note B 1.1.
     """
 
     def __init__(self, patience: int, min_delta: float = 0.0, restore_best: bool = True) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise OptionError(f"EarlyStopping: patience={patience!r}: patience must be an integer (of epochs) >= 1")
-        self.patience = patience
-        self.min_delta = _checked("EarlyStopping", "min_delta", min_delta, least=0.0)
+        self.patience = checked_integer(patience, "EarlyStopping: patience (in epochs)", 1)
+        self.min_delta = _finite_number("EarlyStopping", "min_delta", min_delta, least=0.0)
         self.restore_best = restore_best
 
     def on_start(self, run: Run) -> None:
-        """Forget what an earlier `fit` has seen."""
+        """Begin anew: an earlier `fit` with this callback does not count."""
         _needs_validation("EarlyStopping", run)
         self.best, self.best_epoch, self.waited = math.inf, 0, 0
         self._state: dict[str, Any] | None = None
@@ -58,12 +64,12 @@ class EarlyStopping(Callback):
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "state": self._state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         self.best, self.best_epoch, self.waited = state["best"], state["best_epoch"], state["waited"]
         self._state = state["state"]
 
     def on_end(self, run: Run) -> None:
-        """Put the best epoch's values back, unless they are there still."""
+        """Restore the best epoch's values, unless that was the last."""
         if self._state is not None and self.best_epoch != run.epoch:
             run.model.load_state_dict(self._state)
         self._state = None
@@ -74,17 +80,23 @@ class GradientNorm(Callback):
 
         ‖g‖ = √(Σ g²) < threshold            over all parameters that have a gradient
 
-    g is that of a mini-batch: its norm goes on jumping where that of the whole set would be zero.
-    Raises `OptionError` for a threshold that is not a finite number above 0.
+    g is the gradient of a mini-batch: its norm goes on jumping where that of the whole set would be zero. Steps are
+    made eagerly, and on a GPU each step waits for the norm.
 
-    Source: note B 1.1. On a GPU each step waits for the norm.
+    Args:
+        threshold: of the norm, a finite number above 0.
+
+    Raises:
+        OptionError: the threshold is not allowed.
+
+    Source: note B 1.1.
     """
 
     def __init__(self, threshold: float) -> None:
-        self.threshold = _checked("GradientNorm", "threshold", threshold, above=0.0)
+        self.threshold = _finite_number("GradientNorm", "threshold", threshold, above=0.0)
 
     def on_step(self, run: Run) -> None:
-        """Measure the gradient that the update has just used."""
+        """Compare the norm of the gradient that the update has just used."""
         gradients = [p.grad.data for p in run.model.parameters() if p.grad is not None]
         if not gradients:
             return  # nothing has arrived, which is not the same as zero
@@ -95,28 +107,29 @@ class GradientNorm(Callback):
 
 
 class Target(Callback):
-    """Stops at the end of the first epoch that reaches `value`.
+    """Stops at the end of the first epoch that reaches `value`: ``Target("validation_accuracy", 0.98)``.
 
-    `metric` is one of "loss", "accuracy", "validation_loss" and "validation_accuracy". An accuracy is reached
-    from below (``Target("validation_accuracy", 0.98)``), a loss from above.
+    Args:
+        metric: "loss", "accuracy", "validation_loss" or "validation_accuracy".
+        value: a finite number; an accuracy is reached from below, a loss from above.
 
-    Raises `OptionError` for another metric or a value that is not finite; before anything is trained, for a
-    validation metric if `fit` was given no `validation`; and after the first epoch if `fit` cannot measure it
-    (the accuracy of a regression).
+    Raises:
+        OptionError: another metric or value; from `fit`, before anything is trained, for a validation metric if it has
+            no `validation`; after the first epoch if it cannot measure the metric (the accuracy of a regression).
     """
 
     def __init__(self, metric: str, value: float) -> None:
         if metric not in _METRICS:
             raise OptionError(f"Target: unknown metric {metric!r}: choose one of {', '.join(map(repr, _METRICS))}")
-        self.metric, self.value = metric, _checked("Target", "value", value)
+        self.metric, self.value = metric, _finite_number("Target", "value", value)
 
     def on_start(self, run: Run) -> None:
-        """See to it that there is something to measure."""
+        """Check that there is a validation set if the metric needs one."""
         if self.metric.startswith("validation"):
             _needs_validation(f"Target({self.metric!r})", run)
 
     def on_epoch(self, run: Run) -> None:
-        """Compare."""
+        """Compare the epoch's metric with the target."""
         row = run.history[-1]
         if self.metric not in row:
             raise OptionError(f"Target: this training measures no {self.metric}, only {', '.join(row)}")
@@ -130,7 +143,7 @@ def _needs_validation(name: str, run: Run) -> None:
         raise OptionError(f"{name} watches the validation set: give fit one, as validation=")
 
 
-def _checked(where: str, name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> float:
+def _finite_number(where: str, name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> float:
     """`value` as a float, if it is a finite number of at least `least` and above `above`. Raises `OptionError`."""
     number = not isinstance(value, bool) and isinstance(value, int | float)
     if not (number and math.isfinite(value) and value >= least and value > above):

@@ -11,7 +11,7 @@ import minidl
 from minidl import Tensor, ops
 from minidl.backend import tf32, to_backend
 from minidl.optim.execution.blocked import executor
-from minidl.optim.execution.cuda import Fused
+from minidl.optim.execution.cuda import CudaExecutor
 
 pytestmark = pytest.mark.gpu
 RNG = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def test_a_rule_does_on_the_gpu_what_it_does_on_numpy(rule, dtype):
     here = vectors(rule, 100_003, dtype)
     far = [there(v) for v in here]
     on_numpy, on_gpu = executor(rule, here), executor(rule, far)
-    assert isinstance(on_gpu, Fused)
+    assert isinstance(on_gpu, CudaExecutor)
     for t, runs in enumerate([((0, 100_003),), ((5, 30_000), (60_000, 100_001))], start=1):
         on_numpy.step(rule, 0.1 / t, t, runs)
         on_gpu.step(rule, 0.1 / t, t, runs)

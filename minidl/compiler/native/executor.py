@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backend import generator
 from ...hardware.threads import assistant
-from ...optim.execution.upcoming import Update, ahead, scheduled, still_ahead
+from ...optim.execution.upcoming import ScheduledUpdate, scheduled, still_upcoming, upcoming_updates
 from ...optim.flat import aligned
 from ..program import Array, Program
 from .assembler import Encoder
@@ -30,7 +30,10 @@ def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
 
     Raises `UnsupportedError` if its rule does what the machine cannot.
     """
-    return [MACHINE, *(rule_file(update.rule.name, update.executor.plan) for update in ahead(optimizer, moving, 1))]
+    return [
+        MACHINE,
+        *(rule_file(update.rule.name, update.executor.plan) for update in upcoming_updates(optimizer, moving, 1)),
+    ]
 
 
 class Native:
@@ -59,7 +62,7 @@ class Native:
         self._kept: list[Any] = []  # alive, for their addresses are in the tables
         self._scalars: list[Array] = []
         self._draws: Array | None = None
-        self._coded(ahead(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
+        self._coded(upcoming_updates(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
         self._machine = function(MACHINE)
 
     def run(self, order: Array, steps: int, gradients: bool = True) -> tuple[Array, Array, float]:
@@ -69,7 +72,7 @@ class Native:
         answers were right, and the learning rate of the last update.
         """
         steps = min(steps, MOST)
-        updates = ahead(self._optimizer, self._moving, steps)
+        updates = upcoming_updates(self._optimizer, self._moving, steps)
         self._make_room(steps)
         for k in range(steps if self._encoder.draws else 0):
             self._draw(k)
@@ -86,7 +89,7 @@ class Native:
         """
         steps = min(steps, MOST)
         self._make_room(steps)
-        updates = ahead(self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps)
+        updates = upcoming_updates(self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps)
         code = self._coded(updates, steps)
         task, rows = self._task(code, order, steps)
         task[opcodes.OPEN] = 1
@@ -134,18 +137,18 @@ class Native:
                 self._draws[k, at : at + drawn.size] = drawn.reshape(-1)
             at += drawn.size
 
-    def _coded(self, updates: list[Update], steps: int, first: int = 0) -> Array:
+    def _coded(self, updates: list[ScheduledUpdate], steps: int, first: int = 0) -> Array:
         """The table of instructions, with the coming updates' scalars where it expects them: from row `first` on."""
         for i, update in enumerate(updates):
             if len(self._scalars) <= i:
                 self._scalars.append(np.empty((MOST, update.scalars.shape[1]), np.float32))
             self._scalars[i][first : first + steps] = update.scalars
-        key = tuple((id(update.executor), update.runs, update.idle) for update in updates)
+        key = tuple((id(update.executor), update.spans, update.idle) for update in updates)
         if key not in self._tables:
             self._tables[key] = self._written(updates)
         return self._tables[key]
 
-    def _written(self, updates: list[Update]) -> Array:
+    def _written(self, updates: list[ScheduledUpdate]) -> Array:
         compile_now(needed(self._optimizer, self._moving))
         rows, offset = [list(row) for row in self._encoder.rows], 0
         for row in rows:
@@ -160,7 +163,7 @@ class Native:
             loop = load(rule_file(update.rule.name, update.executor.plan))
             self._kept += [places, *vectors, scalars, update.executor]
             head, tail = [opcodes.UPDATE, loop, address(places)], [address(scalars), scalars.shape[1] * 4]
-            for start, stop in update.runs:
+            for start, stop in update.spans:
                 at = start
                 for first, row in sorted(self._outer_products(vectors[1]).items()):
                     last = first + row[1] * row[2]
@@ -207,7 +210,7 @@ def _check_rows(at: int, count: int, found: int) -> list[Row]:
 class Stepping:
     """`steps` of a `Native` one by one: `differentiate`, then `update`, which may be left out."""
 
-    def __init__(self, native: Native, task: Array, rows: Array, updates: list[Update], code: Array) -> None:
+    def __init__(self, native: Native, task: Array, rows: Array, updates: list[ScheduledUpdate], code: Array) -> None:
         self._native, self._task, self._rows, self._updates, self._code = native, task, rows, updates, code
         self._place, self._t = address(task), native._optimizer.t
         self.steps = int(task[opcodes.STEPS])
@@ -250,9 +253,9 @@ class Stepping:
     def _as_foreseen(self) -> bool:
         """Whether the code is for the next update, whose scalars are in their places then."""
         native, number = self._native, self._number
-        if native._optimizer.t == self._t + number and still_ahead(native._optimizer, self._updates):
+        if native._optimizer.t == self._t + number and still_upcoming(native._optimizer, self._updates):
             return True
-        return native._coded(ahead(native._optimizer, native._moving, 1), 1, number) is self._code
+        return native._coded(upcoming_updates(native._optimizer, native._moving, 1), 1, number) is self._code
 
     def _carry_out(self, begin: int, end: int) -> None:
         self._task[opcodes.BEGIN], self._task[opcodes.END] = begin, end

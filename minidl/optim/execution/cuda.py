@@ -1,4 +1,4 @@
-"""A rule as one CUDA kernel, generated from its equation: one launch updates a whole run of parameters."""
+"""A rule as one CUDA kernel, generated from its equation: one launch updates a whole span of parameters."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend import Array
 from ...errors import UnsupportedError
-from ..flat import Run
+from ..flat import Span
 from ..rule import Rule
 from ..symbols import equation
 from .plan import Place, Plan, Scalars
@@ -35,7 +35,7 @@ _FORMS = {  # NumPy's ufuncs in C; a and b are the operands
 
 
 def source(plan: Plan, vectors: int, dtype: str) -> str:
-    """CUDA source of two kernels that carry out `plan` in place over the elements from `start` to `stop`.
+    """CUDA source of two kernels that execute `plan` in place over the elements from `start` to `stop`.
 
     Both take that many `vectors`, `start` and `stop`. ``update`` is then handed the scalars; ``update_from_table``
     finds them in row ``*step`` of a table in the GPU's memory, so that a recorded launch can be repeated with new ones.
@@ -81,10 +81,10 @@ def _form(ufunc: np.ufunc, operands: Sequence[Place]) -> str:
     return _FORMS[ufunc.__name__].format(**dict(zip("ab", map(_name, operands), strict=False)))
 
 
-class Fused:
+class CudaExecutor:
     """`rule` on a GPU's vectors: one kernel, which reads and writes every element once.
 
-    Its operations are those of the blocks on NumPy, in the same order; its numbers are worked out in float64 on
+    Its operations are those of the blocks on NumPy, in the same order; its numbers are computed in float64 on
     the CPU, rounded to the vectors' dtype, and handed over with the launch. Raises `UnsupportedError` as
     `source` does. `launch` is a backend's: see kernels/cupy_launch.py.
     """
@@ -94,24 +94,24 @@ class Fused:
         self._source = source(plan, len(vectors), vectors[0].dtype.name)
         self.count = len(plan.scalars)  # of numbers in a row of the table
         self._names = rule.numbers()
-        self._work_out = Scalars(plan.scalars)
+        self._evaluate = Scalars(plan.scalars)
         self._vectors, self._launch = vectors, launch
 
-    def step(self, rule: Rule, lr: float, t: int, runs: tuple[Run, ...]) -> None:
-        """Update the vectors over `runs`; `rule` is the one of this step (see `Rule.at`)."""
+    def step(self, rule: Rule, lr: float, t: int, spans: tuple[Span, ...]) -> None:
+        """Update the vectors over `spans`; `rule` is the one of this step (see `Rule.at`)."""
         real = self._vectors[0].dtype.type
-        self._over(runs, "update", [real(value) for value in self.numbers(rule, lr, t)])
+        self._over(spans, "update", [real(value) for value in self.numbers(rule, lr, t)])
 
     def numbers(self, rule: Rule, lr: float, t: int) -> list[float]:
         """The scalars of step `t`: a row of the table."""
-        return self._work_out({"lr": lr, "t": t, **{name: getattr(rule, name) for name in self._names}})
+        return self._evaluate({"lr": lr, "t": t, **{name: getattr(rule, name) for name in self._names}})
 
-    def step_from_table(self, runs: tuple[Run, ...], table: Array, step: Array) -> None:
-        """Update the vectors over `runs` by the scalars in row `step`, an integer in the GPU's memory, of `table`."""
-        self._over(runs, "update_from_table", [table, step])
+    def step_from_table(self, spans: tuple[Span, ...], table: Array, step: Array) -> None:
+        """Update the vectors over `spans` by the scalars in row `step`, an integer in the GPU's memory, of `table`."""
+        self._over(spans, "update_from_table", [table, step])
 
-    def _over(self, runs: tuple[Run, ...], name: str, numbers: list[Any]) -> None:
-        for start, stop in runs:
+    def _over(self, spans: tuple[Span, ...], name: str, numbers: list[Any]) -> None:
+        for start, stop in spans:
             blocks = min(-(-(stop - start) // THREADS), MOST_BLOCKS)
             bounds = np.int64(start), np.int64(stop)
             self._launch(self._source, name, (blocks,), (THREADS,), *self._vectors, *bounds, *numbers)

@@ -1,67 +1,63 @@
-"""Coming updates: for those who carry them out themselves, several at a time (compile/), or look before they leap."""
+"""Upcoming optimizer updates, for code that applies them itself (compiler/) or wants to try one on copies first."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..flat import Run
+from ..flat import Span
 from ..group import Group
 from ..rule import Rule
-from .blocked import Before, Blocks, Call, executor
+from .blocked import BlockedExecutor, Call, PendingGradient, executor
 
 if TYPE_CHECKING:
     from ..optimizer import Optimizer
 
 
-class Update(NamedTuple):
-    """One group's part of the coming updates: its rule, what carries it out, and over which elements.
+class ScheduledUpdate(NamedTuple):
+    """One group's part of the upcoming updates: its rule, what executes it, and over which elements.
 
     `rates` are the updates' learning rates; `scalars` has a row for each update and a column for each of the plan's
     scalars. `idle` says whether an element whose gradient is zero stays where it is, and its state too.
     """
 
     rule: Rule
-    executor: Blocks
-    runs: tuple[Run, ...]
+    executor: BlockedExecutor
+    spans: tuple[Span, ...]
     rates: list[float]
     scalars: np.ndarray
     idle: bool
 
 
-def ahead(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[Update]:
+def upcoming_updates(optimizer: "Optimizer", moving: Sequence[bool], steps: int) -> list[ScheduledUpdate]:
     """The next `steps` updates of the parameters that are `moving`, which are NumPy's.
 
     Nothing is changed but that replaced parameters are taken back, as `step` does. Raises what `step` would: for a
     schedule's bad value, say.
     """
-    optimizer._check()
-    optimizer._flat.claim()
-    optimizer._prepare()
-    found = []
-    for group in optimizer._groups:
-        first = optimizer.t + 1
-        today = group.at(first)
-        asked = _scheduled(group)
-        days = [today, *[group.at(first + k) for k in range(1, steps)]] if asked else [today] * steps
-        if asked or group.executor.timed:
-            scalars = np.array([group.executor.numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(days)])
+    _prepare(optimizer)
+    vectors, first = optimizer.vectors, optimizer.t + 1
+    updates = []
+    for group, spans in zip(vectors.groups, vectors.spans_by_group(moving), strict=True):
+        now = group.at(first)
+        varies = _scheduled(group)
+        each = [now, *[group.at(first + k) for k in range(1, steps)]] if varies else [now] * steps
+        if varies or group.executor.timed:
+            scalars = np.array([group.executor.numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(each)])
         else:
-            scalars = np.array([group.executor.numbers(*days[0], first)]).repeat(steps, axis=0)
-        runs = optimizer._flat.runs(moving, group.first, group.last)
-        found.append(Update(group.rule, group.executor, runs, [lr for _, lr in days], scalars, _idle(*days[0])))
-    return found
+            scalars = np.array([group.executor.numbers(*each[0], first)]).repeat(steps, axis=0)
+        rates = [lr for _, lr in each]
+        updates.append(ScheduledUpdate(group.rule, group.executor, spans, rates, scalars, _idle(*each[0])))
+    return updates
 
 
-def still_ahead(optimizer: "Optimizer", updates: Sequence[Update]) -> bool:
-    """Whether `ahead` would find the rest of `updates` again; not if it would ask a schedule, which may answer anew.
+def still_upcoming(optimizer: "Optimizer", updates: Sequence[ScheduledUpdate]) -> bool:
+    """Whether `upcoming_updates` would find the rest of `updates` again.
 
-    Parameters are taken back as by `ahead`. Raises what that does.
+    It would not if it asked a schedule, which may answer anew. Parameters are taken back, and errors raised, as there.
     """
-    optimizer._check()
-    optimizer._flat.claim()
-    optimizer._prepare()
-    for group, update in zip(optimizer._groups, updates, strict=True):
+    _prepare(optimizer)
+    for group, update in zip(optimizer.vectors.groups, updates, strict=True):
         same = group.read() is update.rule and group.executor is update.executor
         if not same or group.lr is not update.rates[0]:
             return False
@@ -70,37 +66,44 @@ def still_ahead(optimizer: "Optimizer", updates: Sequence[Update]) -> bool:
 
 def scheduled(optimizer: "Optimizer") -> bool:
     """Whether a schedule has to be asked for the numbers of each update."""
-    return any(_scheduled(group) for group in optimizer._groups)
+    return any(_scheduled(group) for group in optimizer.vectors.groups)
+
+
+def _prepare(optimizer: "Optimizer") -> None:
+    optimizer.check_ready()
+    optimizer.vectors.claim()
+    optimizer.vectors.prepare()
 
 
 def _scheduled(group: Group) -> bool:
     return callable(group.lr) or bool(group.rule.scheduled)
 
 
-def step_after(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndarray] | None) -> None:
-    """``optimizer.step()`` after what makes the last gradient: its first rows, the others; how many, and the gradient.
+def step_overlapped(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndarray] | None) -> None:
+    """``optimizer.step()`` after two calls make the `last` gradient: its first rows, and the others.
 
-    If it fits, each half is followed at once by its own share of the update.
+    `last` is the two calls, the number of the first rows, and the gradient. If it fits, each half is followed at once
+    by its own share of the update.
     """
     if last is None:
         optimizer.step()
         return
     first, second, rows, gradient = last
-    begin = (gradient.ctypes.data - optimizer._flat.gradients.ctypes.data) // gradient.itemsize
-    optimizer._step(Before(first, second, begin + rows * gradient.shape[1], begin + gradient.size))
+    begin = (gradient.ctypes.data - optimizer.vectors.gradients.ctypes.data) // gradient.itemsize
+    optimizer.step_after(PendingGradient(first, second, begin + rows * gradient.shape[1], begin + gradient.size))
 
 
-def outcome(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:
+def dry_run(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:
     """What the next update would make of "the parameters" and of each vector of the state: tried out on copies."""
-    optimizer._flat.claim()
-    active = optimizer._flat.collect()
-    optimizer._prepare()
+    vectors = optimizer.vectors
+    vectors.claim()
+    active = vectors.collect()
+    vectors.prepare()
     t = optimizer.t + 1
-    for group in optimizer._groups:
+    for group, spans in zip(vectors.groups, vectors.spans_by_group(active), strict=True):
         rule, lr = group.at(t)
-        vectors = optimizer._values, optimizer._flat.gradients, *[optimizer.state[name] for name in rule.state]
-        theta, _, *state = copies = [vector.copy() for vector in vectors]
-        executor(group.rule, copies).step(rule, lr, t, optimizer._flat.runs(active, group.first, group.last))
+        theta, _, *state = copies = [vector.copy() for vector in vectors.of_rule(rule)]
+        executor(group.rule, copies).step(rule, lr, t, spans)
         yield from zip(("the parameters", *rule.state), (theta, *state), strict=True)
 
 

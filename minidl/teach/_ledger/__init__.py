@@ -1,1 +1,1 @@
-"""One step, shown and said: what the ledger keeps of it, and the sentences of `explain`."""
+"""One optimizer step, shown and explained: the ledger's entries, and the sentences of `explain`."""

@@ -1,8 +1,8 @@
-"""A step as a sum: what momentum pushed, what today's gradient pushed, what the weight decay did.
+"""A step as a sum of contributions: of momentum, of today's gradient, of the weight decay.
 
-The new θ is linear in the old velocity, in the gradient and in the weight decay, once the divisor is taken
-for the number that it is. That is read off the equation: products and sums are multiplied out, each term is
-put down to what it holds, and whatever else there is (a root, a power, a divisor) counts as a number.
+The new θ is linear in the old velocity, in the gradient and in the weight decay, once the divisor is taken as a
+constant. That is read off the equation: products and sums are multiplied out, each term is attributed to the source
+that is a factor of it, and whatever else there is (a root, a power, a divisor) counts as a constant.
 """
 
 from typing import Any, NamedTuple
@@ -16,27 +16,27 @@ from .entry import Entry
 
 Shares = dict[str, float]
 
-_SOURCES = {"theta": "theta", "g": "gradient", "weight_decay": "decay"}  # any other array is momentum: the state
+_SOURCES = {"theta": "theta", "g": "gradient", "weight_decay": "decay"}  # by symbol; any other array is state: momentum
 
 
 class Divisor(NamedTuple):
-    """What the push was divided by: the line that it stands in, its expression, and what that comes to."""
+    """What the step was divided by: the line of the rule it is in, its expression, and its value."""
 
     line: Line
     expression: Symbol
     value: float
 
 
-def pushes(entry: Entry) -> dict[str, float]:
-    """The parts of ``entry.step``, which they add up to, by name.
+def contributions(entry: Entry) -> dict[str, float]:
+    """The contributions to ``entry.step``, which is their sum, by name.
 
-    "momentum": the state before the step, as far as it is a sum of gradients or steps; "gradient": today's;
-    "decay": the weight decay; "other": what is no product of these (in a rule of your own: none of minidl's
-    has it); "rounding": what float64 arithmetic cannot explain. All but the last are there only if the rule
-    has them.
+    "momentum": of the state before the step, as far as it is a sum of gradients or steps; "gradient": of today's
+    gradient; "decay": of the weight decay; "other": of what is no product of these (in a rule of your own: none of
+    minidl's has it); "rounding": the rest, which the parameter's dtype rounded away. A name is there only if the rule
+    has such a part, except "rounding", which always is.
     """
     theta = [line for line in entry.lines if line.name == "theta"][-1].expression
-    with np.errstate(all="ignore"):  # a training that has blown up may be looked at too
+    with np.errstate(all="ignore"):  # a training that diverged may be looked at too
         shares = _shares(entry, theta, {})
         other = shares.pop("", 0.0) + (shares.pop("theta", 0.0) - entry.before["theta"])
         parts = {str(name): float(shares[name]) for name in ("momentum", "gradient", "decay") if name in shares}
@@ -55,13 +55,14 @@ def divisor(entry: Entry) -> Divisor | None:
 
 
 def _shares(entry: Entry, x: Any, seen: dict[Any, Shares]) -> Shares:
-    """What `x` comes to, as a sum: by source, "" being none of them."""
+    """The value of `x` as a sum, by source; "" is the part that has none."""
     if x not in seen:
-        seen[x] = _worked_out(entry, x, seen)
+        seen[x] = _expand(entry, x, seen)
     return seen[x]
 
 
-def _worked_out(entry: Entry, x: Any, seen: dict[Any, Shares]) -> Shares:
+def _expand(entry: Entry, x: Any, seen: dict[Any, Shares]) -> Shares:
+    """As `_shares`, for an expression that is not in `seen`: by its outermost operation."""
     value = np.float64(entry.values[x])  # NumPy's, so that 0/0 is nan
     op, args = (x.op, x.args) if isinstance(x, Symbol) else ("", ())
     if op and not args:
@@ -81,19 +82,19 @@ def _worked_out(entry: Entry, x: Any, seen: dict[Any, Shares]) -> Shares:
 
 
 def _product(left: Shares, right: Shares) -> Shares:
-    """Two sums multiplied out: term by term, number times source is source."""
+    """Two sums multiplied out, term by term: a constant times a source belongs to the source."""
     product: Shares = {}
     for one, x in left.items():
         for other, y in right.items():
             source = one or other
-            if one and other:  # what holds the decay belongs to it; the square of a gradient is no gradient
+            if one and other:  # a product with the decay is decay; other products, such as g·g, are constants
                 source = "decay" if "decay" in (one, other) else ""
             product[source] = product.get(source, 0.0) + x * y
     return product
 
 
 def _divisor(x: Any, line: Line) -> Symbol | None:
-    """The first array that `line` divides by, in what it writes out itself."""
+    """The first array that `line` divides by, in the part of it that no other line computes."""
     if not isinstance(x, Symbol) or (x in line.known and x is not line.expression):
         return None
     if x.op == "divide" and is_array(x.args[1]):

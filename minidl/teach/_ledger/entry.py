@@ -1,4 +1,4 @@
-"""One entry of the ledger: one element's one step, as the rule's own equation with every number in it."""
+"""One entry of the ledger: a step of one element, as the rule's own equation with every number in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,22 +40,22 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Which step of what this is."""
+        """A heading: the rule, the step, the element."""
         return f"{self.rule.name}, t = {self.t}: {self.where}"
 
     @property
     def step(self) -> float:
-        """By how much theta moved, as stored."""
+        """The change of theta, as stored in the parameter's dtype."""
         return self.after["theta"] - self.before["theta"]
 
     @cached_property
     def lines(self) -> list[Line]:
-        """The rule's lines, in the order in which they are carried out."""
+        """The rule's lines, in the order in which they are executed."""
         return lines(self.rule)
 
     @cached_property
     def values(self) -> dict[Any, float]:
-        """What every part of the equation comes to, worked out in float64 from what was there before the step."""
+        """The value of every part of the equation, computed in float64 from what was there before the step."""
         given = {name: getattr(self.rule, name) for name in self.rule.numbers()}
         given |= {name: np.float64(value) for name, value in {**self.before, "g": self.g}.items()}  # 0/0 is nan
         parts = in_order([line.expression for line in self.lines])
@@ -65,7 +65,7 @@ class Entry:
 
     @cached_property
     def computed(self) -> dict[str, float]:
-        """What `after` would be but for the rounding of the parameter's dtype: worked out in float64."""
+        """What `after` would be without the rounding to the parameter's dtype: computed in float64."""
         results = {line.name: self.values[line.expression] for line in self.lines}
         return {name: results.get(name, unmoved) for name, unmoved in self.before.items()}
 
@@ -106,7 +106,7 @@ class Entry:
         return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>\n{table}\n</mtable></math>'
 
     def _rows(self, printer: Printer, letters: Alphabet) -> list[tuple[str, ...]]:
-        """Per line: the name, the expression, the same in numbers, the result; without what would be said twice."""
+        """Per line: the name, the expression, the same in numbers, the result; without repetitions."""
         rows = []
         for line in self.lines:
             leaves = self.leaves(line, letters)
@@ -129,8 +129,8 @@ class Entry:
         pieces += [(printer.value(self.step), "bold cyan")]
         if self.kept:
             errors = {name: f"{x!s} ({float(x) - self.computed[name]:+.1e})" for name, x in self.kept.items()}
-            stored = ", ".join(f"{printer.letter(letter(name))} = {error}" for name, error in errors.items())
-            pieces.append((f"\n  kept as {self.dtype}: {stored}", "dim"))
+            listed = ", ".join(f"{printer.letter(letter(name))} = {error}" for name, error in errors.items())
+            pieces.append((f"\n  kept as {self.dtype}: {listed}", "dim"))
         return pieces
 
     def __str__(self) -> str:

@@ -1,12 +1,12 @@
-"""The ledger: at every step of a training, the numbers that the update rule worked with, for a few elements.
+"""The ledger: for a few elements, the numbers that the update rule computed with at every step of a training.
 
     book = ledger(optimizer, [(model[0].weight, (3, 7))])
     ... train ...
     print(book.at(12))                       # the rule's lines with their numbers
     print(book.at(12).text(letters="A"))     # in note A's letters; also .latex() and .mathml()
 
-It reads and never writes: training goes on bit for bit as without it. An optimizer that has no ledger knows
-nothing of there being any.
+It reads and never writes: training is bit for bit the same with it. An optimizer without one pays nothing: `attach`
+puts a function in front of the optimizer's ``step``.
 """
 
 import math
@@ -17,7 +17,6 @@ import numpy as np
 
 from ...errors import OptionError, StateError
 from ...optim import Optimizer
-from ...optim.rule import Rule
 from ...tensor import Tensor
 from ...train import Callback, Run
 from .entry import Entry
@@ -27,7 +26,7 @@ Elements = Sequence[tuple[Any, Index]]
 
 
 class _Place(NamedTuple):
-    """One element: the number of its parameter, where it is in that, and where in the optimizer's flat state."""
+    """One element: the number of its parameter, its index there, and its position in the optimizer's flat state."""
 
     parameter: int
     element: tuple[int, ...]
@@ -35,17 +34,17 @@ class _Place(NamedTuple):
 
 
 class Ledger(Callback):
-    """Entries for some elements of an optimizer's parameters, one a step; `ledger` makes it and tells more.
+    """Entries for some elements of an optimizer's parameters, one a step; made by `ledger`.
 
-    ``len(book)`` counts the entries; to iterate over it is to see them all, in the order of the steps.
+    ``len(book)`` counts the entries; iterating over it gives them all, in the order of the steps.
     """
 
     def __init__(self, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None) -> None:
         self.elements = elements
         self.names = dict(names or {})
         self.optimizer: Optimizer | None = None
-        self._hook: Callable[[], None] | None = None  # what stands in the place of the optimizer's step
-        self._covered: Callable[[], None] | None = None  # what stood there: the hook of another ledger
+        self._hook: Callable[[], None] | None = None  # what replaces the optimizer's step
+        self._covered: Callable[[], None] | None = None  # what it replaced, if that was the hook of another ledger
         self._parameters: list[Any] = []
         self._shapes: list[tuple[int, ...]] = []
         self._places: list[_Place] = []
@@ -61,14 +60,14 @@ class Ledger(Callback):
             raise OptionError(f"ledger: expected a minidl optimizer, got {type(optimizer).__name__}")
         if self.optimizer is not None:
             raise StateError("this ledger is attached to an optimizer already: detach() it first, or make another")
-        self._parameters = [p for group in optimizer.groups for p in group["params"]]
+        self._parameters = optimizer.parameters
         self._shapes = [p.shape for p in self._parameters]
-        self._places = [self._place(self._number(parameter), index) for parameter, index in self.elements or ()]
+        self._places = [self._place(self._number_of(parameter), index) for parameter, index in self.elements or ()]
         original = optimizer.step
 
         def step() -> None:
             if self._hook is step:
-                self._recorded(optimizer, original)
+                self._record(optimizer, original)
             else:  # detached, but another ledger's hook still covers this one
                 original()
 
@@ -97,7 +96,7 @@ class Ledger(Callback):
 
         Left out, they are those of the first element recorded. Raises `OptionError` if there is no such entry.
         """
-        number = None if parameter is None else self._number(parameter)
+        number = None if parameter is None else self._number_of(parameter)
         places = [place for place in self._places if number in (None, place.parameter)]
         if index is not None and places:
             wanted = self._place(places[0].parameter, index)
@@ -118,24 +117,26 @@ class Ledger(Callback):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _recorded(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
-        """Carry out `step`, with a look at the numbers before and after."""
+    def _record(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
+        """Execute `step`, and read the values before and after it into entries."""
         if [p.shape for p in self._parameters] != self._shapes:
-            step()  # it says what is wrong
+            step()  # raises: a parameter has changed its shape
             return
         if self.elements is None:
-            self._choose()
-        before = [self._numbers(optimizer, place) for place in self._places]
+            self._choose_elements()
+        before = [self._values(optimizer, place) for place in self._places]
         step()
-        today = {
-            id(p): rule for group in optimizer.groups for rule in [_today(optimizer, group)] for p in group["params"]
+        rules = {
+            id(p): optimizer.at(optimizer.t, number)
+            for number, group in enumerate(optimizer.groups)
+            for p in group["params"]
         }
         for place, old in zip(self._places, before, strict=True):
             p = self._parameters[place.parameter]
             if p.grad is None or not p.requires_grad:
                 continue
-            rule, lr = today[id(p)]
-            new = self._numbers(optimizer, place)
+            rule, lr = rules[id(p)]
+            new = self._values(optimizer, place)
             names = ("theta", *rule.state)
             self._entries[place, optimizer.t] = Entry(
                 where=self._where(place),
@@ -149,19 +150,19 @@ class Ledger(Callback):
                 first=next((entry for (other, _), entry in self._entries.items() if other == place), None),
             )
 
-    def _choose(self) -> None:
+    def _choose_elements(self) -> None:
         """Of each parameter that has none yet, take the element with the largest gradient."""
         chosen = {place.parameter for place in self._places}
         for number, p in enumerate(self._parameters):
             if number not in chosen and p.requires_grad and isinstance(p.grad, Tensor):
                 self._places.append(self._place(number, abs(p.grad.data).argmax().item()))
 
-    def _numbers(self, optimizer: Optimizer, place: _Place) -> dict[str, float]:
-        """What one element holds: theta and the state, by name."""
+    def _values(self, optimizer: Optimizer, place: _Place) -> dict[str, float]:
+        """The values of one element: theta and the state, by name."""
         theta = self._parameters[place.parameter].data[place.element]
         return {"theta": theta.item(), **{name: v[place.flat].item() for name, v in optimizer.state.items()}}
 
-    def _number(self, parameter: Any) -> int:
+    def _number_of(self, parameter: Any) -> int:
         """The number, among all of the optimizer's, of a parameter: of itself, its number, or its name."""
         if isinstance(parameter, str):
             if parameter not in self.names:
@@ -198,23 +199,22 @@ class Ledger(Callback):
 def ledger(
     optimizer: Any = None, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None
 ) -> Ledger:
-    """A `Ledger` that records every step of `optimizer` from now on, until its ``detach()``.
+    """Record every step of an optimizer, for a few elements of its parameters.
 
-    Without an optimizer it is a callback: it attaches to that of the `fit` that it is given to, for that fit.
-    `elements` are pairs of a parameter (itself, its number among the optimizer's, or its name) and an index; by
-    default there is one of each parameter, that with the largest gradient at the first step. `names` is
-    ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
+    Args:
+        optimizer: recorded from now on, until ``detach()``. None makes a callback, which attaches to the optimizer of
+            the `fit` that it is given to, for that fit.
+        elements: pairs of a parameter (itself, its number among the optimizer's, or its name) and an index. By default
+            one element of each parameter, that with the largest gradient at the first step.
+        names: ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
 
-    Raises `OptionError` for what is no optimizer of minidl's, and for elements that are not there.
+    Returns:
+        A `Ledger`; ``at(step)`` gives its entries.
+
+    Raises:
+        OptionError: `optimizer` is none of minidl's, or has no such elements.
     """
     book = Ledger(elements, names)
     if optimizer is not None:
         book.attach(optimizer)
     return book
-
-
-def _today(optimizer: Optimizer, group: dict[str, Any]) -> tuple[Rule, float]:
-    """The rule and the learning rate with which a group has just been moved."""
-    hyperparameters = {name: value for name, value in group.items() if name not in ("params", "lr")}
-    lr = group["lr"]
-    return optimizer.rule(**hyperparameters).at(optimizer.t), float(lr(optimizer.t - 1) if callable(lr) else lr)

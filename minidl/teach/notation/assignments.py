@@ -1,8 +1,8 @@
 """A rule as lines, one assignment each, read off the rule itself.
 
-The rule is run once on symbols. What comes out is one large expression per result; the names that the rule
-gave to parts of them (v_hat, step, ...) are its local variables, which are looked at as it returns. Nothing
-here knows any rule.
+The rule is run once on symbols, which gives one large expression per result. The names that the rule gave to parts of
+them (v_hat, step, ...) are its local variables, which a profiling hook reads when it returns. Nothing here knows any
+particular rule.
 """
 
 import sys
@@ -15,7 +15,7 @@ from ...optim.symbols import Symbol, equation
 
 
 class Line(NamedTuple):
-    """``name ← expression``, where what `known` holds can be called by name instead of being written out."""
+    """``name ← expression``; the parts that are in `known` are written by their name there, not written out."""
 
     name: str
     expression: Any
@@ -23,25 +23,25 @@ class Line(NamedTuple):
 
 
 def looks_ahead(rule: Rule) -> bool:
-    """Whether the parameters of `rule` hold another point than θ itself."""
+    """Whether the parameters of `rule` hold a look-ahead point instead of θ itself."""
     return type(rule).iterate is not Rule.iterate
 
 
 def lines(rule: Rule) -> list[Line]:
-    """The lines that `rule` carries out, each after those that it needs; θ last.
+    """The assignments that `rule` executes, each after those that it needs; θ last.
 
-    A name stands for the newest value that a line has given it; "..._old" for what it was before the step, where
-    that is read once more. For a look-ahead rule one line more, "iterate", leads from where the parameters are
-    to θ itself.
+    A name stands for the newest value that a line has assigned to it; "..._old" for the value before the step, where
+    that is read after the assignment. A look-ahead rule has one more line, "iterate", which computes θ itself from
+    the look-ahead point.
     """
-    inputs, outputs, arguments, variables = _watched(rule)
+    inputs, outputs, arguments, variables = _run_on_symbols(rule)
     names = ("theta", "g", *rule.state)
     parts = set(in_order(outputs))
     results = dict(zip(("theta", *rule.state), outputs, strict=True))
     decayed = {name: x for name, x in zip(names, arguments, strict=False) if x not in inputs}
     inner = {name: x for name, x in variables.items() if isinstance(x, Symbol) and x.args and x in parts}
     named: dict[Any, str] = {}
-    for given in (decayed, results, inner):  # a part with two names goes by the first
+    for given in (decayed, results, inner):  # a part with two names is called by the first
         for name, x in given.items():
             named.setdefault(x, name)
 
@@ -65,7 +65,7 @@ def lines(rule: Rule) -> list[Line]:
             done.add(x)
             assign(named[x], x)
     for name, x in results.items():
-        if named[x] != name or (x in inputs and known[x] != name):  # equal to what has another name
+        if named[x] != name or (x in inputs and known[x] != name):  # the same expression as one that has another name
             assign(name, x)
     if looks_ahead(rule):
         symbolic = rule.replaced({name: Symbol(name, scalar=True) for name in rule.numbers()})
@@ -73,8 +73,8 @@ def lines(rule: Rule) -> list[Line]:
     return found
 
 
-def _watched(rule: Rule) -> tuple[tuple[Symbol, ...], tuple[Any, ...], list[Any], dict[str, Any]]:
-    """The rule's inputs and outputs in symbols; what its `update` was called with; and its variables in the end."""
+def _run_on_symbols(rule: Rule) -> tuple[tuple[Symbol, ...], tuple[Any, ...], list[Any], dict[str, Any]]:
+    """The rule's inputs and outputs as symbols; the arguments of its `update`, and its local variables at the end."""
     code: CodeType = type(rule).update.__code__
     arguments: list[Any] = []
     variables: dict[str, Any] = {}

@@ -1,10 +1,8 @@
-"""``minidl reproduce``: choose rows, make them again, say what came of it, leave figures and a report."""
+"""The command ``minidl reproduce``: run the chosen rows, print the results, write figures and a report."""
 
 import difflib
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...backend import seed
@@ -12,18 +10,8 @@ from ...errors import OptionError
 from ...hardware.threads import use_blas_threads
 from ...system.terminal import printable, tell
 from ..plots import style
-from .registry import DIFFERS, FAILED, GROUPS, MEANING, NOT_RUN, ROWS, Check, Result, Row, Table, passages
-
-
-@dataclass(frozen=True)
-class Made:
-    """A row, what came of it, where its figures lie (without .svg and .png), its code, and how long it took."""
-
-    row: Row
-    result: Result
-    figures: list[Path]
-    sources: dict[str, str]
-    seconds: float
+from .registry import DIFFERS, GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
+from .report import report
 
 
 def chosen(names: Iterable[str]) -> list[Row]:
@@ -59,8 +47,6 @@ def reproduce(names: Sequence[str], quick: bool = False, output: Path = Path("re
     `quick` means small budgets for the rows that train networks; no other number changes. Raises `OptionError` for
     an unknown name or an impossible folder, and `MissingExtraError` if a figure is asked for without matplotlib.
     """
-    from .report import report
-
     rows = chosen(names)
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
@@ -70,7 +56,7 @@ def reproduce(names: Sequence[str], quick: bool = False, output: Path = Path("re
     for row in rows:
         tell(f"{row.id:<5}{row.title}")
         made.append(make(row, quick, output))
-        tell(_told(made[-1], tables="all" not in [name.lower() for name in names]))
+        tell(_in_words(made[-1], tables="all" not in [name.lower() for name in names]))
     path = output / "report.html"
     path.write_text(report(made, quick), encoding="utf-8")
     tell(summary(made))
@@ -89,25 +75,14 @@ def make(row: Row, quick: bool, output: Path) -> Made:
         for i, picture in enumerate(result.pictures, 1):
             path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")
             picture.figure.savefig(f"{path}.svg", metadata={"Date": None})
-            picture.figure.set_layout_engine("none")  # what was laid out stays, and need not be laid out again
+            picture.figure.set_layout_engine("none")  # keeps the layout instead of computing it again
             picture.figure.savefig(f"{path}.png")
             figures.append(path)
     return Made(row, result, figures, sources, time.perf_counter() - start)
 
 
-def summary(made: Sequence[Made]) -> str:
-    """How many rows came to which verdict, and which ones not to a tick."""
-    counts = Counter(one.result.verdict for one in made)
-    lines = [f"{len(made)} row{'s' * (len(made) != 1)} in {sum(one.seconds for one in made):.0f} s"]
-    for mark, meaning in MEANING.items():
-        if counts[mark]:
-            ids = [one.row.id for one in made if one.result.verdict == mark]
-            named = f"  ({', '.join(ids)})" if mark in (DIFFERS, FAILED, NOT_RUN) else ""
-            lines.append(f"  {mark} {counts[mark]:>3}  {meaning}{named}")
-    return "\n".join(lines)
-
-
-def _told(made: Made, tables: bool) -> str:
+def _in_words(made: Made, tables: bool) -> str:
+    """What the terminal shows of a row: its checks, its tables if asked for, its figures and its verdict."""
     result = made.result
     lines = [line for check in result.checks for line in _lines(check)]
     if tables:

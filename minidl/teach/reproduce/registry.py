@@ -1,17 +1,19 @@
-"""What a reproduction is: a row of the notes, the function that makes it again, and what came of it."""
+"""The rows of the notes: what a row is, the function that reproduces it, its checks and its verdict."""
 
 import inspect
 import textwrap
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-REPRODUCED, DIFFERS, FAILED, NOT_RUN = "✓", "≈", "✗", "–"
+REPRODUCED, OFFERED, DIFFERS, FAILED, NOT_RUN = "✓", "○", "≈", "✗", "–"
 MEANING = {
     REPRODUCED: "reproduced: what the note says was observed",
+    OFFERED: "offered: minidl has what the note names; no statement of the note was put to the test",
     DIFFERS: "differs: something else was observed, for the reason given",
     FAILED: "not reproduced: what the note says was tested here, and was not observed",
     NOT_RUN: "not run: what it needs is not here",
@@ -26,12 +28,16 @@ GROUPS = {  # by the letters that a row's name begins with
     "ER": "Errors and slips in the notes, as printed and as meant",
     "D": "Where the two notes disagree",
 }
-NOTE, REFERENCE, CLOSED_FORM = "note", "reference", "closed form"  # whose number is expected; a reference is no note's
+NOTE, REFERENCE, CLOSED_FORM = (
+    "note",
+    "reference",
+    "closed form",
+)  # where an expected value is from; a reference is none of the notes
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that can be right or wrong: what minidl found, beside what the note (or a closed form) has."""
+    """One comparison: what minidl found, beside what the note (or a closed form) says."""
 
     what: str
     ours: str
@@ -69,25 +75,29 @@ class Picture:
 
 @dataclass
 class Result:
-    """What came of a row.
+    """The result of a row: its checks, tables, figures and text.
 
-    `because` tells why a check that fails is neither the note's fault nor minidl's (another workload, say);
-    `not_run` why nothing could be run.
+    `offered` says that the row only shows what minidl has for what the note names; `because` tells why a check that
+    fails is neither the note's fault nor minidl's (another workload, say); `not_run` why nothing could be run.
     """
 
     checks: list[Check] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     text: str = ""
+    offered: bool = False
     because: str = ""
     not_run: str = ""
 
     @property
     def verdict(self) -> str:
-        """One of the four marks of `MEANING`."""
+        """One of the marks of `MEANING`."""
         if self.not_run:
             return NOT_RUN
-        if self.checks and all(check.ok for check in self.checks):
+        passed = all(check.ok for check in self.checks)
+        if self.offered and passed:
+            return OFFERED
+        if self.checks and passed:
             return REPRODUCED
         return DIFFERS if self.because else FAILED
 
@@ -157,3 +167,26 @@ def row(id: str, title: str, *shows: Any) -> Callable[[Callable[..., Result]], C
         return function
 
     return enter
+
+
+@dataclass(frozen=True)
+class Made:
+    """A row with its result, the paths of its figures (without .svg and .png), its code, and the seconds it took."""
+
+    row: Row
+    result: Result
+    figures: list[Path]
+    sources: dict[str, str]
+    seconds: float
+
+
+def summary(made: Sequence[Made]) -> str:
+    """How many rows have which verdict; those that differ, failed or were not run are named."""
+    counts = Counter(one.result.verdict for one in made)
+    lines = [f"{len(made)} row{'s' * (len(made) != 1)} in {sum(one.seconds for one in made):.0f} s"]
+    for mark, meaning in MEANING.items():
+        if counts[mark]:
+            ids = [one.row.id for one in made if one.result.verdict == mark]
+            named = f"  ({', '.join(ids)})" if mark in (DIFFERS, FAILED, NOT_RUN) else ""
+            lines.append(f"  {mark} {counts[mark]:>3}  {meaning}{named}")
+    return "\n".join(lines)

@@ -10,15 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from ... import __version__
-from .command import Made, summary
-from .registry import DIFFERS, FAILED, GROUPS, MEANING, NOT_RUN, REPRODUCED, Check, Passage, Table
+from .registry import (
+    DIFFERS,
+    FAILED,
+    GROUPS,
+    MEANING,
+    NOT_RUN,
+    OFFERED,
+    REPRODUCED,
+    Check,
+    Made,
+    Passage,
+    Table,
+    summary,
+)
 
 NOTES = {
     "A": ("note A: Clase 7, optimizadores", "es"),
     "B": ("note B: Lez10, ottimizzazione gradiente", "it"),
     "A+B": ("notes A and B", "es"),
 }
-_COLOURS = {REPRODUCED: "#0072B2", DIFFERS: "#8C510A", FAILED: "#D55E00", NOT_RUN: "#666666"}
+_COLOURS = {REPRODUCED: "#0072B2", OFFERED: "#009E73", DIFFERS: "#8C510A", FAILED: "#D55E00", NOT_RUN: "#666666"}
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62em; margin: 2em auto; padding: 0 1em; }

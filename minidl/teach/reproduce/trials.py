@@ -1,4 +1,4 @@
-"""Many small trainings: what one is, and how a list of them is run on all cores."""
+"""Many small trainings, run on all cores."""
 
 import math
 import multiprocessing
@@ -22,7 +22,9 @@ from ...optim import schedules
 from ...train import Callback, Run, evaluate, fit
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
-EVERY = 20  # updates between two looks at the validation data
+PLOTTED = ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam", "NAdam")  # what note B's plots compare
+ANOTHER_WORKLOAD = "the note does not say which data, network and budget its picture is of; this is another workload."
+EVERY = 20  # updates between two evaluations on the validation data
 digits = cache(mnist)  # reading it takes a second: once is enough
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -43,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Curve:
-    """What came of a trial: the validation loss and error, each after as many updates as `steps` says."""
+    """The result of a trial: the validation loss and error after so many updates each."""
 
     steps: tuple[int, ...]
     loss: tuple[float, ...]
@@ -77,7 +79,7 @@ class Watch(Callback):
             run.stop("done")
 
     def curve(self) -> Curve:
-        """What was measured; where a diverged run was not, an infinite loss and everything wrong."""
+        """What was measured; after a run has diverged, an infinite loss and an error of 1."""
         lost = len(self.steps) - len(self.loss)
         return Curve(tuple(self.steps), (*self.loss, *[math.inf] * lost), (*self.error, *[1.0] * lost))
 
@@ -113,7 +115,7 @@ def datasets(name: str) -> tuple[Dataset, Dataset]:
 
 
 def run(trial: Trial) -> Curve:
-    """Carry out one trial."""
+    """Run one trial."""
     seed(trial.seed)
     train, validation, network, batch = workload(trial.workload)
     model = network()

@@ -1,1 +1,1 @@
-"""What makes the steps of a training: eager, compiled or a CUDA graph, with or without a look at the numbers."""
+"""The engines that make the steps of a training: eager, compiled, CUDA graph; and the checks for NaN and infinity."""

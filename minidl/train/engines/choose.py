@@ -1,4 +1,4 @@
-"""What makes a run's steps: a compiled program where that is possible, else the eager loop."""
+"""Which engine makes a run's steps: a compiled program where that is possible, else the eager loop."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +10,17 @@ from ...data import Loader
 from ...errors import OptionError, UnsupportedError
 from ...overrides import overridden
 from ..callbacks import Callback, Run
-from .compiled import Compiled, go_on_dense
-from .cuda_graph import Recorded
+from .compiled import Compiled, warn_of_other_sums
+from .cuda_graph import CudaGraphEngine
 from .eager import Eager
 from .stepwise import Stepwise
 
 OPTIONAL = ("minidl.compiler", "minidl.kernels")  # folders that may be deleted
 
-Engine = Compiled | Stepwise | Recorded | Eager
+Engine = Compiled | Stepwise | CudaGraphEngine | Eager
 
 
-def engine(
+def choose_engine(
     run: Run,
     loader: Loader,
     loss: Callable[[Any, Any], Any],
@@ -28,17 +28,17 @@ def engine(
     compiled: bool | None,
     zeros: bool = True,
 ) -> Engine:
-    """The engine of a `fit`. `compiled` is what the user wants: True, False, or None for what is best.
+    """The engine of a `fit`. `compiled` is what the user asked for: True, False, or None for the fastest.
 
-    `zeros`: whether machine code may pass over zeros in the inputs. The run's history takes note of the reason if the
-    steps are eager though that was not asked for.
+    `zeros`: whether machine code may skip zeros in the inputs. If the steps are eager and the user did not ask for
+    that, the run's history says why.
 
-    Raises `OptionError`, with the reason, if a compiled step is wanted and cannot be had.
+    Raises `OptionError`, with the reason, if a compiled step was asked for and is not possible.
     """
-    made = _engine(run, loader, loss, watchers, compiled, zeros)
-    if run.straight and not isinstance(made, Compiled | Stepwise):
-        go_on_dense(run)
-    return made
+    engine = _engine(run, loader, loss, watchers, compiled, zeros)
+    if run.straight and not isinstance(engine, Compiled | Stepwise):
+        warn_of_other_sums(run)
+    return engine
 
 
 def _engine(
@@ -52,33 +52,34 @@ def _engine(
     eager = Eager(run, loader, loss, watchers)
     if compiled is False:
         return eager
-    there = {backend_of(p.data) for p in run.model.parameters()}
-    if there == {"cupy"} and compiled is None:  # a recorded step has not been run on a GPU yet: only if asked for
+    on_gpu = {backend_of(p.data) for p in run.model.parameters()} == {"cupy"}
+    if on_gpu and compiled is None:  # a CUDA graph has not been run on a GPU yet: only on request
         return eager
-    step, reason = _recorded(run, loader, loss) if there == {"cupy"} else _step(run, loader, loss)
-    reason = reason or _wanted_by(watchers, stepwise=there != {"cupy"})
-    if reason is None:
-        if there == {"cupy"}:
-            return Recorded(run, step)
-        steps = Compiled(run, loader, step, eager, zeros)
-        return Stepwise(run, loader, steps, watchers) if any(w.overrides("on_gradients") for w in watchers) else steps
-    if compiled:
-        raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
-    run.history.reason = reason
-    return eager
+    step, reason = _cuda_graph_step(run, loader, loss) if on_gpu else _compiled_step(run, loader, loss)
+    reason = reason or _callbacks_need_eager(watchers, on_gpu)
+    if reason is not None:
+        if compiled:
+            raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
+        run.history.reason = reason
+        return eager
+    if on_gpu:
+        return CudaGraphEngine(run, step)
+    engine = Compiled(run, loader, step, eager, zeros)
+    stepwise = any(watcher.overrides("on_gradients") for watcher in watchers)
+    return Stepwise(run, loader, engine, watchers) if stepwise else engine
 
 
-def _wanted_by(watchers: list[Callback], stepwise: bool) -> str | None:
-    """What callbacks want to see that only eager steps show them; compiled ones show gradients, if one by one."""
+def _callbacks_need_eager(watchers: list[Callback], on_gpu: bool) -> str | None:
+    """Which callback needs eager steps, if any; `Stepwise` calls on_gradients too, but not on a GPU."""
     if any(w.overrides("on_step") for w in watchers):
         return "a callback has an on_step, which is to see every step"
-    if not stepwise and any(w.overrides("on_gradients") for w in watchers):
+    if on_gpu and any(w.overrides("on_gradients") for w in watchers):
         return "a callback has an on_gradients, which is to see the gradients of every step"
     return None
 
 
-def _step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
-    """The compiled step of a run, and why there is none."""
+def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
+    """The compiled step of a run on the CPU, and why there is none."""
     inputs, labels = loader.dataset.inputs, loader.dataset.labels
     if any(backend_of(p.data) != "numpy" for p in run.model.parameters()):
         return None, "the model is not on the CPU"
@@ -101,8 +102,8 @@ def _step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[An
     return step, step.reason
 
 
-def _recorded(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
-    """The step of a run on a GPU, to be recorded as a CUDA graph, and why there is none."""
+def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
+    """The step of a run on a GPU, to be captured as a CUDA graph, and why there is none."""
     if type(loader) is not Loader or loader.dataset.labels.dtype.kind not in "iu":
         return None, "it needs a Loader of minidl's own, over integer labels"
     try:

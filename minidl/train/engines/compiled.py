@@ -1,4 +1,4 @@
-"""Training steps as a compiled program, on batches that are gathered straight from the data set."""
+"""Training steps by a compiled program, on batches that are gathered straight from the data set."""
 
 import time
 import warnings
@@ -13,39 +13,39 @@ from ...nn._losses import check_labels
 from ..callbacks import Run
 from .eager import PAUSE, Eager
 
-OVERHEAD, SPEED = 2e-4, 3e10  # seconds that NumPy's calls of a step take, and floating-point operations a second
-LOADING = 0.2  # seconds that a run takes for which machine code is loaded, in half of that
+OVERHEAD, SPEED = 2e-4, 3e10  # a step by NumPy: seconds for its calls, and floating-point operations a second
+WORTH_LOADING = 0.2  # seconds: machine code, which loads in half of that, is loaded for runs that take longer
 
 
 class Step(Protocol):
-    """A step in two parts, between which its gradients can be looked at; `engine` is what `History` calls its maker."""
+    """A step in two parts, between which callbacks see its gradients."""
 
-    engine: str
-    draws: bool  # whether it takes random numbers
-    statistics: dict[int, Any] | None  # as they were before it, by the id of the array; None if it keeps none
+    engine: str  # the name that `History` shows
+    draws: bool  # whether it draws random numbers
+    statistics: dict[int, Any] | None  # copies made before it, by the id of the array; None if it makes none
 
     def differentiate(self) -> tuple[Any, int, int]:
-        """Forward, loss, backward; returns the mean loss, how many samples were classified right, and of how many."""
+        """Forward, loss, backward; returns the mean loss, the number of correct samples, and that of all samples."""
 
     def update(self, checked: bool) -> bool:
-        """Move the parameters; if `checked`, only if all numbers are seen to be finite. Returns whether it was done."""
+        """Update the parameters; if `checked`, only if a quick check finds all finite. Returns whether it updated."""
 
 
 class Compiled:
-    """Makes the updates of a run as `Eager` does, with the same results; see minidl/compile.
+    """Makes the same updates as `Eager`, to the same bits; see compiler/.
 
-    `zeros`: whether machine code may pass over zeros in the inputs, which changes nothing as long as all is finite.
+    `zeros`: whether machine code may skip zeros in the inputs, which changes nothing as long as all is finite.
     """
 
     def __init__(self, run: Run, loader: Loader, step: Any, eager: Eager, zeros: bool) -> None:
         self._run, self._loader, self._step, self._eager, self._zeros = run, loader, step, eager, zeros
-        self._natural = np.arange(len(loader.dataset))
+        self._in_order = np.arange(len(loader.dataset))
         self._inputs: Any = None
         self._labels: Any = None
-        self._epoch = -1  # the epoch that `_inputs` and `_labels` were taken in
+        self._epoch = -1  # in which `_inputs` and `_labels` were read
         self._bound: Any = None  # the program for whole batches, ...
-        self._native: dict[bool, Any] = {}  # ... as machine code, once that is there, with updates apart or not
-        self._seconds = 0.0  # that a step takes, as far as is known
+        self._machine_code: dict[bool, Any] = {}  # ... as machine code, with updates apart or not; False: not possible
+        self._seconds = 0.0  # per step: a moving average
 
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
@@ -53,158 +53,157 @@ class Compiled:
         until = time.perf_counter() + PAUSE
         while run.batch < last and (start := time.perf_counter()) < until:
             before = run.batch
-            coming = self._coming(last)
-            if coming is None:
+            block = self._next_block(last)
+            if block is None:
                 self._eager.advance(run.batch + 1)
                 continue
-            native = self._machine(coming, apart=False)
+            native = self._native(block, apart=False)
             if native is None:
-                self._replay(coming.bound, coming.rows)
+                self._run_numpy(block)
             else:
-                self._natively(native, coming)
-            self._timed(start, run.batch - before)
+                self._run_native(native, block)
+            self._note_time(start, run.batch - before)
 
     def step_by_step(self, last: int, until: float, make: Callable[[Step], None], eager: Eager | None) -> None:
-        """Let `make` make updates one by one, for batches up to number `last` or as long as time allows.
+        """Let `make` make updates one by one, for batches up to number `last`, or until that time.
 
-        `eager` makes those that cannot be compiled, if it is given.
+        `eager`, if given, makes those that cannot be compiled.
         """
         run = self._run
         start, before = time.perf_counter(), run.batch
-        coming = self._coming(last)
-        if coming is None:
+        block = self._next_block(last)
+        if block is None:
             (eager or self._eager).advance(run.batch + 1)
             return
 
         def goes_on() -> bool:
-            return run.stopped is None and time.perf_counter() < until and coming.bound.holds()
+            return run.stopped is None and time.perf_counter() < until and block.bound.holds()
 
-        native = self._machine(coming, apart=True)
+        native = self._native(block, apart=True)
         if native is None:
-            for batch in coming.batches():
-                make(_Replayed(coming.bound, self._inputs, self._labels, batch))
+            for batch in block.batches():
+                make(_NumpyStep(block.bound, self._inputs, self._labels, batch))
                 if not goes_on():
                     break
         else:
 
-            def all_of_them(stepping: Any) -> None:
-                step = _Native(stepping, coming.bound, coming.size)
+            def make_all(stepping: Any) -> None:
+                step = _NativeStep(stepping, block.bound, block.size)
                 for _ in range(stepping.steps):
                     make(step)
                     if not goes_on():
                         break
 
-            native.step_by_step(coming.rows, coming.steps, all_of_them)
-        self._timed(start, run.batch - before)
+            native.step_by_step(block.indices, block.steps, make_all)
+        self._note_time(start, run.batch - before)
 
-    def _coming(self, last: int) -> "_Coming | None":
-        """The next steps to make in one go: as many as fit between two pauses. None if they have to be eager."""
+    def _next_block(self, last: int) -> "_Block | None":
+        """The next steps, as many as fit between two pauses; None if the next step has to be eager."""
         run, size = self._run, self._loader.batch_size
-        self._take_data()
-        order = self._natural if run.order is None else run.order
-        whole = min(last, len(order) // size)
-        stride = int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
-        count = max(1, min(whole - run.batch, stride))
-        rows = order[run.batch * size : (run.batch + count) * size]
-        bound = self._step.bound(min(size, len(rows)), self._inputs, self._labels)
+        self._read_data()
+        order = self._in_order if run.order is None else run.order
+        whole = min(last, len(order) // size)  # the batches that have `size` samples
+        affordable = int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
+        count = max(1, min(whole - run.batch, affordable))
+        indices = order[run.batch * size : (run.batch + count) * size]
+        bound = self._step.bound(min(size, len(indices)), self._inputs, self._labels)
         if bound is None or run.optimizer is not self._step.optimizer or run.model is not self._step.model:
             return None
-        self._check(bound)
-        return _Coming(bound, rows, count, size, run.batch < whole)
+        self._check_labels(bound)
+        return _Block(bound, indices, count, size, run.batch < whole)
 
-    def _take_data(self) -> None:
-        """Take inputs and labels as they are when an epoch begins, whoever has changed them since the last one."""
+    def _read_data(self) -> None:
+        """Read inputs and labels anew when an epoch begins: they may have been changed since the last one."""
         run, dataset = self._run, self._loader.dataset
         if self._epoch == run.epoch:
             return
-        self._inputs, fresh = _taken(dataset.inputs, self._inputs)
+        self._inputs, moved = _contiguous(dataset.inputs, self._inputs)
         labels = dataset.labels.astype(np.int64, order="C")
-        if fresh or self._labels.shape != labels.shape:
+        if moved or self._labels.shape != labels.shape:
             self._labels, self._bound = labels, None
-        self._labels[...] = labels  # where machine code expects them
-        self._epoch, self._checked = run.epoch, False
+        self._labels[...] = labels  # in place: machine code holds their address
+        self._epoch, self._labels_checked = run.epoch, False
 
-    def _timed(self, start: float, count: int) -> None:
-        if count > 0:
-            taken = (time.perf_counter() - start) / count
-            self._seconds = taken if self._seconds == 0 else 0.9 * self._seconds + 0.1 * taken
+    def _note_time(self, start: float, steps: int) -> None:
+        if steps > 0:
+            seconds = (time.perf_counter() - start) / steps
+            self._seconds = seconds if self._seconds == 0 else 0.9 * self._seconds + 0.1 * seconds
 
-    def _check(self, bound: Any) -> None:
-        """See to it, once an epoch, that all labels are classes. Raises `LabelError`."""
-        if not self._checked:
+    def _check_labels(self, bound: Any) -> None:
+        """Check once an epoch that all labels are classes. Raises `LabelError`."""
+        if not self._labels_checked:
             logits = np.broadcast_to(bound.logits[:1], (len(self._labels), bound.logits.shape[1]))
             check_labels(self._labels, logits)
-            self._checked = True
+            self._labels_checked = True
 
-    def _machine(self, coming: "_Coming", apart: bool) -> Any:
-        """The whole batches' program as machine code, `apart` from its updates or not; None if there is none (yet)."""
-        if not coming.whole:
+    def _native(self, block: "_Block", apart: bool) -> Any:
+        """The program as machine code, its updates `apart` or not; None if there is none, or none yet."""
+        if not block.whole:
             return None
-        if coming.bound is not self._bound:
-            self._bound, self._native = coming.bound, {}
-        if apart not in self._native:
+        if block.bound is not self._bound:
+            self._bound, self._machine_code = block.bound, {}
+        if apart not in self._machine_code:
             try:
-                native = self._loaded(coming.bound, apart)
-            except (UnsupportedError, ImportError, OSError, RuntimeError):  # no room for a cache, Numba fails
+                native = self._load_native(block.bound, apart)
+            except (UnsupportedError, ImportError, OSError, RuntimeError):  # no folder for a cache, Numba fails
                 native = False
             if not native and self._run.straight:
-                go_on_dense(self._run)
+                warn_of_other_sums(self._run)
             if native is not None:
-                self._native[apart] = native
-        return self._native.get(apart) or None
+                self._machine_code[apart] = native
+        return self._machine_code.get(apart) or None
 
-    def _loaded(self, bound: Any, apart: bool) -> Any:
-        """The program as machine code; None if it is not there, or not worth while."""
+    def _load_native(self, bound: Any, apart: bool) -> Any:
+        """The program as machine code; None if that is not compiled yet, or not worth loading."""
         from ...compiler.native.cache import background, objects
         from ...compiler.native.summation_order import STRAIGHT
 
         run = self._run
-        left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
+        seconds_left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
         if run.straight and objects.installed():
             background.compile_now(bound.code())
-        there = (run.straight or self._worth(bound) or objects.loaded()) and background.ready(bound.code(), left)
-        if not there:
+        wanted = run.straight or self._worth_loading(bound) or objects.loaded()
+        if not (wanted and background.ready(bound.code(), seconds_left)):
             return None
         order = bound.order_without_zeros(self._inputs) if self._zeros else None
         return bound.native(self._inputs, self._labels, STRAIGHT if run.straight else order, apart)
 
-    def _worth(self, bound: Any) -> bool:
-        """Whether the run is long enough to load machine code for it, by a rough guess that is always the same."""
+    def _worth_loading(self, bound: Any) -> bool:
+        """Whether the run is long enough for machine code: an estimate that is the same in each run."""
         steps = self._run.epochs * self._run.steps
-        return steps * (OVERHEAD + bound.program.flops / SPEED) > LOADING
+        return steps * (OVERHEAD + bound.program.flops / SPEED) > WORTH_LOADING
 
-    def _natively(self, native: Any, coming: "_Coming") -> None:
-        """Steps by machine code."""
+    def _run_native(self, native: Any, block: "_Block") -> None:
+        """Make a block's steps by machine code."""
         run = self._run
-        last = run.epoch == run.epochs and run.batch + coming.steps >= run.steps
-        losses, rights, run.lr = native.run(coming.rows, coming.steps, run.watched or last)
-        run.tally.extend(losses, rights, coming.size)
+        last = run.epoch == run.epochs and run.batch + block.steps >= run.steps
+        losses, correct, run.lr = native.run(block.indices, block.steps, run.keep_gradients or last)
+        run.metrics.extend(losses, correct, block.size)
         run.loss = losses[-1]
         self._count("machine code", len(losses))
-        coming.bound.show_gradients()
+        block.bound.show_gradients()
 
-    def _count(self, engine: str, steps: int) -> None:
-        run = self._run
-        run.made[engine] += steps
-        run.step += steps
-        run.batch += steps
-
-    def _replay(self, bound: Any, rows: Any) -> None:
-        """Steps by NumPy."""
-        run, size = self._run, self._loader.batch_size
-        for first in range(0, len(rows), size):
-            batch = rows[first : first + size]
+    def _run_numpy(self, block: "_Block") -> None:
+        """Make a block's steps by NumPy."""
+        run, bound = self._run, block.bound
+        for batch in block.batches():
             bound.gather(self._inputs, self._labels, batch)
             bound.forward()
             bound.backward()
             bound.update()
-            run.tally.count(bound.loss.item(), int(bound.right), len(batch))
+            run.metrics.count(bound.loss.item(), int(bound.right), len(batch))
             self._count("replay", 1)
         run.loss, run.lr = bound.loss, run.optimizer.rate(run.optimizer.t)
 
+    def _count(self, engine: str, steps: int) -> None:
+        run = self._run
+        run.steps_by_engine[engine] += steps
+        run.step += steps
+        run.batch += steps
 
-def _taken(array: Any, before: Any) -> tuple[Any, bool]:
-    """`array` in C's order, in the place of what was taken `before` if it fits; and whether it is in a new place."""
+
+def _contiguous(array: Any, before: Any) -> tuple[Any, bool]:
+    """`array` in C order, copied into `before` if it fits there; and whether that is another place than `before`."""
     if array.flags.c_contiguous:
         return array, array is not before
     if before is None or (before.shape, before.dtype) != (array.shape, array.dtype):
@@ -213,20 +212,21 @@ def _taken(array: Any, before: Any) -> tuple[Any, bool]:
     return before, False
 
 
-class _Coming(NamedTuple):
-    """Steps to be made in one go: their program, the samples' numbers, how many, of how many samples, if all whole."""
+class _Block(NamedTuple):
+    """Steps to be made in one go."""
 
-    bound: Any
-    rows: Any
+    bound: Any  # their program
+    indices: Any  # of their samples in the data set
     steps: int
-    size: int
-    whole: bool
+    size: int  # of a batch
+    whole: bool  # whether each batch has that size
 
     def batches(self) -> list[Any]:
-        return [self.rows[first : first + self.size] for first in range(0, len(self.rows), self.size)]
+        """The indices of each step's samples."""
+        return [self.indices[first : first + self.size] for first in range(0, len(self.indices), self.size)]
 
 
-class _Replayed:
+class _NumpyStep:
     """A step by NumPy, in two parts."""
 
     engine = "replay"
@@ -246,12 +246,12 @@ class _Replayed:
         return bound.loss[()], int(bound.right), len(self._batch)
 
     def update(self, checked: bool) -> bool:
-        if not checked:  # there is no quick look here
+        if not checked:  # there is no quick check here
             self._bound.optimizer.step()
         return not checked
 
 
-class _Native:
+class _NativeStep:
     """A step by machine code, in two parts."""
 
     engine = "machine code"
@@ -261,16 +261,16 @@ class _Native:
         self.draws, self.update, self.statistics = bound.draws, stepping.update, stepping.statistics
 
     def differentiate(self) -> tuple[Any, int, int]:
-        loss, right = self._stepping.differentiate()
+        loss, correct = self._stepping.differentiate()
         self._bound.show_gradients()
-        return loss, right, self._samples
+        return loss, correct, self._samples
 
 
-def go_on_dense(run: Run) -> None:
-    """Say that a resumed run will not be what it would have been, to the last bit: its machine code is not there."""
+def warn_of_other_sums(run: Run) -> None:
+    """Warn that a run of the first version resumes without the machine code that adds in the order of that version."""
     warnings.warn(
         "fit: the results may differ in their last digits from those of a run that was not interrupted: that was "
-        "carried out by an older minidl, by machine code that adds up in an order of its own, and this is not",
+        "executed by an older minidl, by machine code that adds up in an order of its own, and this is not",
         stacklevel=2,
     )
     run.straight = False

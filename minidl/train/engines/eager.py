@@ -1,4 +1,4 @@
-"""Training steps as they are written: forward, loss, backward, update."""
+"""Training steps by the eager loop: forward, loss, backward, update."""
 
 import time
 from collections.abc import Callable
@@ -7,44 +7,44 @@ from typing import Any
 from ...data import Loader
 from ..callbacks import Callback, Run
 
-PAUSE = 0.1  # seconds after which those who watch may look again
+PAUSE = 0.1  # seconds after which `advance` returns, so that callbacks get their turn
 
 
 class Eager:
-    """Makes the updates of a run one by one; `watchers` are told of each."""
+    """Makes the updates of a run one by one, and calls the `watchers` in each."""
 
     def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
-        self._run, self._loader, self._loss = run, loader, loss
+        self.run, self.loader, self.loss = run, loader, loss
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
         self._on_step = [w for w in watchers if w.overrides("on_step")]
 
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
-        run = self._run
+        run = self.run
         until = time.perf_counter() + PAUSE
-        for x, y in self._loader.batches(run.order, run.batch, last):
+        for x, y in self.loader.batches(run.order, run.batch, last):
             self.update(x, y, self.differentiate(x, y))
             if run.stopped is not None or time.perf_counter() > until:
                 break
 
     def differentiate(self, x: Any, y: Any) -> Any:
-        """Forward, loss and backward for one batch, shown to those who want to see it; returns the model's output."""
-        run = self._run
+        """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
+        run = self.run
         run.lr = run.optimizer.lr
         run.optimizer.zero_grad()
         output = run.model(x)
-        run.loss = self._loss(output, y)
+        run.loss = self.loss(output, y)
         run.loss.backward()
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
         return output
 
     def update(self, x: Any, y: Any, output: Any) -> None:
-        """Move the parameters, and count what was seen."""
-        run = self._run
+        """Update the parameters, count the batch, and call the on_step callbacks."""
+        run = self.run
         run.optimizer.step()
-        run.tally.add(run.loss, output, y)
-        run.made["eager"] += 1
+        run.metrics.add(run.loss, output, y)
+        run.steps_by_engine["eager"] += 1
         run.step += 1
         run.batch += 1
         for watcher in self._on_step:

@@ -1,4 +1,4 @@
-"""Compiled training steps one by one, for those who look at the gradients of each before the update."""
+"""Compiled training steps one by one, for callbacks that see the gradients of each before its update."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,44 +9,44 @@ from .compiled import Compiled
 from .eager import PAUSE
 
 if TYPE_CHECKING:
-    from .nonfinite import Careful
+    from .nonfinite import CheckedEager
 
 
 class Stepwise:
-    """Makes the updates of a run as `Eager` does, and with the same results, by the programs of `compiled`.
+    """Makes the same updates as `Eager`, to the same bits, by the programs of `compiled`.
 
-    `careful`, if there is one, looks at the numbers of each step before its update.
+    `checker`, if there is one, checks the numbers of each step before its update.
     """
 
     def __init__(self, run: Run, loader: Loader, compiled: Compiled, watchers: list[Callback]) -> None:
         self._run, self._loader, self._compiled = run, loader, compiled
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
-        self.careful: Careful | None = None
+        self.checker: CheckedEager | None = None
 
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
         run = self._run
         until = time.perf_counter() + PAUSE
         while run.batch < last and run.stopped is None and time.perf_counter() < until:
-            self._compiled.step_by_step(last, until, self._make, self.careful)
+            self._compiled.step_by_step(last, until, self._make, self.checker)
 
     def _make(self, step: Any) -> None:
-        """One step, by what makes its parts: see `Compiled.step_by_step`."""
-        run, careful = self._run, self.careful
-        if careful is not None:
-            careful.keep(step.draws, step.statistics)
+        """One step, in the two parts of `compiled.Step`, with what callbacks do between them."""
+        run, checker = self._run, self.checker
+        if checker is not None:
+            checker.save(step.draws, step.statistics)
         run.lr = run.optimizer.lr
-        run.loss, right, samples = step.differentiate()
+        run.loss, correct, samples = step.differentiate()
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
-        if not step.update(checked=careful is not None):
-            symptom = careful and careful.symptom()
-            if careful and symptom:
+        if not step.update(checked=checker is not None):  # a quick check found something, or there is none
+            symptom = checker and checker.symptom()
+            if checker and symptom:
                 x, y = next(self._loader.batches(run.order, run.batch, run.batch + 1))
-                careful.refuse(x, y, symptom)
+                checker.reject(x, y, symptom)
                 return
             step.update(checked=False)
-        run.tally.count(float(run.loss), right, samples)
-        run.made[step.engine] += 1
+        run.metrics.count(float(run.loss), correct, samples)
+        run.steps_by_engine[step.engine] += 1
         run.step += 1
         run.batch += 1

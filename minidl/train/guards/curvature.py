@@ -1,4 +1,4 @@
-"""How strongly the loss curves, and whether a rule can stand that."""
+"""The curvature of the loss, and whether a rule is stable there."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ def curvatures(f: Callable[[], Any], parameters: Sequence[Any], count: int) -> I
     """Ever better estimates, from below, of the largest eigenvalue of the Hessian of `f`, which returns a Tensor.
 
     Power iteration from the gradient: v becomes H v / ‖H v‖, and the estimate is vᵀ H v. H v is the gradient of gᵀ v,
-    with g recorded once (Pearlmutter 1994): the Hessian itself is never there. Ends early where H v is zero.
+    with g recorded once (Pearlmutter 1994): the Hessian itself is never formed. Ends early where H v is zero.
     """
     slope = gradients(f(), parameters, create_graph=True)
     v = [g.data for g in slope]
@@ -35,7 +35,7 @@ def _dot(a: Sequence[Array], b: Sequence[Array]) -> float:
 
 
 def leaves(rule: Rule, lr: float, curvature: float, steps: int = 200) -> bool:
-    """Whether `rule` gets ever further from the minimum of ``curvature · θ² / 2``: carried out on a number."""
+    """Whether `rule` diverges on ``curvature · θ² / 2``: tried out on one number."""
     theta, *state = (1.0, *rule.init(1.0))
     for t in range(1, steps + 1):
         theta, *state = rule(theta, curvature * theta, *state, lr=lr, t=t)

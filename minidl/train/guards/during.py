@@ -1,15 +1,17 @@
-"""What can be seen in the run of training."""
+"""Checks at a few steps during training."""
 
 import math
 from typing import Any
 
 from ... import ops
-from ...autograd import Node, recording
+from ...autograd import Node, ancestors, recording
 from ...backend import Array, array_module
 from ...data import Loader
+from ...graph import arguments, maker
 from ...guards import warn
 from ...nn import Module
 from ..callbacks import Run
+from .start import sample
 
 DIVERGED = 10  # times the loss at the start (or 1, if that was less)
 SAMPLES, FEWEST = 128, 64  # for the activations
@@ -46,11 +48,11 @@ def pace(run: Run, before: dict[str, Array], first: bool) -> None:
     fast = {name: ratio for name, ratio in ratios.items() if ratio > FAST}
     if fast:
         name = max(fast, key=lambda n: fast[n])
-        told = f"update {run.step} has changed {name} by {fast[name]:.0%} of its size"
-        warn("MDL007", f"{told}; about 0.1 % is healthy: lower lr (now {run.lr:g}), or scale the inputs")
+        change = f"update {run.step} has changed {name} by {fast[name]:.0%} of its size"
+        warn("MDL007", f"{change}; about 0.1 % is healthy: lower lr (now {run.lr:g}), or scale the inputs")
     elif first and ratios and all(ratio < SLOW for ratio in ratios.values()):
-        told = f"update {run.step} has changed no weight by more than {max(ratios.values()):.1g} of its size"
-        warn("MDL007", f"{told}; about 1e-3 is healthy: raise lr (now {run.lr:g}), unless nothing is left to learn")
+        change = f"update {run.step} has changed no weight by more than {max(ratios.values()):.1g} of its size"
+        warn("MDL007", f"{change}; about 1e-3 is healthy: raise lr (now {run.lr:g}), unless nothing is left to learn")
 
 
 def _norm(a: Array) -> float:
@@ -59,15 +61,11 @@ def _norm(a: Array) -> float:
 
 def activity(run: Run, loader: Loader) -> None:
     """MDL006: ReLU units that are zero for every sample get no gradient, and stay dead."""
-    from .start import sample
-
     x, _ = sample(loader, SAMPLES)
     if len(x) < FEWEST:
         return
-    run.model.eval()
-    with recording(True):
+    with run.model.mode(training=False), recording(True):
         layers = relu_results(run.model(x))
-    run.model.train()
     for number, y in enumerate(layers, 1):
         dead = float((y <= 0).all(axis=0).mean())
         if y.ndim == 2 and dead > DEAD:
@@ -80,14 +78,12 @@ def activity(run: Run, loader: Loader) -> None:
 
 
 def relu_results(output: Any) -> list[Array]:
-    """What came out of each relu that `output` was made by, in their order."""
-    seen, found = {output}, []
-    stack = [output] if isinstance(output, Node) else []
-    while stack:
-        node = stack.pop()
-        if node._op is ops.relu or (node._op is ops.dense and node._args[3] == "relu"):
-            found.append(node)
-        new = {a for a in node._args or () if isinstance(a, Node)} - seen
-        seen |= new
-        stack += new
-    return [node.data for node in sorted(found, key=lambda node: node._born)]
+    """The result of each relu that `output` was made by, in the order in which they were computed."""
+    history = reversed(ancestors(output)) if isinstance(output, Node) else ()
+    return [node.data for node in history if _is_relu(node)]
+
+
+def _is_relu(node: Node) -> bool:
+    """Whether `node` is the result of a relu, or of a Dense layer and the relu behind it, which run as one."""
+    op = maker(node)
+    return op is ops.relu or (op is ops.dense and arguments(node)[3:4] == ("relu",))

@@ -1,4 +1,4 @@
-"""What can be seen before the first step."""
+"""Checks before the first step."""
 
 import copy
 from collections.abc import Callable
@@ -14,44 +14,44 @@ from ...guards import warn
 from ...nn._losses import check_range
 from ...ops.shape import plain
 from ..callbacks import Run
-from ..engines.snapshot import Traces
+from ..engines.snapshot import ForwardEffects
 from .curvature import curvatures, leaves
 
 SAMPLES = 64
-LARGEST = 1_000_000  # parameters, for the curvature to be had in a blink
+LARGEST = 1_000_000  # parameters, up to which the curvature is quick to compute
 ITERATIONS = 5  # for the curvature: the first is too low by a factor of about 5, the third by one of 1.5
-ROOM = 8  # so many times an estimate of the curvature is certainly more than it is
+MARGIN = 8  # the largest curvature is certainly less than so many times an estimate of it
 JUMP = 3  # times the stability limit: up to there a network may yet find to where it is flatter
 
 
 def check_optimizer(model: nn.Module, optimizer: Any) -> None:
     """Raise `OptionError` if `optimizer` holds none of the model's parameters: nothing would be trained."""
-    own, held = model.parameters(), _held(optimizer)
-    if own and held and held.isdisjoint(map(id, own)):
+    wanted, held = model.parameters(), _held(optimizer)
+    if wanted and held and held.isdisjoint(map(id, wanted)):
         raise OptionError(
-            f"fit: the optimizer holds {len(held)} parameters, and none of them is among the model's {len(own)}: it "
+            f"fit: the optimizer holds {len(held)} parameters, and none of them is among the model's {len(wanted)}: it "
             f"was made for another model (or for this one, before that was made anew); make one with model.parameters()"
         )
 
 
 def _held(optimizer: Any) -> set[int]:
-    """The parameters that an optimizer moves, by id; none if it does not say."""
-    return {id(p) for group in getattr(optimizer, "groups", ()) for p in group["params"]}
+    """The ids of the parameters that an optimizer updates; empty for an object without parameters."""
+    return set(map(id, getattr(optimizer, "parameters", ())))
 
 
 def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
-    """All guards of this file; returns the loss at the start, in evaluation mode."""
+    """Run all checks of this file; returns the loss at the start, in evaluation mode."""
     batch_of_one(run, loader)
     left_out(run.model, run.optimizer)
     x, y = sample(loader, SAMPLES)
     wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
-    run.model.eval()
-    output = run.model(x)
-    if loss is nn.softmax_cross_entropy:
-        labels_from_one(loader, output)
-    value = loss(output, y)  # which looks for a softmax before it
+    with run.model.mode(training=False):
+        output = run.model(x)
+        if loss is nn.softmax_cross_entropy:
+            labels_from_one(loader, output)
+        value = loss(output, y)  # the loss has a guard of its own, for a softmax before it
     learning_rate(run, loss, x, y)
     return float(plain(value))
 
@@ -132,16 +132,18 @@ def labels_from_one(loader: Loader, output: Any) -> None:
     """MDL011: classes numbered from 1. Raises `LabelError` if one is beyond the model's `output`, before it is met."""
     labels, classes = loader.dataset.labels, output.shape[-1]
     smallest, largest = int(labels.min()), int(labels.max())
-    told = f"the labels go from {smallest} to {largest}, and the model has {classes} outputs, for classes 0 to"
+    labels_and_outputs = (
+        f"the labels go from {smallest} to {largest}, and the model has {classes} outputs, for classes 0 to"
+    )
     if smallest == 1 and largest == classes > 1:
         raise LabelError(
-            f"MDL011: {told} {classes - 1}: number the classes from 0: Dataset(inputs, labels - 1)",
+            f"MDL011: {labels_and_outputs} {classes - 1}: number the classes from 0: Dataset(inputs, labels - 1)",
         )
     check_range(labels, classes)
     if smallest == 1 and largest == classes - 1 > 1 and len(np.unique(labels)) == largest:
         warn(
             "MDL011",
-            f"{told} {largest}: class 0 never occurs; if the labels are numbered from 1, give fit "
+            f"{labels_and_outputs} {largest}: class 0 never occurs; if the labels are numbered from 1, give fit "
             f"Dataset(inputs, labels - 1) and a model with {largest} outputs",
         )
 
@@ -156,25 +158,24 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     Adaptive rules never leave one. Networks with BatchNorm stand much more, and are not looked at.
     """
     optimizer = run.optimizer
-    settings = {name: value for name, value in optimizer.groups[0].items() if name not in ("params", "lr")}
-    rule, lr = optimizer.rule(**settings).at(optimizer.t + 1), optimizer.lr
+    rule, lr = optimizer.at(optimizer.t + 1)
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     normed = any(isinstance(m, nn.BatchNorm) for _, m in run.model.named_modules())
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
         return
-    traces = Traces(run.model)
-    run.model.train()
-    for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
-        if leaves(rule, lr, found / JUMP):
-            stable = lr
-            while leaves(rule, stable, found):
-                stable /= 2
-            warn(
-                "MDL008",
-                f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
-                f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
-            )
-            break
-        if not leaves(rule, lr, ROOM * found):
-            break
-    traces.undo()
+    effects = ForwardEffects(run.model)
+    with run.model.mode(training=True):
+        for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
+            if leaves(rule, lr, found / JUMP):
+                stable = lr
+                while leaves(rule, stable, found):
+                    stable /= 2
+                warn(
+                    "MDL008",
+                    f"lr {lr:g} is far too large for {rule.name} here: the loss's largest curvature is {found:.3g}, "
+                    f"and each step would overshoot by more than the last; below {stable:.2g} it would not",
+                )
+                break
+            if not leaves(rule, lr, MARGIN * found):
+                break
+    effects.restore()

@@ -1,1 +1,1 @@
-"""What a training leaves on disk: models, checkpoints, and all that a run goes on from."""
+"""What training writes to disk: models, and checkpoints from which a run resumes."""

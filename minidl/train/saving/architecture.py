@@ -1,8 +1,8 @@
 """A model's structure as JSON values, and the model built again from these and its arrays.
 
-A layer is told by its class and its options, a function of minidl's own by its name (``{"function": "tanh"}``), a layer
-that came before by its path (``{"same": "layers.0"}``), and so is an array that came before (``"tied"``). Nothing is
-looked up by a name from a file but minidl's own layers and functions.
+A layer is described by its class and its options, a function of minidl's by its name (``{"function": "tanh"}``). A
+layer that was described before is described by its path (``{"same": "layers.0"}``), and so is a shared array
+(``"tied"``). The names in a file are looked up among minidl's own layers and functions only.
 """
 
 import math
@@ -19,11 +19,11 @@ from ...nn._module import members_of
 _NAMED = {name: getattr(nn, name) for name in nn.__all__}
 LAYERS = {n: kind for n, kind in _NAMED.items() if isinstance(kind, type) and nn.Module in kind.__mro__[1:]}
 TENSORS = nn.Parameter, nn.Buffer
-ROOM = 100  # times what a file's arrays hold is allocated at most, if layers share them: each is made with its own
+MOST_SHARED = 100  # how often layers may share a file's arrays: each layer is first allocated with its own
 
 
 def described(model: nn.Module) -> dict[str, Any]:
-    """What `built` needs to build `model` again; of a class that is not minidl's own, the name and options only.
+    """The description from which `built` builds `model` again; of a class of your own, only its name and options.
 
     Raises `StateError` for a `Sequential` with a function in it that is not minidl's own, or nested too deeply.
     """
@@ -34,7 +34,7 @@ def described(model: nn.Module) -> dict[str, Any]:
 
 
 def _described(layer: Any, path: str, known: dict[int, str]) -> dict[str, Any]:
-    """The description of the layer at `path`; `known` tells by id where each module and array was met first."""
+    """The description of the layer at `path`; `known` has the path of each module and array described before, by id."""
     if not isinstance(layer, nn.Module):
         return {"function": _name(layer, path)}
     if id(layer) in known:
@@ -44,21 +44,21 @@ def _described(layer: Any, path: str, known: dict[int, str]) -> dict[str, Any]:
     if kind not in LAYERS.values():
         name = kind.__name__ if kind.__name__ not in LAYERS else f"{kind.__module__}.{kind.__qualname__}"
         return {"layer": name, **layer.config()}
-    told = {"layer": kind.__name__, **layer.config()}
+    description = {"layer": kind.__name__, **layer.config()}
     tied = {}
     for name, tensor in members_of(layer, TENSORS):
         first = known.setdefault(id(tensor), _joined(path, name))
         if first != _joined(path, name):
             tied[name] = first
     if tied:
-        told["tied"] = tied
+        description["tied"] = tied
     if isinstance(layer, nn.Sequential):
-        told["layers"] = [_described(item, _joined(path, f"layers.{i}"), known) for i, item in enumerate(layer)]
-    return told
+        description["layers"] = [_described(item, _joined(path, f"layers.{i}"), known) for i, item in enumerate(layer)]
+    return description
 
 
 def _name(function: Any, path: str) -> str:
-    """What minidl calls one of its functions. Raises `StateError` for any other."""
+    """The name of a function of minidl's. Raises `StateError` for any other."""
     name = getattr(function, "__name__", type(function).__name__)
     if name in ops.__all__ and getattr(ops, name) is function:
         return str(name)
@@ -77,7 +77,7 @@ def built(path: Any, description: Any, state: Mapping[str, np.ndarray]) -> nn.Mo
     """
     builder = _Builder(state)
     try:
-        model = builder.made(description, "")
+        model = builder.build(description, "")
     except (DataError, StateError) as error:
         raise type(error)(f"{path}: {error}") from None
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
@@ -89,16 +89,16 @@ def built(path: Any, description: Any, state: Mapping[str, np.ndarray]) -> nn.Mo
 
 
 class _Builder:
-    """What has been built of one model, by path."""
+    """Builds one model: its modules and tensors so far, by path."""
 
     def __init__(self, state: Mapping[str, np.ndarray]) -> None:
         self.state = state
         self.size = sum(array.size for array in state.values())
-        self.room = ROOM * self.size
+        self.budget = MOST_SHARED * self.size  # elements that may be allocated
         self.modules: dict[str, nn.Module] = {}
         self.tensors: dict[str, Any] = {}
 
-    def made(self, description: dict[str, Any], path: str) -> Any:
+    def build(self, description: dict[str, Any], path: str) -> Any:
         """The layer or function at `path`."""
         if "same" in description:
             return self.modules[description["same"]]
@@ -111,10 +111,12 @@ class _Builder:
                 f"holds a {kind}, which is not one of minidl's layers: pass load(path, model) one of that class"
             )
         if kind == "Sequential":
-            layer: nn.Module = nn.Sequential(*[self.made(d, _joined(path, f"layers.{i}")) for i, d in enumerate(inner)])
+            layer: nn.Module = nn.Sequential(
+                *[self.build(d, _joined(path, f"layers.{i}")) for i, d in enumerate(inner)]
+            )
         else:
             self._check_size(options)
-            fixed = {"weight_init": "zeros"} if kind == "Dense" else {}  # no random number is drawn for what comes
+            fixed = {"weight_init": "zeros"} if kind == "Dense" else {}  # which draws no random numbers
             layer = LAYERS[kind](**options, **fixed)
             self._fill(layer, path, tied)
         self.modules[path] = layer
@@ -126,15 +128,15 @@ class _Builder:
         return getattr(ops, name)
 
     def _check_size(self, options: dict[str, Any]) -> None:
-        """Raise `DataError` rather than make a layer that is larger than all the arrays."""
+        """Raise `DataError` for a layer that is larger than all the arrays, before it is allocated."""
         sizes = [n for name, n in options.items() if name.endswith("features") and type(n) is int]
         size = math.prod(sizes) if sizes else 0
-        self.room -= size
-        if size > self.size or self.room < 0:
+        self.budget -= size
+        if size > self.size or self.budget < 0:
             raise DataError("its description is of a model larger than the arrays in it")
 
     def _fill(self, layer: nn.Module, path: str, tied: dict[str, str]) -> None:
-        """Put the file's arrays in the place of those that `layer` was made with."""
+        """Replace the arrays that `layer` was built with by the file's."""
         for name, tensor in list(members_of(layer, TENSORS)):
             full = _joined(path, name)
             shared = self.tensors[tied[name]] if name in tied else None

@@ -1,7 +1,7 @@
 """minidl's one file format: safetensors for the arrays, JSON in its metadata for the rest, and a checksum over all.
 
-A file is written beside its place, flushed to disk and renamed: there is never half a file. Before anything in a
-file is made use of, its checksum is compared and its header is held against the file's size.
+A file is written under a temporary name, flushed to disk and renamed: there is never half a file. Before anything in a
+file is used, its checksum is verified and its header is checked against the file's size.
 """
 
 import hashlib
@@ -21,14 +21,15 @@ from ...system.files import open_regular
 from ...system.terminal import printable
 
 VERSION = 1
-BLANK = b"0" * 64  # stands in the digest's place while the digest is taken
-MOST = 100_000_000  # bytes of a header, as safetensors has it
-TIMES, SMALL = 2.6, 1 << 16  # what a file's JSON may take in memory: so many times the file's size, and so many bytes
+BLANK = b"0" * 64  # in place of the digest while that is computed
+MOST = 100_000_000  # bytes of a header: safetensors' own limit
+TIMES, SMALL = 2.6, 1 << 16  # the memory that a file's JSON may take: TIMES the file's size, and SMALL bytes more
 
 # How a file begins behind the header's length; the digest is of the file with BLANK in the digest's place.
 _START = re.compile(rb'\{"__metadata__":\{"minidl":"\{\\"sha256\\": \\"([0-9a-f]{64})')
 _BEGIN = len(r'{"__metadata__":{"minidl":"{\"sha256\": \"') + 64
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(:?)')  # whole, a name or not; possessive: nothing to come back to
+# a whole string, and whether it is a key; possessive, so that it never backtracks
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"(:?)')
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8", "BOOL": "?"} | {
     f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)
 }
@@ -45,15 +46,21 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
 
     from ... import __version__
 
-    # one key, for several would come out in an order of the writer's own
-    told = {"sha256": BLANK.decode(), "format": f"minidl-{kind}", "version": VERSION, "minidl": __version__, **content}
+    # all in one key: safetensors writes several keys in no fixed order
+    header = {
+        "sha256": BLANK.decode(),
+        "format": f"minidl-{kind}",
+        "version": VERSION,
+        "minidl": __version__,
+        **content,
+    }
     try:
-        metadata = {"minidl": json.dumps(told, default=_scalar)}
+        metadata = {"minidl": json.dumps(header, default=_scalar)}
         data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
     except (TypeError, ValueError, SafetensorError) as error:
         raise StateError(f"{printable(path)}: this {kind} cannot be stored: {error}") from error
     at = data.index(BLANK)
-    whole = memoryview(_with_room(data))
+    whole = memoryview(_padded(data))
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
 
 
@@ -83,18 +90,18 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
         raise DataError(f"{path}: not a file as minidl writes it ({reason})") from error
 
 
-def _with_room(data: bytes) -> bytes:
-    """A file's `data`, its header padded with spaces as far as `_strict` wants it to read what is in it again."""
+def _padded(data: bytes) -> bytes:
+    """A file's `data`, its header padded with spaces until the file is so large that `_strict` accepts its JSON."""
     end = 8 + int.from_bytes(data[:8], "little")
-    lacking = math.ceil((_room(data[8:end].decode()) - SMALL) / TIMES) + 1 - len(data)
+    lacking = math.ceil((_memory_needed(data[8:end].decode()) - SMALL) / TIMES) + 1 - len(data)
     if lacking <= 0:
         return data
     header = data[8:end] + b" " * (8 * -(-lacking // 8))
     return len(header).to_bytes(8, "little") + header + data[end:]
 
 
-def _room(text: str) -> int:
-    """The bytes of memory that the values in some JSON `text` take, at most, beside their text."""
+def _memory_needed(text: str) -> int:
+    """At most so many bytes of memory do the values in a JSON `text` take, beside their own characters."""
     return 130 * text.count("{") + 100 * text.count("[") + 50 * text.count(",")
 
 
@@ -129,11 +136,11 @@ def _parsed(header: str, size: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _strict(text: str, size: int, **style: Any) -> Any:
-    """What the JSON in `text` says; ``ValueError`` if it would take far more memory than the file has bytes.
+    """The values in the JSON `text`; ``ValueError`` if they would take far more memory than the file has bytes.
 
-    Written again in the same `style` it must be the same text: so no key is there twice, and nothing is hidden.
+    Written again in the same `style` they must give the same text: so no key occurs twice, and nothing is hidden.
     """
-    if _room(text) > TIMES * size + SMALL:
+    if _memory_needed(text) > TIMES * size + SMALL:
         raise ValueError("more brackets and commas than a file of this size has use for")
     names: set[str] = set()
     for found in _STRING.finditer(text):
@@ -154,7 +161,7 @@ def _strict(text: str, size: int, **style: Any) -> Any:
 
 
 def _arrays(file: BinaryIO, table: dict[str, Any], size: int) -> dict[str, np.ndarray]:
-    """The arrays in the `size` bytes that follow in `file`, which they must fill without a gap."""
+    """Read the arrays from the `size` bytes that follow in `file`, which they must fill without a gap."""
     entries = sorted(table.items(), key=lambda item: tuple(item[1]["data_offsets"]))
     end = 0
     for name, entry in entries:

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: when they are taken, where they lie, and how a run finds the one to go on from."""
+"""Checkpoints of a run: when they are saved, where, and how a run finds the one to resume from."""
 
 import contextlib
 import math
@@ -15,12 +15,12 @@ from ...data import Loader
 from ...errors import DataError, MinidlError, OptionError, StateError, WriteError
 from ..callbacks import Callback, Run
 from ..progress import Progress, say
-from ..signals import asked
+from ..signals import pending
 from .architecture import described
 from .archive import read_archive, write_archive
 from .lock import locked
 from .model_file import save
-from .run_state import Arrays, circumstances, fingerprint, mismatches, put_back, take
+from .run_state import Arrays, capture, circumstances, fingerprint, mismatches, restore
 
 KEPT = 2  # generations
 _NAME = re.compile(r"step-(\d+)\.safetensors")
@@ -30,18 +30,22 @@ _EVERY = re.compile(r"(\d+) ?(steps?|epochs?|s|seconds?)?")
 class Checkpoint(Callback):
     """Saves a run into `folder` while `fit` trains it: ``fit(..., checkpoint=Checkpoint("runs/a", "500 steps"))``.
 
-    Args:
-        folder: made if it is not there. Two generations are kept, ``step-00000430.safetensors`` and the like; the
-            link ``latest.safetensors`` always leads to a whole one.
-        every: a number of updates, or "500 steps", "2 epochs", "10 s". In any case also when training ends, and
-            when a signal stops it.
-        best: "loss", "accuracy", "validation_loss" or "validation_accuracy": after each epoch in which it is better
-            than ever, the model goes to ``best.safetensors``, which `minidl.load` reads.
-
     If a checkpoint cannot be written (the disk is full), a warning says so, the one before is kept, training goes
     on, and the next is tried when it is due. `saved` is the step of the last that was written, None before the first.
 
-    Raises `OptionError` for arguments that are not allowed.
+    Args:
+        folder: made if it is not there. The last two checkpoints are kept, ``step-00000430.safetensors`` and the like;
+            the link ``latest.safetensors`` always leads to a whole one.
+        every: a number of updates, or "500 steps", "2 epochs", "10 s". In any case also when training ends, and
+            when a signal stops it.
+        best: "loss", "accuracy", "validation_loss" or "validation_accuracy": after each epoch in which it is better
+            than ever, the model is saved as ``best.safetensors``, which `minidl.load` reads.
+
+    Raises:
+        OptionError: an argument is not allowed; from `fit`, if the folder holds checkpoints and ``resume`` is False.
+        WriteError: from `fit`, if the folder cannot be written to, or another process is training there.
+        DataError: from `fit`, if all checkpoints are damaged.
+        StateError: from `fit`, if the newest whole one is of another run; it lists all that does not fit.
     """
 
     def __init__(self, folder: str | Path, every: int | str = "10 s", best: str | None = None) -> None:
@@ -53,15 +57,13 @@ class Checkpoint(Callback):
             )
         self.best = best
         self.saved: int | None = None
-        self._record: float | None = None
+        self._best_value: float | None = None
 
     @contextmanager
     def attached(self, run: Run, loader: Loader, watchers: Sequence[Callback], resume: bool) -> Iterator[None]:
-        """Hold the folder for `run`, whose other callbacks are `watchers`, and find what to go on from.
+        """Lock the folder for `run`, whose other callbacks are `watchers`, and find the checkpoint to resume from.
 
-        Raises `OptionError` if the folder holds checkpoints and `resume` is False; `WriteError` if it cannot be
-        written to, or another process holds it; `DataError` if all the checkpoints are damaged, `StateError`, with
-        a list of all that does not fit, if the newest whole one is of another run: before anything is changed.
+        Raises, before anything is changed, the errors that the class lists.
         """
         with locked(self.folder):
             for left in self.folder.glob(".*.tmp"):  # by a process that was killed while it wrote
@@ -72,21 +74,21 @@ class Checkpoint(Callback):
                     f"another folder"
                 )
             if self.best is not None:
-                described(run.model)  # what could not be saved is said before anything is trained
+                described(run.model)  # raises for a model that could not be saved
             self._watchers = [*watchers, self]
             self._data = fingerprint(loader.dataset)
-            self._found = self._newest(run)
-            self.saved, self._record, self._time = None, None, time.monotonic()
+            self._resume_from = self._newest(run)
+            self.saved, self._best_value, self._time = None, None, time.monotonic()
             yield
 
     def on_start(self, run: Run) -> None:
-        """Bring the run to where its newest checkpoint was taken, if there is one."""
-        if self._found is None:
+        """Restore the run from its newest checkpoint, if there is one."""
+        if self._resume_from is None:
             return
-        path, arrays, content = self._found
-        self._found = None
-        with _foreign(path):
-            put_back(run, self._watchers, arrays, content)
+        path, arrays, content = self._resume_from
+        self._resume_from = None
+        with _as_data_error(path):
+            restore(run, self._watchers, arrays, content)
         self.saved = run.step
         now, then = circumstances(run), content["circumstances"]
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if now[name] != then.get(name)]
@@ -102,15 +104,15 @@ class Checkpoint(Callback):
             say(f"{self.folder}: {'finished' if done else 'going on'} {where}{': nothing to do' if done else ''}")
 
     def interval(self, run: Run) -> int | None:
-        """Updates until the next checkpoint is due, if they are counted."""
+        """Updates until the next checkpoint is due, if that is counted in updates."""
         return self.every - run.step % self.every if self.unit == "steps" else None
 
     def on_pause(self, run: Run) -> None:
         """Save if it is time, or if a signal asks training to stop."""
         due = self.unit == "steps" and run.step % self.every == 0 and run.step != self.saved
         due |= self.unit == "seconds" and time.monotonic() - self._time >= self.every
-        if due or asked():
-            run.settle()
+        if due or pending():
+            run.verify()
             self.save(run)
 
     def on_epoch(self, run: Run) -> None:
@@ -118,7 +120,7 @@ class Checkpoint(Callback):
         if self.best is not None:
             self._keep_best(run)
         due = self.unit == "epochs" and run.epoch % self.every == 0
-        if due or run.epoch == run.epochs or run.stopped is not None or asked():
+        if due or run.epoch == run.epochs or run.stopped is not None or pending():
             self.save(run)
 
     def save(self, run: Run) -> None:
@@ -126,27 +128,27 @@ class Checkpoint(Callback):
         self._time = time.monotonic()
         path = self.folder / f"step-{run.step:08}.safetensors"
         with self._warning():
-            write_archive(path, "run", *take(run, self._watchers, self._data))
+            write_archive(path, "run", *capture(run, self._watchers, self._data))
             self.saved = run.step
             self._point_to(path)
             for old in self._files()[KEPT:]:
                 old.unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, if that is kept."""
-        return {} if self.best is None else {"record": self._record}
+        """The best value of the metric so far, if there is such a metric."""
+        return {} if self.best is None else {"record": self._best_value}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
-        self._record = state["record"]
+        """Restore what `state_dict` returned."""
+        self._best_value = state["record"]
 
     def _keep_best(self, run: Run) -> None:
         metric, row = str(self.best), run.history[-1]
         if metric not in row:
             raise OptionError(f"Checkpoint: best={metric!r}: this training measures only {', '.join(row)}")
         sign = -1 if metric.endswith("loss") else 1
-        if math.isfinite(row[metric]) and (self._record is None or sign * row[metric] > sign * self._record):
-            self._record = row[metric]
+        if math.isfinite(row[metric]) and (self._best_value is None or sign * row[metric] > sign * self._best_value):
+            self._best_value = row[metric]
             with self._warning(), run.optimizer.at_iterate():
                 save(self.folder / "best.safetensors", run.model, **row)
 
@@ -165,7 +167,7 @@ class Checkpoint(Callback):
         return sorted(steps, key=lambda path: steps[path], reverse=True)
 
     def _point_to(self, path: Path) -> None:
-        """Let "latest" lead to `path`; not on systems without symbolic links, where nothing but people need it."""
+        """Let the link "latest" lead to `path`, for people; on systems without symbolic links there is none."""
         link = self.folder / ".latest.tmp"
         with contextlib.suppress(OSError):
             link.unlink(missing_ok=True)
@@ -173,12 +175,12 @@ class Checkpoint(Callback):
             os.replace(link, self.folder / "latest.safetensors")
 
     def _newest(self, run: Run) -> tuple[Path, Arrays, dict[str, Any]] | None:
-        """The newest checkpoint that is whole; damaged ones are said, and put out of the way."""
+        """The newest checkpoint that is whole; a warning names damaged ones, which are renamed."""
         damaged: list[tuple[Path, MinidlError]] = []
         for path in self._files():
             try:
                 arrays, content = read_archive(path, "run")
-                with _foreign(path):
+                with _as_data_error(path):
                     wrong = mismatches(run, self._watchers, self._data, arrays, content)
             except DataError as error:
                 damaged.append((path, error))
@@ -197,8 +199,8 @@ class Checkpoint(Callback):
 
 
 @contextmanager
-def _foreign(path: Path) -> Iterator[None]:
-    """Turn what goes wrong with parts that minidl did not write into a `DataError` that names the file."""
+def _as_data_error(path: Path) -> Iterator[None]:
+    """Turn errors about content that minidl did not write into a `DataError` that names the file."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
@@ -206,7 +208,7 @@ def _foreign(path: Path) -> Iterator[None]:
 
 
 def period(every: int | str) -> tuple[int, str]:
-    """A number, and "steps", "epochs" or "seconds". Raises `OptionError` for what does not say how often."""
+    """Parse how often: a number, and "steps", "epochs" or "seconds". Raises `OptionError` for anything else."""
     match = None if isinstance(every, bool) else _EVERY.fullmatch(str(every))
     if match is None or int(match[1]) < 1:
         raise OptionError(

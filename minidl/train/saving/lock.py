@@ -1,4 +1,4 @@
-"""One process to a folder: a lock that the system lets go of when its holder ends, however that happens."""
+"""A lock for a folder, so that one process trains there; the system releases it however that process ends."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ except ImportError:  # Windows
         def _take(handle: int) -> None:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
 
-    except ImportError:  # a system that knows no locks
+    except ImportError:  # a system without file locks
 
         def _take(handle: int) -> None:
             pass
@@ -28,7 +28,7 @@ except ImportError:  # Windows
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` (made if it is not there) for the block.
+    """Hold the lock of `folder`, which is made if it is not there, during the block.
 
     Raises `WriteError` if another process holds it, or nothing can be written there.
     """
@@ -48,7 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder}: in use by process {holder}, which is training there: wait until it has ended, or stop it"
             ) from error
         except OSError:
-            pass  # a file system that knows no locks
+            pass  # a file system without locks
         os.ftruncate(handle, 0)
         os.write(handle, f" {os.getpid()}".encode())
         yield

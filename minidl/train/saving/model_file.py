@@ -11,14 +11,21 @@ from .archive import read_archive, write_archive
 
 
 def save(path: str | Path, model: nn.Module, **notes: Any) -> None:
-    """Write `model` to `path`, a safetensors file, so that `load` can build it again.
+    """Write `model` to a safetensors file from which `load` can build it again.
 
-    Its parameters and buffers are stored by name, in their dtypes; its structure (with what it shares: a layer that
-    stands at two places), and `notes` (JSON values of yours), as metadata. Functions in a `Sequential` are stored by
-    name if they are minidl's own (``minidl.tanh``). The file is written beside `path`, flushed to disk and renamed:
-    there is never half a file. Raises `WriteError` if the disk refuses, and leaves what was at `path`; `StateError`,
-    before anything is written, for notes that are not JSON's, for a function that is not minidl's, and for what could
-    not be built again from its file (an attribute added to a layer of minidl's own, say).
+    Parameters and buffers are stored by name, in their dtypes; the structure (also a layer that is used twice) as
+    metadata. Functions in a `Sequential` are stored by name if they are minidl's own (``minidl.tanh``). The file is
+    written beside `path`, flushed to disk and renamed: there is never half a file.
+
+    Args:
+        path: of the file, which is replaced if it is there.
+        model: in any mode; it is not changed.
+        notes: JSON values of yours, stored with it.
+
+    Raises:
+        WriteError: the disk refuses; a file that was at `path` is still there.
+        StateError: before anything is written, for notes that are no JSON values, for a function that is not minidl's,
+            and for a model that could not be built again (an attribute added to a layer of minidl's own, say).
     """
     state, description = model.state_dict(), described(model)
     try:
@@ -30,12 +37,19 @@ def save(path: str | Path, model: nn.Module, **notes: Any) -> None:
 
 
 def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """The model that `save` wrote to `path`, in evaluation mode.
+    """Read a model from a file that `save` wrote.
 
-    A `Sequential` of minidl's own layers and functions is built anew, with the file's dtypes; for any other class,
-    pass a `model` of that class, whose values are then replaced (and keep its dtypes). Raises `DataError` if the file
-    is missing, damaged or not minidl's, and `StateError`, listing every mismatch, if it does not fit `model`, which
-    then stays as it was.
+    Args:
+        path: of the file.
+        model: None for a `Sequential` of minidl's own layers and functions, which is built anew, with the file's
+            dtypes. For any other class, a model of that class, whose values are replaced; they keep its dtypes.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        DataError: the file is missing, damaged or not minidl's.
+        StateError: it does not fit `model`, which stays as it was; every mismatch is listed.
     """
     state, content = read_archive(path, "model")
     if model is None:
@@ -48,7 +62,7 @@ def load(path: str | Path, model: nn.Module | None = None) -> nn.Module:
 
 
 def notes(path: str | Path) -> dict[str, Any]:
-    """The notes that `save` was given with the model in `path`: JSON values, of any kind that its writer chose.
+    """The notes that `save` stored with the model in `path`: JSON values, of whatever types its writer chose.
 
     Raises `DataError` as `load` does.
     """

@@ -1,4 +1,4 @@
-"""All that a training goes on from, as arrays and JSON values; and a run brought back to where it was."""
+"""The complete state of a training run as arrays and JSON values; and restoring it."""
 
 import hashlib
 from collections import Counter
@@ -14,30 +14,32 @@ from ...errors import DataError
 from ...hardware.threads import blas_threads
 from ...optim.saving import mismatches as optimizer_mismatches
 from ..callbacks import Callback, Run
-from ..metrics import Tally
+from ..metrics import RunningMetrics
 
-_ARRAY = "__array__"  # in the place of an array stands {_ARRAY: its name}
+_ARRAY = "__array__"  # among the JSON values an array is {_ARRAY: its name}
 _COUNTS = "epoch", "batch", "steps", "step"
+_METRICS = {"samples": "samples", "skipped": "skipped", "loss": "loss", "right": "correct"}  # a file's name: ours
 
 Arrays = dict[str, np.ndarray]
 
 
-def take(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
-    """What a checkpoint of `run` holds, between two updates: its arrays by name, and JSON values.
+def capture(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple[Arrays, dict[str, Any]]:
+    """The state of `run` between two updates, for a checkpoint: its arrays by name, and JSON values.
 
     Weights and buffers are called "model." and the name that ``state_dict()`` gives them, the optimizer's flat vectors
-    "optimizer.state." and theirs, the epoch's permutation "order". `data` is what `fingerprint` says of the data.
+    "optimizer.state." and theirs, the epoch's permutation "order". `data` is the `fingerprint` of the training data.
     """
-    named = {name: state for name, callback in _named(callbacks) if (state := callback.state_dict())}
+    callback_states = {name: state for name, callback in _named(callbacks) if (state := callback.state_dict())}
     unfinished = run.epoch > len(run.history)
     arrays: Arrays = {}
     content = {
-        "model": _parted("model", run.model.state_dict(), arrays),
-        "optimizer": _parted("optimizer", run.optimizer.state_dict(), arrays),
-        "callbacks": _parted("callbacks", named, arrays),
-        "order": _parted("order", run.order if unfinished else None, arrays),
-        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight", "made")},
-        "tally": {name: _number(sum) for name, sum in vars(run.tally).items()},
+        "model": _split("model", run.model.state_dict(), arrays),
+        "optimizer": _split("optimizer", run.optimizer.state_dict(), arrays),
+        "callbacks": _split("callbacks", callback_states, arrays),
+        "order": _split("order", run.order if unfinished else None, arrays),
+        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight")}
+        | {"made": run.steps_by_engine},
+        "tally": {key: _python_number(getattr(run.metrics, name)) for key, name in _METRICS.items()},
         "history": run.history.rows,
         "rng": rng_state(),
         "description": repr(run.model),
@@ -50,14 +52,17 @@ def take(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tuple
 def mismatches(
     run: Run, callbacks: Sequence[Callback], data: dict[str, Any], arrays: Arrays, content: dict[str, Any]
 ) -> list[str]:
-    """Every reason not to go on with `run` from what `take` gave, in words. Raises `DataError` if `take` did not."""
+    """Why `run` cannot resume from the state that `capture` gave: every reason, in words; an empty list if it can.
+
+    Raises `DataError` for a `content` that `capture` does not give.
+    """
     _check(content)
-    own, theirs = run.model.state_dict(), _joined(content["model"], arrays)
+    expected, found = run.model.state_dict(), _joined(content["model"], arrays)
     _check_order(_joined(content["order"], arrays), content["data"]["samples"])
     wrong = [
-        f"{name}: expected {_shape(own.get(name))}, found {_shape(theirs.get(name))}"
-        for name in [*own, *(name for name in theirs if name not in own)]
-        if _shape(own.get(name)) != _shape(theirs.get(name))
+        f"{name}: expected {_shape(expected.get(name))}, found {_shape(found.get(name))}"
+        for name in [*expected, *(name for name in found if name not in expected)]
+        if _shape(expected.get(name)) != _shape(found.get(name))
     ]
     layers = repr(run.model)
     if not wrong and layers != content["description"] and " at 0x" not in layers:
@@ -70,16 +75,16 @@ def mismatches(
     if run.steps != (steps := content["run"]["steps"]):
         wrong.append(f"updates in an epoch: expected {run.steps}, found {steps} (another batch_size?)")
     if data != content["data"]:
-        wrong.append(f"training data: expected {_told(data)}, found {_told(content['data'])}")
-    here = [name for name, callback in _named(callbacks) if type(callback).state_dict is not Callback.state_dict]
-    strangers = [name for name in content["callbacks"] if name not in here]
-    if strangers:
-        wrong.append(f"callbacks with a memory: expected {', '.join(here) or 'none'}, found {', '.join(strangers)}")
+        wrong.append(f"training data: expected {_data_summary(data)}, found {_data_summary(content['data'])}")
+    stateful = [name for name, callback in _named(callbacks) if type(callback).state_dict is not Callback.state_dict]
+    missing = [name for name in content["callbacks"] if name not in stateful]
+    if missing:
+        wrong.append(f"callbacks with a memory: expected {', '.join(stateful) or 'none'}, found {', '.join(missing)}")
     return wrong
 
 
-def put_back(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: dict[str, Any]) -> None:
-    """Bring `run`, in which `mismatches` found none, its callbacks and the random streams to where `take` saw them."""
+def restore(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: dict[str, Any]) -> None:
+    """Restore `run`, its callbacks and the random streams to a state in which `mismatches` found nothing wrong."""
     for name, callback in _named(callbacks):
         if name in content["callbacks"]:
             callback.load_state_dict(_joined(content["callbacks"][name], arrays))
@@ -88,16 +93,17 @@ def put_back(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: d
     run.model.load_state_dict(_joined(content["model"], arrays))
     run.epoch, run.batch, _, run.step = (content["run"][name] for name in _COUNTS)
     run.lr, run.stopped = content["run"]["lr"], content["run"]["stopped"]
-    run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # as older checkpoints call it
-    run.made = Counter(content["run"].get("made", {}))
+    run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # its older name
+    run.steps_by_engine = Counter(content["run"].get("made", {}))
     run.order = _joined(content["order"], arrays)
-    run.tally = Tally()
-    vars(run.tally).update(content["tally"])
+    run.metrics = RunningMetrics()
+    for key, name in _METRICS.items():
+        setattr(run.metrics, name, content["tally"][key])
     run.history.rows[:] = content["history"]
 
 
 def circumstances(run: Run) -> dict[str, Any]:
-    """What, if it changes, may change the results' last bits."""
+    """What may change the last bits of the results if it is different when the run resumes."""
     parameters = run.model.parameters()
     schedules = [
         f"{name}={value!r}"
@@ -123,7 +129,7 @@ def fingerprint(data: Dataset) -> dict[str, Any]:
 
 
 def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
-    """Each callback with its class's name, and a number from the second of a class on."""
+    """Each callback with a unique name: its class's, and a number from the second of a class on."""
     seen = Counter[str]()
     for callback in callbacks:
         name = type(callback).__name__
@@ -131,18 +137,18 @@ def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
         yield (name if seen[name] == 1 else f"{name}-{seen[name]}"), callback
 
 
-def _parted(name: str, value: Any, arrays: Arrays) -> Any:
-    """`value` with its arrays moved to `arrays`, each under the path that leads to it."""
+def _split(name: str, value: Any, arrays: Arrays) -> Any:
+    """`value` as JSON values: its arrays are moved to `arrays`, each under the path that leads to it."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {_ARRAY: name}
     if isinstance(value, Mapping):
-        return {key: _parted(f"{name}.{key}", item, arrays) for key, item in value.items()}
+        return {key: _split(f"{name}.{key}", item, arrays) for key, item in value.items()}
     return value
 
 
 def _joined(value: Any, arrays: Arrays) -> Any:
-    """What `_parted` was given."""
+    """The inverse of `_split`: `value` with its arrays put back."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {_ARRAY}:
@@ -150,13 +156,13 @@ def _joined(value: Any, arrays: Arrays) -> Any:
     return {key: _joined(item, arrays) for key, item in value.items()}
 
 
-def _number(sum: Any) -> Any:
-    """A sum of a `Tally`, which may be on the GPU, as a Python number; None if it was not measured."""
+def _python_number(sum: Any) -> Any:
+    """A sum of `RunningMetrics`, which may be on the GPU, as a Python number; None if it was not measured."""
     return sum.item() if hasattr(sum, "dtype") else sum
 
 
 def _check(content: dict[str, Any]) -> None:
-    """Raise `DataError` unless the parts of `content` are of the kinds that `take` makes."""
+    """Raise `DataError` unless the parts of `content` have the types that `capture` gives them."""
     at, tally, rows = content["run"], content["tally"], content["history"]
     numbers = int, float
     good = (
@@ -169,7 +175,7 @@ def _check(content: dict[str, Any]) -> None:
         and isinstance(at["stopped"], str | None)
         and all(isinstance(at.get(name), bool | None) for name in ("straight", "sparse"))
         and all(type(count) is int for count in at.get("made", {}).values())
-        and tally.keys() == vars(Tally()).keys()
+        and tally.keys() == _METRICS.keys()
         and all(sum is None or type(sum) in numbers for sum in tally.values())
         and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))
         and type(content["circumstances"]) is dict
@@ -180,7 +186,7 @@ def _check(content: dict[str, Any]) -> None:
 
 
 def _check_order(order: Any, samples: int) -> None:
-    """Raise `DataError` unless `order` is None, or a vector of numbers of samples."""
+    """Raise `DataError` unless `order` is None, or a vector of sample indices."""
     if order is not None:
         vector = isinstance(order, np.ndarray) and order.ndim == 1 and order.dtype.kind in "iu" and order.size
         if not vector or order.min() < 0 or order.max() >= samples:
@@ -191,5 +197,5 @@ def _shape(array: Any) -> str:
     return "none" if array is None else f"{array.dtype}{list(array.shape)}"
 
 
-def _told(data: Any) -> str:
+def _data_summary(data: Any) -> str:
     return f"{data['samples']} samples with SHA-256 {str(data['sha256'])[:8]}"

@@ -148,7 +148,7 @@ set_pairs_to_rows, add_rows_to_pairs = _summing_pairs(onto=False), _summing_pair
 
 @intrinsic
 def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
-    """A b + c for three float32, rounded as in the sums of rows."""
+    """a b + c for three float32, rounded as in the sums of rows."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number = ir.FloatType()

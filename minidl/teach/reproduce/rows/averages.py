@@ -4,10 +4,9 @@ import numpy as np
 
 from ....optim import rules
 from ....optim.rule import Rule
-from ...functions import START, bowl, descend
+from ...functions import START, after_20, bowl, descend
 from ...plots import lines, new_figure
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
-from .printed_numbers import after_20
 
 
 def memory(rule: Rule, steps: int) -> np.ndarray:

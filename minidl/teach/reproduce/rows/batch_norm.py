@@ -55,7 +55,7 @@ def eb14() -> Result:
         number("the mean is β", f"{y.mean():.2f}", "-0.40"),
         number("the standard deviation is γ", f"{y.std(axis=0).mean():.2f}", "1.70"),
         claim(
-            "in use one example is normalised by the running statistics",
+            "in evaluation mode one example is normalised by the running statistics",
             f"{alone[0].round(2)}, finite",
             bool(np.isfinite(alone).all()),
         ),

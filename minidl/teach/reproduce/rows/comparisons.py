@@ -1,18 +1,14 @@
 """Rules compared on real data, in kind: FA11-FA13, EA10, FB2, FB3. The notes give no network, budget or metric."""
 
-from typing import Any
-
 import numpy as np
 
 from .... import optim
 from ....errors import DataError
-from ...plots import COLOURS, INK, curves, legend_below, new_figure, plain_log, rule_style
+from ...plots import INK, curves, dots, legend_below, new_figure, plain_log, rule_style
 from ..registry import Picture, Result, Table, claim, row
-from ..trials import RULES, Curve, Trial, datasets, run, run_all, workload
+from ..trials import ANOTHER_WORKLOAD, PLOTTED, RULES, Curve, Trial, datasets, run, run_all, workload
 
-NAMED = ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam", "NAdam")  # what note B's plots compare
 PANELS = {"mnist/linear": "linear", "mnist/mlp": "64 ReLU", "mnist/deep tanh": "5 layers of 32 tanh"}
-OTHER = "the note does not say which data, network and budget its picture is of; this is another workload."
 
 
 def at_defaults(quick: bool, name: str, shown: str) -> Result:
@@ -58,7 +54,7 @@ def at_defaults(quick: bool, name: str, shown: str) -> Result:
     ]
     train, validation = datasets(name.partition("/")[0])
     caption = f"{len(train):,} examples to train on, {len(validation):,} for validation, mini-batches of 64, seed 0."
-    return Result(checks, [table], [Picture(figure, caption)], because=OTHER)
+    return Result(checks, [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)
 
 
 @row("FA11", "The optimizers on MNIST", run, workload)
@@ -97,12 +93,12 @@ def best(by_rate: dict[float, Curve]) -> float:
 
 
 def on_fresh_seeds(quick: bool, name: str) -> dict[str, list[Curve]]:
-    """Each of the NAMED rules at its best learning rate, which seed 0 chose, on seeds that have chosen nothing."""
-    found = tuned(quick, name, NAMED)
+    """Each of the PLOTTED rules at its best learning rate, which seed 0 chose, on seeds that have chosen nothing."""
+    found = tuned(quick, name, PLOTTED)
     seeds = (1,) if quick else (1, 2, 3, 4, 5)
-    trials = [Trial(name, rule, best(found[rule]), budget(quick), seed) for rule in NAMED for seed in seeds]
+    trials = [Trial(name, rule, best(found[rule]), budget(quick), seed) for rule in PLOTTED for seed in seeds]
     done = run_all(trials)
-    return {rule: [curve for trial, curve in done.items() if trial.rule == rule] for rule in NAMED}
+    return {rule: [curve for trial, curve in done.items() if trial.rule == rule] for rule in PLOTTED}
 
 
 def updates_to(curve: Curve, error: float) -> float:
@@ -169,24 +165,6 @@ def ea10(quick: bool) -> Result:
     return Result(checks, [Table(head, rows)], [Picture(figure, caption)], text=text)
 
 
-def draw_dots(axes: Any, values: dict[str, list[float]], **labels: Any) -> None:
-    """A dot per seed, a bar at the median, a column per rule."""
-    for i, (rule, found) in enumerate(values.items()):
-        finite = [value for value in found if np.isfinite(value)]
-        axes.plot(
-            np.linspace(-0.18, 0.18, len(finite)) + i if len(finite) > 1 else [i] * len(finite),
-            finite,
-            "o",
-            color=COLOURS[rule],
-            markersize=5,
-            alpha=0.75,
-        )
-        if finite:
-            axes.plot([i - 0.33, i + 0.33], [np.median(found)] * 2, color=COLOURS[rule], linewidth=2.5)
-    axes.set(**labels)
-    axes.set_xticks(range(len(values)), list(values), rotation=40, ha="right")
-
-
 @row("FB2", "Three networks: which rule has the lowest validation error?", on_fresh_seeds, tuned, run)
 def fb2(quick: bool) -> Result:
     figure, axes = new_figure(3, width=3.7, height=3.6)
@@ -195,11 +173,13 @@ def fb2(quick: bool) -> Result:
         errors = {
             rule: [100 * curve.error[-1] for curve in found] for rule, found in on_fresh_seeds(quick, name).items()
         }
-        draw_dots(panel, errors, title=shown)
+        dots(panel, errors, title=shown)
         medians.append({rule: float(np.median(found)) for rule, found in errors.items()})
     axes[0, 0].set_ylabel("validation error, %")
     first, second, third = (sorted(m, key=m.__getitem__) for m in medians)
-    rows = [(shown, *(f"{m[rule]:.1f} %" for rule in NAMED)) for shown, m in zip(PANELS.values(), medians, strict=True)]
+    rows = [
+        (shown, *(f"{m[rule]:.1f} %" for rule in PLOTTED)) for shown, m in zip(PANELS.values(), medians, strict=True)
+    ]
     checks = [
         claim(
             "first network: Nesterov best",
@@ -221,9 +201,9 @@ def fb2(quick: bool) -> Result:
     )
     return Result(
         checks,
-        [Table(("network", *NAMED), rows, "Median validation error.")],
+        [Table(("network", *PLOTTED), rows, "Median validation error.")],
         [Picture(figure, caption)],
-        because=OTHER,
+        because=ANOTHER_WORKLOAD,
     )
 
 
@@ -241,9 +221,9 @@ def fb3(quick: bool) -> Result:
         target = max(float(np.median([curve.error[-1] for curve in one])) for one in found.values())
         needed = {rule: [updates_to(curve, target) for curve in one] for rule, one in found.items()}
         median = {rule: float(np.median(values)) for rule, values in needed.items()}
-        draw_dots(panel, needed, title=f"{shown}: to {target:.1%}")
+        dots(panel, needed, title=f"{shown}: to {target:.1%}")
         panel.set_ylim(bottom=0)
-        rows.append((shown, f"{target:.1%}", *(f"{median[rule]:.0f}" for rule in NAMED)))
+        rows.append((shown, f"{target:.1%}", *(f"{median[rule]:.0f}" for rule in PLOTTED)))
         faster.append(median["Adam"] < median["SGD"])
         slowest.append(median["SGD"] == max(median.values()))
     axes[0, 0].set_ylabel("updates")
@@ -252,5 +232,5 @@ def fb3(quick: bool) -> Result:
         claim("SGD takes the most", f"in {sum(slowest)} of 3 networks", all(slowest), "SGD is slow"),
     ]
     caption = "Updates until the validation error that all rules reach in the end; a dot per seed, a bar at the median."
-    table = Table(("network", "target error", *NAMED), rows, "Median number of updates, measured every 20.")
-    return Result(checks, [table], [Picture(figure, caption)], because=OTHER)
+    table = Table(("network", "target error", *PLOTTED), rows, "Median number of updates, measured every 20.")
+    return Result(checks, [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)

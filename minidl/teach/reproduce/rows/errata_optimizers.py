@@ -13,12 +13,10 @@ from ....optim.rule import Rule
 from ....optim.schedules import robbins_monro
 from ....optim.symbols import equation
 from ....train import fit
-from ...functions import CURVATURES, START, bowl, descend
+from ...functions import CURVATURES, START, after_20, bowl, descend, point, slope
 from ...plots import COLOURS, INK, new_figure
 from .. import as_printed
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
-from .momentum import slope
-from .printed_numbers import after_20, point
 
 AT = np.array(START)
 

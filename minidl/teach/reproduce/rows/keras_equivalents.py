@@ -1,4 +1,4 @@
-"""EB11: note B's lines of Keras, and what to write in minidl."""
+"""EB11: note B's lines of Keras, and what to write in minidl. Keras itself is not run: they are offered."""
 
 from functools import partial
 from typing import Any
@@ -80,16 +80,12 @@ def evaluated(line: str) -> Any:
 
 @row("EB11", "The note's lines of Keras, in minidl", evaluated)
 def eb11() -> Result:
-    made = {line: evaluated(line) for _, line, _ in EQUIVALENTS}
-    cut = made["partial(nn.init.he_normal, truncated=True)"]((400, 600))
-    model = made["nn.Sequential(nn.Dense(784, 16), nn.BatchNorm(16))"]
+    for _, line, _ in EQUIVALENTS:
+        evaluated(line)  # raises if it does not run
+    cut = evaluated("partial(nn.init.he_normal, truncated=True)")((400, 600))
+    model = evaluated("nn.Sequential(nn.Dense(784, 16), nn.BatchNorm(16))")
     out = model(np.random.default_rng(0).random((32, 784), np.float32)).numpy()
     checks = [
-        claim(
-            "every line of minidl in the table runs",
-            f"{len(made)} of {len(EQUIVALENTS)}",
-            len(made) == len(EQUIVALENTS),
-        ),
         claim(
             "truncated=True cuts off at 2σ and rescales, as Keras does",
             f"largest {np.abs(cut).max():.3f}, σ = {cut.std():.4f}",
@@ -101,4 +97,4 @@ def eb11() -> Result:
             bool(abs(out.std(axis=0).mean() - 1) < 0.01),
         ),
     ]
-    return Result(checks, [Table(("Keras", "minidl", "mind"), EQUIVALENTS)])
+    return Result(checks, [Table(("Keras", "minidl", "mind"), EQUIVALENTS)], offered=True)

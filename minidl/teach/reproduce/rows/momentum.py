@@ -8,16 +8,10 @@ from .... import nn, optim
 from ....backend import seed
 from ....data import Dataset, Loader
 from ....optim import rules, schedules
-from ....transforms import grad
-from ...functions import CURVATURES, START, bowl, descend
+from ...functions import CURVATURES, START, bowl, descend, slope
 from ...plots import COLOURS, FAINT, INK, contours, minimum, new_figure, trace
 from .. import as_printed
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
-
-
-def slope(x: np.ndarray) -> np.ndarray:
-    """The gradient of `bowl`, by autodiff."""
-    return grad(bowl)(x).numpy()
 
 
 def steps_until(path: np.ndarray, value: float = 1e-6) -> np.ndarray:

@@ -3,19 +3,8 @@
 import numpy as np
 
 from ....optim import rules
-from ....optim.rule import Rule
-from ...functions import CURVATURES, START, bowl, descend
+from ...functions import CURVATURES, START, after_20, bowl, descend, point
 from ..registry import REFERENCE, Result, Table, claim, number, row
-
-
-def point(x: np.ndarray) -> str:
-    """A point as note A prints it; a zero keeps its sign."""
-    return f"x1: {x[0]:f}, x2: {x[1]:f}"
-
-
-def after_20(rule: Rule, lr: float) -> str:
-    """What note A prints at the end of a run of `rule`."""
-    return f"epoch 20, {point(descend(rule, bowl, START, lr)[-1])}"
 
 
 @row("A1", "Gradient descent, η = 0.4", bowl, descend, rules.SGD)

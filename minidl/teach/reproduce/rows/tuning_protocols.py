@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...plots import new_figure
+from ...plots import dots, new_figure
 from ..registry import Check, Picture, Result, Table, claim, row
-from ..trials import Curve, Trial, run, run_all
-from .comparisons import NAMED, OTHER, draw_dots
+from ..trials import ANOTHER_WORKLOAD, PLOTTED, Curve, Trial, run, run_all
 
 PANELS = {
     "1: α constant, nothing else tuned": (False, False),
@@ -75,7 +74,7 @@ def _between(ends: tuple[float, float], point: float) -> float:
 def fb4(quick: bool) -> Result:
     count, updates, seeds = (3, 60, (1,)) if quick else (16, 300, (1, 2, 3, 4, 5))
     tried = {
-        (panel, rule): coarse(rule, falls, count, updates) for panel, (falls, _) in PANELS.items() for rule in NAMED
+        (panel, rule): coarse(rule, falls, count, updates) for panel, (falls, _) in PANELS.items() for rule in PLOTTED
     }
     curves = run_all(itertools.chain(*tried.values()))
     for (panel, _), trials in tried.items():
@@ -89,8 +88,8 @@ def fb4(quick: bool) -> Result:
     found: list[dict[str, list[float]]] = []
     rows = []
     for axis, panel in zip(axes[0], PANELS, strict=True):
-        losses = {rule: [fresh[trial].final for trial in again[panel, rule]] for rule in NAMED}
-        draw_dots(axis, losses, title=panel)
+        losses = {rule: [fresh[trial].final for trial in again[panel, rule]] for rule in PLOTTED}
+        dots(axis, losses, title=panel)
         found.append(losses)
         rows += [
             (
@@ -100,7 +99,7 @@ def fb4(quick: bool) -> Result:
                 _lost(tried[panel, rule], curves),
                 f"{np.median(losses[rule]):.4f}",
             )
-            for rule in NAMED
+            for rule in PLOTTED
         ]
     axes[0, 0].set_ylabel("validation loss")
     table = Table(("panel", "rule", "chosen", "diverged", "median validation loss"), rows)
@@ -108,7 +107,7 @@ def fb4(quick: bool) -> Result:
         f"A dot per seed, a bar at the median: the best of {count} settings ({2 * count} where all is tuned) by its "
         f"loss on seed 0, run again on {len(seeds)} fresh seed(s). MNIST, 784-64-10, {updates} updates of 64."
     )
-    return Result(_claims(found), [table], [Picture(figure, caption)], because=OTHER)
+    return Result(_claims(found), [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)
 
 
 def _claims(found: list[dict[str, list[float]]]) -> list[Check]:
