@@ -6,7 +6,6 @@ other half, the backward pass through what was recorded, is backward.py.
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec
 
@@ -19,7 +18,7 @@ from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
-from .signature import Signature, as_minidl_error
+from .signature import Signature, as_minidl_error, parameters
 
 __all__ = ["Op"]
 
@@ -118,9 +117,7 @@ class Op(Generic[P]):
 
     def __repr__(self) -> str:
         """Such as ``<minidl.sum(a, axis=None, keepdims=False, dtype=None)>``; `help` begins with it."""
-        parameters = inspect.signature(self).parameters.values()
-        shown = inspect.Signature([p.replace(annotation=p.empty) for p in parameters])
-        return f"<{self.__module__.partition('.')[0]}.{self.name}{shown}>"
+        return f"<{self.__module__.partition('.')[0]}.{self.name}{parameters(self)}>"
 
     def __reduce__(self) -> str:  # pickled by name, as functions are
         return self.__qualname__  # type: ignore[attr-defined]
