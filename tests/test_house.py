@@ -40,7 +40,7 @@ LAYERS = {
         "guards",
     },
     "operations": {"ops"},
-    "tensors": {"construct", "tensor", "transforms", "_debug"},
+    "tensors": {"construct", "tensor", "transforms", "gradcheck", "_debug"},
     "models": {"nn", "optim", "data"},
     "speed": {"kernels", "compiler"},
     "training": {"train"},

@@ -151,7 +151,7 @@ def _alike(*arrays: Any) -> bool:
     return arrays[0].dtype.name in REALS and all(a.dtype == arrays[0].dtype for a in arrays)
 
 
-def _through_composition(op: Fusable, g: Any, wanted: Sequence[int], *args: Any) -> list[Any]:
+def _through_composition(op: Fusable[...], g: Any, wanted: Sequence[int], *args: Any) -> list[Any]:
     """The gradients of the arguments numbered in `wanted`, as the composition has them."""
     nodes = list(args)
     for i in wanted:
