@@ -43,10 +43,8 @@ def matmul(i: Any) -> Any:
         return
     n, blocks, split = i.n, batch.blocks, batch.block_split
     edges = int64_at(batch.block_edges, blocks + 1)
-    restarts, limits = (
-        int64_at(batch.block_restarts, blocks + 1),
-        int64_at(batch.block_limits, blocks),
-    )
+    restarts = int64_at(batch.block_restarts, blocks + 1)
+    limits = int64_at(batch.block_limits, blocks)
     packed = i.scratch
     narrow_sums = packed + LANE_BYTES * batch.block  # of columns that do not make up 64
     partial = narrow_sums + LANE_BYTES * batch.samples
@@ -123,7 +121,8 @@ def gradient(i: Any) -> Any:
     n, spans, split = i.n, batch.spans, batch.span_split
     edges = int64_at(batch.block_edges, batch.blocks + 1)
     samples = int64_at(batch.span_edges, spans + 1)
-    restarts, limits = int64_at(batch.span_restarts, spans + 1), int64_at(batch.span_limits, spans)
+    restarts = int64_at(batch.span_restarts, spans + 1)
+    limits = int64_at(batch.span_limits, spans)
     start, stop = edges[i.first], edges[i.last]
     packed = i.scratch
     narrow_sums, into = packed + LANE_BYTES * SPAN, i.out

@@ -95,11 +95,8 @@ def sum_narrow_rows(
     target: Any, rows: Any, stride: Any, lanes: Any, at: Any, count: Any, anew: Any
 ) -> Any:
     """`set_to_rows` or `add_rows`, for rows of fewer than 64 numbers as well."""
-    sums, entries, values = (
-        float32_at(target, lanes),
-        int64_at(at, count),
-        float32_at(at, 2 * count),
-    )
+    sums = float32_at(target, lanes)
+    entries, values = int64_at(at, count), float32_at(at, 2 * count)  # the same memory
     if anew:
         for i in range(lanes):
             sums[i] = F(0)
