@@ -8,14 +8,14 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from . import hooks
 from .autograd import Node, Op, ancestors
 from .backend import Array, array_module
-from .contexts import Reusable
+from .contexts import F, Reusable
 from .errors import NonFiniteError
 from .graph import is_freed, maker
 from .ops.shape import plain
@@ -39,14 +39,14 @@ _releases: dict[int, Any] = {}  # by id of a node, what gives back its arrays
 class _Watcher(hooks.Watcher):
     """Passes each moment on to the functions below, if this thread is inside a `debug` block."""
 
-    def evaluate(self, op: Op, values: list[Any]) -> tuple[Any, Any]:
+    def evaluate(self, op: Op[...], values: list[Any]) -> tuple[Any, Any]:
         return _checked_forward(op, values) if _here.blocks else op.evaluate(values)
 
     def record(self, node: Node, args: Sequence[Any], saved: Any) -> None:
         if _here.blocks:
             _hold(node, args, saved)
 
-    def pullback(self, op: Op, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+    def pullback(self, op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
         checked = _here.blocks and not _here.in_formula
         return _checked_pullback(op, g, y, args, wanted, saved) if checked else op.pullback(g, y, args, wanted, saved)
 
@@ -85,7 +85,11 @@ class _Debug(Reusable):
 _watcher = _Watcher()
 
 
-def debug(function: Callable[..., Any] | None = None) -> Any:
+@overload
+def debug(function: None = None) -> _Debug: ...
+@overload
+def debug(function: F) -> F: ...
+def debug(function: F | None = None) -> _Debug | F:
     """A context manager and a decorator: within it every op is checked as it runs, in this thread.
 
     The first result or gradient that is infinite or NaN raises `NonFiniteError`. It names the op, forward
@@ -112,7 +116,7 @@ def debugging() -> bool:
 # What is watched: the numbers
 
 
-def _checked_forward(op: Op, values: list[Any]) -> tuple[Any, Any]:
+def _checked_forward(op: Op[...], values: list[Any]) -> tuple[Any, Any]:
     with np.errstate(all="ignore"):
         result, saved = op.evaluate(values)
     if not (_here.in_formula or _finite(result)):
@@ -126,7 +130,7 @@ def _checked_forward(op: Op, values: list[Any]) -> tuple[Any, Any]:
     return result, saved
 
 
-def _checked_pullback(op: Op, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+def _checked_pullback(op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
     where = f"{op.name}, backward{_location(_origins.get(id(plain(y))))}"
     if not _finite(g):
         raise NonFiniteError(
@@ -183,7 +187,7 @@ def _first_fault(args: Sequence[Any]) -> int | None:
     return next((i for i, a in enumerate(args) if not _finite(a)), None)
 
 
-def _named(op: Op, i: int) -> str:
+def _named(op: Op[...], i: int) -> str:
     return f"argument {i}" if op.signature.variadic else f"argument {i} ({op.signature.names[i]})"
 
 
@@ -197,7 +201,7 @@ def _shown(value: Any) -> str:
     return f"{value.dtype}{list(value.shape)}, {share}{element}"
 
 
-def _ranges(op: Op, args: Sequence[Any]) -> str:
+def _ranges(op: Op[...], args: Sequence[Any]) -> str:
     """What an op was given: each array's dtype, shape and range, each parameter's value."""
     parts = []
     for i, a in enumerate(args):

@@ -13,14 +13,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
 from .checks import checked_integer
-from .contexts import Reusable
+from .contexts import F, Reusable
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, StateError
 
 __all__ = [
@@ -38,8 +38,9 @@ __all__ = [
 # What else kernels/ offers, by what it does and for which backend. What is not here is done without.
 registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
-_BACKENDS = ("numpy", "cupy")
-_current = "numpy"
+Backend: TypeAlias = Literal["numpy", "cupy"]
+_BACKENDS = get_args(Backend)
+_current: Backend = "numpy"
 
 
 class _Streams:
@@ -84,9 +85,9 @@ def array_module(array: Any) -> Any:
     return np if namespace is None or isinstance(array, np.generic) else namespace()
 
 
-def backend_of(array: Any) -> str:
+def backend_of(array: Any) -> Backend:
     """The name of the backend that `array` lives on: ``"numpy"`` or ``"cupy"``."""
-    return str(array_module(array).__name__)
+    return array_module(array).__name__
 
 
 def module_of(name: str) -> ModuleType:
@@ -130,7 +131,7 @@ class use_backend(Reusable):
         BackendError: if the name is unknown, CuPy is not installed, or it finds no GPU.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: Backend) -> None:
         global _current
         module_of(name)
         self.name = name
@@ -150,19 +151,19 @@ class use_backend(Reusable):
         global _current
         _current = self._previous.pop()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         global _current
         if self._set and _current == self.name:
             self._set, _current = False, self._previous.pop()
         return super().__call__(function)
 
 
-def current_backend() -> str:
+def current_backend() -> Backend:
     """The name of the backend on which new arrays are made."""
     return _current
 
 
-def to_backend(array: Any, name: str) -> Array:
+def to_backend(array: Any, name: Backend) -> Array:
     """`array` on the backend `name`; the same object if it is there already."""
     here = backend_of(array)
     if here == name:
@@ -297,4 +298,4 @@ def _streams() -> _Streams:
 
 
 if "MINIDL_BACKEND" in os.environ:
-    use_backend(os.environ["MINIDL_BACKEND"])
+    use_backend(os.environ["MINIDL_BACKEND"])  # type: ignore[arg-type]  # which refuses other names

@@ -11,10 +11,10 @@ Each formula is given its gradient as an array (fast), or as a Tensor (``create_
 a graph of their own, to be differentiated again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
 
 from . import hooks
 from .backend import array_module, backend_of, out_of_memory
@@ -25,6 +25,7 @@ from .graph import FREED, check_recorded, leading_to
 from .node import Node, wrap
 from .recording import pauses
 
+N = TypeVar("N", bound=Node)
 _CHANGED = (
     "{what} of {op} was changed in place (by +=, .data =, load_state_dict, optimizer.step(), ...) after {op} {since}, "
     "so the gradient would be wrong: run the forward again"
@@ -56,7 +57,7 @@ def _store_gradients(output: Node, grad: Any, retain_graph: bool, create_graph: 
             node._args = node._saved = None
 
 
-def gradients(output: Any, inputs: Any, grad: Any = None, create_graph: bool = False) -> list[Any]:
+def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_graph: bool = False) -> list[N]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 
     No ``.grad`` is touched, and the graph is kept.

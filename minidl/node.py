@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from .arrays import Array, as_array
-from .backend import array_module
+from .backend import Backend, array_module, backend_of
 from .errors import DTypeError, GradientError
 
 # Counts down, so that heapq (a min-heap) pops the newest node first.
@@ -47,6 +47,31 @@ class Node:
     def data(self, value: Any) -> None:
         self._array = _replacement(self, value)
         self._changes = [next(clock)]  # a list of its own: views go on with the old array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis, a tuple of ints."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The elements' NumPy dtype."""
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    @property
+    def backend(self) -> Backend:
+        """Where it lives: 'numpy' or 'cupy'."""
+        return backend_of(self._array)
 
     def changed(self) -> None:
         """Note an in-place change of `data`: an older graph that saved it will then refuse to use it."""

@@ -1,5 +1,6 @@
 """From the call of an op to one flat tuple of arguments; from NumPy's errors to minidl's."""
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,12 @@ class Signature:
             return function
         cut = -len(names)
         return lambda *args: function(*args[:cut], **dict(zip(names, args[cut:], strict=True)))
+
+
+def parameters(function: Callable[..., Any]) -> str:
+    """The parameters of `function` in brackets, with their defaults and without their types."""
+    found = inspect.signature(function).parameters.values()
+    return str(inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in found]))
 
 
 # How Python words a call that does not fit the function: a mistake in the op's own code, not in what it was given.

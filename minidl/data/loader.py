@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..backend import (
     Array,
+    Backend,
     array_module,
     backend_of,
     current_backend,
@@ -21,6 +23,7 @@ from ..checks import checked_integer
 from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
+BatchSize: TypeAlias = int | Literal["full"]
 _PIXEL = np.float32(1 / 255)
 
 
@@ -53,10 +56,10 @@ class Loader:
     def __init__(
         self,
         dataset: Dataset,
-        batch_size: int | str,
+        batch_size: BatchSize,
         shuffle: bool = True,
         drop_last: bool = False,
-        backend: str | None = None,
+        backend: Backend | None = None,
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise OptionError(
@@ -116,7 +119,7 @@ class Loader:
                 x *= _PIXEL
             yield x, y
 
-    def _there(self, order: np.ndarray | None, numbers: range, backend: str) -> Iterator[tuple[Array, Array]]:
+    def _there(self, order: np.ndarray | None, numbers: range, backend: Backend) -> Iterator[tuple[Array, Array]]:
         """Batches on a GPU, cut out there: all that travels is the order."""
         inputs, labels = resident(self.dataset, backend)
         xp = array_module(inputs)
@@ -133,7 +136,7 @@ class Loader:
             yield x, y
 
 
-def resident(dataset: Dataset, backend: str) -> tuple[Array, Array]:
+def resident(dataset: Dataset, backend: Backend) -> tuple[Array, Array]:
     """The inputs (N, D) and labels (N,) of `dataset` on `backend`, copied there once, as they were then.
 
     They stay as long as `dataset` does: MNIST takes 47 MB. Raises `BackendError` for a backend that is not there.
@@ -161,7 +164,7 @@ def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int
     y[...] = labels.take(rows)
 
 
-def _checked_batch_size(batch_size: int | str, dataset: Dataset) -> int:
+def _checked_batch_size(batch_size: BatchSize, dataset: Dataset) -> int:
     if len(dataset) == 0:
         raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
     if batch_size == "full":

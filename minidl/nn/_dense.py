@@ -1,7 +1,6 @@
 """The fully connected layer."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from ..backend import current_backend
@@ -9,7 +8,7 @@ from ..checks import checked_integer
 from ..errors import ShapeError
 from ..ops import dense
 from ._module import Module, Parameter, arrayed
-from .init import initial
+from .init import Initialiser, initial
 
 
 def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
@@ -52,8 +51,8 @@ class Dense(Module):
         out_features: int,
         *,
         bias: bool = True,
-        weight_init: str | Callable[..., Any] = "he_normal",
-        bias_init: str | Callable[..., Any] = "zeros",
+        weight_init: Initialiser = "he_normal",
+        bias_init: Initialiser = "zeros",
     ) -> None:
         self.in_features = checked_integer(in_features, "Dense: in_features", 1)
         self.out_features = checked_integer(out_features, "Dense: out_features", 1)

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 import numpy as np
 
 from ..backend import to_numpy
 from ..errors import OptionError
 
-Schedule = Callable[[int], Any]  # k, the updates already made, -> a number
+Schedule: TypeAlias = Callable[[int], Any]  # k, the updates already made, -> a number
+Rate: TypeAlias = float | np.number[Any] | Schedule  # what an optimizer takes for a number
 
 
 class Range:

@@ -7,7 +7,7 @@ what weight decay is. Read off the sources of Keras 3.15 and PyTorch 2.13, and c
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import OptionError
 from .schedules import inverse_time
@@ -44,7 +44,7 @@ class Translation:
         return f"{call}  # {self.exact}: {self.reason}"
 
 
-def translate(framework: str, optimizer: str, **options: Any) -> Translation:
+def translate(framework: Literal["keras", "pytorch"], optimizer: str, **options: Any) -> Translation:
     """What ``optimizer(**options)`` of `framework`, "keras" or "pytorch", is in minidl.
 
     Options go by that framework's names and have its defaults: ``translate("keras", "SGD", momentum=0.9)``.

@@ -11,9 +11,6 @@ from ..errors import UnknownNameError
 class History:
     """One row (a dict of numbers) per epoch: ``history[-1]``, ``history["validation_loss"]``, ``len(history)``.
 
-    Args:
-        rows: to begin with; none by default.
-
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
     (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
     (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
@@ -22,6 +19,9 @@ class History:
 
     ``history[name]`` has None for the epochs that lack it. `reason` says why steps were eager, if they were and that
     was not asked for; else it is None.
+
+    Args:
+        rows: to begin with; none by default.
 
     Raises:
         UnknownNameError: ``history[name]`` of a name that no epoch has; a ``KeyError`` that lists those there are.

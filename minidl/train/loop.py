@@ -23,13 +23,14 @@ from ..autograd import recording
 from ..backend import own_streams
 from ..checks import checked_integer
 from ..data import Dataset, Loader
+from ..data.loader import BatchSize
 from ..errors import OptionError
 from ..hardware.denormals import flush_denormals
 from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
 from .callbacks import Callback, Run
 from .engines.choose import choose_engine
-from .engines.nonfinite import ACTIONS, with_nonfinite_checks
+from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
@@ -48,7 +49,7 @@ def fit(
     optimizer: Any,
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
-    batch_size: int | str = 128,
+    batch_size: BatchSize = 128,
     validation: Dataset | Loader | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
@@ -56,7 +57,7 @@ def fit(
     compile: bool | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     resume: bool = False,
-    on_nonfinite: str = "stop",
+    on_nonfinite: Action = "stop",
     guards: bool = True,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
@@ -168,7 +169,7 @@ def _train(
     loss: Callable[[Any, Any], Any],
     watchers: list[Callback],
     compiled: bool | None,
-    on_nonfinite: str,
+    on_nonfinite: Action,
 ) -> None:
     """All epochs of `run`."""
     for watcher in watchers:
