@@ -44,21 +44,21 @@ _current: Backend = "numpy"
 
 
 class _Streams:
-    """Random streams, by purpose, and what they were started from."""
+    """Random streams, by purpose, and the seed that they were started from."""
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
         self.by_purpose: dict[str, np.random.Generator] = {}
 
     def copied(self) -> "_Streams":
-        """Streams of their own that stand where these do."""
+        """Independent streams in the same state as these."""
         streams = _Streams(self.seed)
         for purpose, stream in self.by_purpose.items():
             streams.by_purpose[purpose] = copy.deepcopy(stream)
         return streams
 
     def take_over(self, other: "_Streams") -> None:
-        """Go on from where other streams stand."""
+        """Continue with the state of `other`."""
         self.seed, self.by_purpose = other.seed, other.by_purpose
 
 
@@ -243,7 +243,7 @@ def seed(n: int) -> None:
 def generator(purpose: str) -> "np.random.Generator":
     """The CPU random generator for one purpose: ``"init"``, ``"shuffle"`` or ``"dropout"``.
 
-    Each purpose draws from a stream of its own, so adding dropout to a model changes neither
+    Each purpose has its own stream, so adding dropout to a model changes neither
     its initial weights nor the order of its batches.
     """
     streams = _streams()
@@ -257,10 +257,10 @@ def generator(purpose: str) -> "np.random.Generator":
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Within the block this thread draws from streams of its own, which stand where the others do as it begins.
+    """Within the block this thread draws from copies of the random streams, taken as the block begins.
 
-    So what it draws does not depend on what other threads draw meanwhile. At the block's end the others go on from
-    where its own stand.
+    So what it draws does not depend on what other threads draw meanwhile. At the end of the block the streams outside
+    continue from the state of the copies.
     """
     before, outer = _here.streams, _streams()
     _here.streams = mine = outer.copied()
@@ -272,7 +272,7 @@ def own_streams() -> Iterator[None]:
 
 
 def rng_state() -> dict[str, Any]:
-    """Where all of minidl's random streams stand, as JSON values: `restore_rng` puts them back there."""
+    """The state of all of minidl's random streams, as JSON values, for `restore_rng`."""
     streams = _streams()
     return {
         "seed": streams.seed,
@@ -281,7 +281,7 @@ def rng_state() -> dict[str, Any]:
 
 
 def restore_rng(state: dict[str, Any]) -> None:
-    """Go on drawing from where `rng_state` was called. Raises `StateError`, all streams then being as before."""
+    """Put the random streams into a `state` from `rng_state`. Raises `StateError`; nothing has changed then."""
     try:
         restored = _Streams(None if state["seed"] is None else int(state["seed"]))
         for name, at in state["streams"].items():

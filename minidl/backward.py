@@ -37,12 +37,13 @@ def backward(output: Node, grad: Any, retain_graph: bool, create_graph: bool) ->
     check_recorded("backward()", output)
     watcher = hooks.watcher
     if watcher is None:
-        _run(output, grad, retain_graph, create_graph)
+        _store_gradients(output, grad, retain_graph, create_graph)
     else:
-        watcher.backward(partial(_run, output, grad, retain_graph, create_graph), output)
+        watcher.backward(partial(_store_gradients, output, grad, retain_graph, create_graph), output)
 
 
-def _run(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> None:
+def _store_gradients(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> None:
+    """Add to each leaf's ``.grad`` what arrives there; nothing is touched before all of it has been checked."""
     grads, visited = _backward_pass(output, grad, None, create_graph)
     for leaf in grads:
         if leaf._array.dtype.kind != "f":

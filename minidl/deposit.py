@@ -9,12 +9,12 @@ from .node import Node, wrap
 
 
 def assign(leaf: Node, value: Any, slot: Any) -> None:
-    """Let `value`, a copy of its array elsewhere, be the array of `leaf`, and its gradient be left in `slot`."""
+    """Let `value`, a copy of its array elsewhere, be the array of `leaf`, and its gradient be stored in `slot`."""
     leaf._array, leaf._slot = value, slot
 
 
 def slot_of(leaf: Node) -> Any:
-    """The array in which `backward` leaves the gradient of `leaf`; None if no optimizer has one for it."""
+    """The array in which `backward` stores the gradient of `leaf`; None if no optimizer has one for it."""
     return leaf._slot
 
 

@@ -18,7 +18,7 @@ from .recording import paused
 
 
 def warn(code: str, text: str) -> None:
-    """Issue guard `code` at the line outside minidl from which all this was called."""
+    """Issue guard `code` at the line of the user's that called into minidl."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "minidl":
         level, frame = level + 1, frame.f_back
@@ -31,12 +31,12 @@ def warn_if_untracked_training(layer: Any) -> None:
         warn(
             "MDL002",
             f"{layer!r} is in training mode under no_grad(), where nothing is trained: if this is an evaluation, do it "
-            f"inside `with model.mode(training=False):`, or call model.eval() before it, and model.train() behind it",
+            f"inside `with model.mode(training=False):`, or call model.eval() before it and model.train() after it",
         )
 
 
 def mark_evaluation(y: Any, layer: Any) -> Any:
-    """`y`, the result of a `layer` in evaluation mode: a gradient that comes back through it is remembered (MDL003)."""
+    """`y`, the result of a `layer` in evaluation mode, marked so that a gradient that passes it is noted (MDL003)."""
     return _evaluated(y, layer) if not paused() and getattr(y, "requires_grad", False) else y
 
 

@@ -1,4 +1,4 @@
-"""What an op is given, made ready for it: lists, numbers and foreign arrays become its operands.
+"""From the arguments of a call to an op's operands: lists, numbers and foreign arrays are converted.
 
 Numbers and lists never widen a Tensor beside them, and a Tensor inside a list stays recorded.
 """

@@ -50,15 +50,16 @@ def blas_threads() -> int | None:
     return None if found is None else int(found[0]())
 
 
-class _Wishes:
-    """How many threads OpenBLAS is to use for whom: the least that any thread wants now, and in the end what it was.
+class _ThreadCounts:
+    """OpenBLAS's number of threads while several of Python's threads want different ones.
 
-    Those who overlap in time must not restore one another's number, as the first to end would.
+    The smallest number wanted holds; when no thread wants one any more, it is what it was before. If each block
+    restored the number that it had found, blocks that overlap in time would restore one another's.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.before: int | None = None  # the number outside all blocks; None outside of them
+        self.before: int | None = None  # the number outside all blocks; None while there is no block
         self._wanted: dict[int, list[int]] = {}  # by each thread, in its nested blocks
 
     def enter(self, count: int, get: Callable[[], int], set_: Callable[[int], None]) -> None:
@@ -73,7 +74,7 @@ class _Wishes:
         """End this thread's innermost block."""
         with self.lock:
             mine = self._wanted.get(threading.get_ident())
-            if mine is None:  # the block was begun before a fork, by a thread that is another one here
+            if mine is None:  # the block was begun before a fork, by a thread that does not exist here
                 return
             mine.pop()
             if not mine:
@@ -81,7 +82,7 @@ class _Wishes:
             self._apply(get, set_)
 
     def of(self, thread: int) -> int | None:
-        """The number that a thread wants, or else that outside all blocks; None if there are no blocks."""
+        """The number that a thread wants, else the one outside all blocks; None while there is no block."""
         with self.lock:
             mine = self._wanted.get(thread)
             return mine[-1] if mine else self.before
@@ -98,12 +99,12 @@ class _Wishes:
             self.before = None
 
 
-_wishes = _Wishes()
+_counts = _ThreadCounts()
 
 
 def allowed_threads() -> int:
     """How many threads products may use in this thread, whatever others want meanwhile."""
-    return _wishes.of(threading.get_ident()) or blas_threads() or 1
+    return _counts.of(threading.get_ident()) or blas_threads() or 1
 
 
 @contextmanager
@@ -122,15 +123,15 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
     if found is None or count is None:
         yield
         return
-    _wishes.enter(count, *found)
+    _counts.enter(count, *found)
     try:
         yield
     finally:
-        _wishes.leave(*found)
+        _counts.leave(*found)
 
 
 class _Task:
-    """A call for the assistant. Whoever claims it first makes it: the assistant, or its owner, if that comes sooner."""
+    """A call for the assistant. Whichever claims it first makes it: the assistant, or its owner."""
 
     __slots__ = "_ended", "_free", "call", "ended", "error"
 
@@ -141,7 +142,7 @@ class _Task:
         self._ended.acquire()
 
     def claim(self) -> bool:
-        """Whether the call is left to make, now by whoever asks."""
+        """Whether the caller is the first to claim the call, and so has to make it."""
         return self._free.acquire(blocking=False)
 
     def make(self) -> None:
@@ -154,9 +155,9 @@ class _Task:
         self._ended.release()
 
     def wait(self) -> None:
-        """Wait until the call has come to its end: to the end, also if a signal's handler raises meanwhile."""
+        """Wait until the call has ended, even if a signal's handler raises meanwhile; that is raised afterwards."""
         raised: BaseException | None = None
-        while not self.ended:  # a handler may raise when the lock has just been taken: so it is not what is asked
+        while not self.ended:  # not the lock: a handler may raise when that has just been taken
             try:
                 self._ended.acquire()
             except BaseException as error:
@@ -183,8 +184,8 @@ class Assistant:
     ) -> None:
         """Call `mine` here and `other` there, at the same time. Raises what either raises.
 
-        Afterwards nothing of it runs any more, whatever exception ends the call and wherever that comes from, a
-        signal's too. `cancel` lets an `other` come to its end that waits for `mine`.
+        Neither runs any more afterwards, whatever exception ends the call, also one that a signal's handler raises.
+        `cancel` is called then if `mine` did not finish, to end an `other` that waits for it.
         """
         task = _Task(other)
         finished = False
@@ -193,7 +194,7 @@ class Assistant:
             mine()
             finished = True
         finally:
-            if task.claim():  # the assistant has not come to it: the machine is busy
+            if task.claim():  # the assistant has not begun: the machine is busy
                 if finished:
                     with np.errstate(all="ignore"):  # as there
                         other()
@@ -205,16 +206,16 @@ class Assistant:
             raise task.error
 
     def leave(self) -> None:
-        """Let the thread come to its end."""
+        """End the thread."""
         self._tasks.put(None)
         self._thread.join()
 
     def __del__(self) -> None:
-        self._tasks.put(None)  # should `leave` never have been reached
+        self._tasks.put(None)  # in case `leave` was never called
 
 
 def _work(tasks: "SimpleQueue[_Task | None]") -> None:
-    """What the second thread does."""
+    """What the second thread runs."""
     flush()
     np.seterr(all="ignore")  # a warning from here would name no line of the user's; numbers are looked at elsewhere
     while (task := tasks.get()) is not None:
@@ -224,7 +225,7 @@ def _work(tasks: "SimpleQueue[_Task | None]") -> None:
 
 
 class _Own(threading.local):
-    """What each thread has of its own."""
+    """State of each thread."""
 
     assistant: Assistant | None = None
 
@@ -233,7 +234,7 @@ _own = _Own()
 
 
 def assistant() -> Assistant | None:
-    """This thread's assistant, for those who have work to share; None if it has none."""
+    """This thread's assistant; None if it has none."""
     return _own.assistant
 
 
@@ -273,9 +274,9 @@ def assisted(wanted: bool) -> Iterator[None]:
 def _forked() -> None:
     """In a process that was forked: its only thread is a copy of the one that forked, and no assistant is there."""
     _own.assistant = None
-    _wishes.only(threading.get_ident())
-    _wishes.lock.release()
+    _counts.only(threading.get_ident())
+    _counts.lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wishes.lock.acquire, after_in_parent=_wishes.lock.release, after_in_child=_forked)
+    os.register_at_fork(before=_counts.lock.acquire, after_in_parent=_counts.lock.release, after_in_child=_forked)

@@ -93,9 +93,7 @@ def _unfit(optimizer: "Optimizer", name: str, current: Any, value: Any) -> str |
             copy.copy(current).load_state_dict(value)
         elif not callable(current):
             number = allowed.checked(optimizer.rule.__name__, name, value)
-            check_eps(
-                optimizer.rule.__name__, number if name == "eps" else None, optimizer.groups[0]["params"][0].data.dtype
-            )
+            check_eps(optimizer.rule.__name__, number if name == "eps" else None, optimizer.parameters[0].dtype)
     except (MinidlError, AttributeError) as error:
         return str(error)
     return None
