@@ -82,7 +82,7 @@ def fit(
         guards: warn of likely mistakes, see docs/guards.md.
 
     Returns:
-        The `History`: a row of numbers for each epoch.
+        The `History`, with a row of numbers for each epoch.
 
     Raises:
         OptionError: a bad argument, before anything is trained; for ``compile=True`` if the step cannot be compiled.
