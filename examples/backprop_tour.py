@@ -1,4 +1,4 @@
-"""A tour of backpropagation: one neuron, every value on the way forward, every gradient on the way back.
+"""A tour of backpropagation: one neuron, every value of the forward pass, every gradient of the backward pass.
 
 python examples/backprop_tour.py
 """

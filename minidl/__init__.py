@@ -10,10 +10,11 @@ from . import backend, errors, nn, ops
 from ._debug import debug
 from .backend import seed, use_backend
 from .backward import gradients
+from .gradcheck import check_grads
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .recording import no_grad
 from .tensor import Tensor
-from .transforms import check_grads, grad, value_and_grad
+from .transforms import grad, value_and_grad
 
 try:
     from .kernels import cupy_nn, numpy_nn  # noqa: F401 (registers their kernels)
@@ -63,3 +64,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'minidl' has no attribute {name!r}")
     module = importlib.import_module(f".{_LATER[name]}", __name__)
     return module if name == _LATER[name] else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,14 +8,14 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from . import hooks
 from .autograd import Node, Op, ancestors
 from .backend import Array, array_module
-from .contexts import Reusable
+from .contexts import F, Reusable
 from .errors import NonFiniteError
 from .graph import is_freed, maker
 from .ops.shape import plain
@@ -32,21 +32,21 @@ _here = _Here()
 _lock = threading.RLock()
 _users = 0  # how many debug blocks all threads are in
 _held: dict[int, tuple[np.ndarray, int]] = {}  # by id, each array made read-only, and how many nodes hold it
-_places: dict[int, tuple[Any, Any]] = {}  # by id of a node's array, the model and the layer that it was made in
+_origins: dict[int, tuple[Any, Any]] = {}  # by id of a node's array, the model and the layer that it was made in
 _releases: dict[int, Any] = {}  # by id of a node, what gives back its arrays
 
 
 class _Watcher(hooks.Watcher):
     """Passes each moment on to the functions below, if this thread is inside a `debug` block."""
 
-    def evaluate(self, op: Op, values: list[Any]) -> tuple[Any, Any]:
+    def evaluate(self, op: Op[...], values: list[Any]) -> tuple[Any, Any]:
         return _checked_forward(op, values) if _here.blocks else op.evaluate(values)
 
     def record(self, node: Node, args: Sequence[Any], saved: Any) -> None:
         if _here.blocks:
             _hold(node, args, saved)
 
-    def pullback(self, op: Op, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+    def pullback(self, op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
         checked = _here.blocks and not _here.in_formula
         return _checked_pullback(op, g, y, args, wanted, saved) if checked else op.pullback(g, y, args, wanted, saved)
 
@@ -85,7 +85,11 @@ class _Debug(Reusable):
 _watcher = _Watcher()
 
 
-def debug(function: Callable[..., Any] | None = None) -> Any:
+@overload
+def debug(function: None = None) -> _Debug: ...
+@overload
+def debug(function: F) -> F: ...
+def debug(function: F | None = None) -> _Debug | F:
     """A context manager and a decorator: within it every op is checked as it runs, in this thread.
 
     The first result or gradient that is infinite or NaN raises `NonFiniteError`. It names the op, forward
@@ -112,7 +116,7 @@ def debugging() -> bool:
 # What is watched: the numbers
 
 
-def _checked_forward(op: Op, values: list[Any]) -> tuple[Any, Any]:
+def _checked_forward(op: Op[...], values: list[Any]) -> tuple[Any, Any]:
     with np.errstate(all="ignore"):
         result, saved = op.evaluate(values)
     if not (_here.in_formula or _finite(result)):
@@ -122,12 +126,12 @@ def _checked_forward(op: Op, values: list[Any]) -> tuple[Any, Any]:
             if fault is not None
             else f"all that it was given is finite, so this is where it began: {_ranges(op, values)}"
         )
-        raise NonFiniteError(f"{op.name}, forward{_place(_running())}: the result, {_shown(result)}; {blame}")
+        raise NonFiniteError(f"{op.name}, forward{_location(_running())}: the result, {_shown(result)}; {blame}")
     return result, saved
 
 
-def _checked_pullback(op: Op, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
-    where = f"{op.name}, backward{_place(_places.get(id(plain(y))))}"
+def _checked_pullback(op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> Any:
+    where = f"{op.name}, backward{_location(_origins.get(id(plain(y))))}"
     if not _finite(g):
         raise NonFiniteError(
             f"{where}: the gradient that arrived, {_shown(g)}; no op made it so: it was handed to backward(), or it "
@@ -183,7 +187,7 @@ def _first_fault(args: Sequence[Any]) -> int | None:
     return next((i for i, a in enumerate(args) if not _finite(a)), None)
 
 
-def _named(op: Op, i: int) -> str:
+def _named(op: Op[...], i: int) -> str:
     return f"argument {i}" if op.signature.variadic else f"argument {i} ({op.signature.names[i]})"
 
 
@@ -197,16 +201,16 @@ def _shown(value: Any) -> str:
     return f"{value.dtype}{list(value.shape)}, {share}{element}"
 
 
-def _ranges(op: Op, args: Sequence[Any]) -> str:
+def _ranges(op: Op[...], args: Sequence[Any]) -> str:
     """What an op was given: each array's dtype, shape and range, each parameter's value."""
-    told = []
+    parts = []
     for i, a in enumerate(args):
         name = op.signature.names[i] if not op.signature.variadic else f"{i}"
         if _is_floating(plain(a)):
-            told.append(f"{name} {_range(a)}")
+            parts.append(f"{name} {_range(a)}")
         elif a is not None and not hasattr(a, "shape"):
-            told.append(f"{name}={a!r:.40}")
-    return ", ".join(told)
+            parts.append(f"{name}={a!r:.40}")
+    return ", ".join(parts)
 
 
 def _range(value: Any) -> str:
@@ -231,11 +235,11 @@ def _running() -> tuple[Any, Any] | None:
     return (_here.modules[0], _here.modules[-1]) if _here.modules else None
 
 
-def _place(place: tuple[Any, Any] | None) -> str:
+def _location(running: tuple[Any, Any] | None) -> str:
     """The layer's name in the model, and what it is."""
-    if place is None:
+    if running is None:
         return ""
-    model, layer = place
+    model, layer = running
     name = next((name for name, module in model.named_modules() if module is layer), "")
     what = repr(layer) if len(list(layer.named_modules())) == 1 else type(layer).__name__
     return f", in {name} {what}" if name else f", in {what}"
@@ -262,13 +266,13 @@ def _hold(node: Node, args: Sequence[Any], saved: Any) -> None:
             a.flags.writeable = False
     running = _running()
     if running is not None:
-        _places[id(node.data)] = running
+        _origins[id(node.data)] = running
     _releases[id(node)] = weakref.finalize(node, _release, id(node), id(node.data), arrays)
 
 
 def _release(node: int, data: int, arrays: list[np.ndarray]) -> None:
     _releases.pop(node, None)
-    _places.pop(data, None)
+    _origins.pop(data, None)
     with _lock:
         for a in arrays:
             _, holders = _held.pop(id(a))
@@ -289,7 +293,7 @@ def _make_writeable(a: Array) -> None:
 
 
 def _writing(run: Callable[..., Any], *args: Any) -> Any:
-    """Let minidl write: the version counter tells every graph of such a change."""
+    """Let minidl write: such a change is noted by the version counter, which every graph checks."""
     with _lock:
         for a, _ in list(_held.values()):
             _make_writeable(a)

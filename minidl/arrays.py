@@ -7,13 +7,27 @@ product, a pandas Series adds by index, a masked array leaves elements out.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from .errors import DTypeError, ShapeError
 
-Array = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from numpy.typing import DTypeLike as DTypeLike
+
+    class SupportsArray(Protocol):
+        """NumPy's arrays and scalars, Tensors, and what other libraries let `numpy.asarray` read."""
+
+        def __array__(self) -> np.ndarray: ...
+
+    ArrayLike: TypeAlias = SupportsArray | float | list[Any] | tuple[Any, ...]
+else:  # what tools are told in detail, `help` need not spell out
+    ArrayLike = DTypeLike = Any
+
+Array: TypeAlias = Any  # a numpy.ndarray or a cupy.ndarray: CuPy's type cannot be named where it is not installed
 
 
 def _on_device(kind: type) -> bool:

@@ -7,7 +7,7 @@ other half, the backward pass through what was recorded, is backward.py.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, ParamSpec
 
 from . import hooks
 from .backend import Array, array_module
@@ -18,12 +18,14 @@ from .node import wrap as wrap
 from .operands import AS_THEY_ARE, prepared, refuse_gradient, settled
 from .recording import paused
 from .recording import recording as recording
-from .signature import Signature, explained
+from .signature import Signature, as_minidl_error, parameters
 
 __all__ = ["Op"]
 
+P = ParamSpec("P")
 
-class Op:
+
+class Op(Generic[P]):
     """A forward function, which sees plain arrays only, and one gradient formula per array argument.
 
     Its first arguments are the arrays, as many as `vjp` is given formulas; the others are parameters
@@ -31,7 +33,7 @@ class Op:
     for them all that is also given the argument's index.
     """
 
-    def __init__(self, forward: Callable[..., Any]) -> None:
+    def __init__(self, forward: Callable[P, Any]) -> None:
         functools.update_wrapper(self, forward, updated=())  # to touch its __dict__ would slow it down
         self.name, self.signature = forward.__name__, Signature(forward)
         self.forward, self.arity = self.signature.flat(forward), self.signature.arity
@@ -65,12 +67,12 @@ class Op:
             found.append(formula and formula(*given))
         return found
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
+    def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
         if params or len(args) != self.arity:
-            args = self.signature.bind(args, params)
+            args = self.signature.bind(args, params)  # type: ignore[assignment]  # P has no name for what it binds
         values: list[Any] = []
         first = last = None  # the first Tensor, and the last that wants a gradient
-        unusual = 0  # the place, counted from 1, of the first argument that may not be what a forward can take
+        unusual = 0  # the number, from 1, of the first argument that may not be what a forward can take
         for a in args:
             if isinstance(a, Node):
                 if first is None:
@@ -85,7 +87,7 @@ class Op:
         if unusual:
             arrays = self.arrays if self.arity >= 0 else len(args) + self.arrays
             if unusual <= arrays or not settled(args[unusual - 1 :]):
-                args = prepared(self.name, args, arrays)
+                args = prepared(self.name, args, arrays)  # type: ignore[assignment]
                 values = [a._array if isinstance(a, Node) else a for a in args]
                 nodes = [a for a in args if isinstance(a, Node)]
                 first = nodes[0] if nodes else None
@@ -96,7 +98,7 @@ class Op:
         try:
             data, saved = self.evaluate(values) if watcher is None else watcher.evaluate(self, values)
         except (ValueError, TypeError, MemoryError) as error:
-            raise explained(self.name, values, error) from error
+            raise as_minidl_error(self.name, values, error) from error
         result = wrap(data)
         if getattr(data, "base", None) is not None:  # a view, perhaps: to change either is to change both
             if first._changes is None:
@@ -112,6 +114,10 @@ class Op:
             if watcher is not None:
                 watcher.record(result, args, saved)
         return result
+
+    def __repr__(self) -> str:
+        """Such as ``<minidl.sum(a, axis=None, keepdims=False, dtype=None)>``; `help` begins with it."""
+        return f"<{self.__module__.partition('.')[0]}.{self.name}{parameters(self)}>"
 
     def __reduce__(self) -> str:  # pickled by name, as functions are
         return self.__qualname__  # type: ignore[attr-defined]

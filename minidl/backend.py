@@ -13,14 +13,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
-from .contexts import Reusable
-from .errors import BackendError, DeviceMemoryError, MixedBackendError, OptionError, StateError
+from .checks import checked_integer
+from .contexts import F, Reusable
+from .errors import BackendError, DeviceMemoryError, MixedBackendError, StateError
 
 __all__ = [
     "array_module",
@@ -37,8 +38,9 @@ __all__ = [
 # What else kernels/ offers, by what it does and for which backend. What is not here is done without.
 registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
-_BACKENDS = ("numpy", "cupy")
-_current = "numpy"
+Backend: TypeAlias = Literal["numpy", "cupy"]
+_BACKENDS = get_args(Backend)
+_current: Backend = "numpy"
 
 
 class _Streams:
@@ -83,9 +85,9 @@ def array_module(array: Any) -> Any:
     return np if namespace is None or isinstance(array, np.generic) else namespace()
 
 
-def backend_of(array: Any) -> str:
+def backend_of(array: Any) -> Backend:
     """The name of the backend that `array` lives on: ``"numpy"`` or ``"cupy"``."""
-    return str(array_module(array).__name__)
+    return array_module(array).__name__
 
 
 def module_of(name: str) -> ModuleType:
@@ -117,15 +119,19 @@ def module_of(name: str) -> ModuleType:
 class use_backend(Reusable):
     """Choose where new arrays are made: ``use_backend("cupy")``, or ``with use_backend("cupy"):``.
 
-    Called, it sets the backend from here on, for the whole process; used in a ``with``, it sets it back at the end
-    of the block, and as a decorator it holds for the function's body. The same object may be used again, and within
-    itself. Arrays that exist already stay where they are. The environment variable ``MINIDL_BACKEND`` sets the one
-    to start with.
+    Called, it sets the backend from here on, for the whole process, all its threads; used in a ``with``, it sets it
+    back at the end of the block, and as a decorator it holds for the function's body. The same object may be used
+    again, and within itself. Arrays that exist already stay where they are. The environment variable
+    ``MINIDL_BACKEND`` sets the one to start with.
 
-    Raises `BackendError` if the name is unknown, CuPy is not installed, or it finds no GPU.
+    Args:
+        name: "numpy" or "cupy".
+
+    Raises:
+        BackendError: if the name is unknown, CuPy is not installed, or it finds no GPU.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: Backend) -> None:
         global _current
         module_of(name)
         self.name = name
@@ -145,19 +151,19 @@ class use_backend(Reusable):
         global _current
         _current = self._previous.pop()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         global _current
         if self._set and _current == self.name:
             self._set, _current = False, self._previous.pop()
         return super().__call__(function)
 
 
-def current_backend() -> str:
+def current_backend() -> Backend:
     """The name of the backend on which new arrays are made."""
     return _current
 
 
-def to_backend(array: Any, name: str) -> Array:
+def to_backend(array: Any, name: Backend) -> Array:
     """`array` on the backend `name`; the same object if it is there already."""
     here = backend_of(array)
     if here == name:
@@ -218,16 +224,20 @@ def uses_tf32() -> bool:
 
 
 def seed(n: int) -> None:
-    """Start all of minidl's random streams anew from `n`, a non-negative integer.
+    """Start all of minidl's random streams anew from `n`.
 
     Same seed, same machine: the same initial values, shuffles and dropout masks, on either
     backend. The streams belong to the process: threads that draw from them at the same time share them. A training
-    (`fit`) draws from streams of its own, which stand where the process's did when it began; where they stand when it
-    ends, the process goes on. Raises `OptionError` if `n` is not a non-negative integer.
+    (`fit`) draws from copies of its own, taken when it begins; when it ends, the process's streams go on from where
+    those have come to.
+
+    Args:
+        n: an integer of at least 0.
+
+    Raises:
+        OptionError: if `n` is anything else.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
-        raise OptionError(f"seed: expected a non-negative integer, got {n!r}")
-    _streams().take_over(_Streams(int(n)))
+    _streams().take_over(_Streams(checked_integer(n, "seed: n", 0)))
 
 
 def generator(purpose: str) -> "np.random.Generator":
@@ -288,4 +298,4 @@ def _streams() -> _Streams:
 
 
 if "MINIDL_BACKEND" in os.environ:
-    use_backend(os.environ["MINIDL_BACKEND"])
+    use_backend(os.environ["MINIDL_BACKEND"])  # type: ignore[arg-type]  # which refuses other names

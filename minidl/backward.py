@@ -11,10 +11,10 @@ Each formula is given its gradient as an array (fast), or as a Tensor (``create_
 a graph of their own, to be differentiated again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
 
 from . import hooks
 from .backend import array_module, backend_of, out_of_memory
@@ -25,6 +25,7 @@ from .graph import FREED, check_recorded, leading_to
 from .node import Node, wrap
 from .recording import pauses
 
+N = TypeVar("N", bound=Node)
 _CHANGED = (
     "{what} of {op} was changed in place (by +=, .data =, load_state_dict, optimizer.step(), ...) after {op} {since}, "
     "so the gradient would be wrong: run the forward again"
@@ -55,14 +56,23 @@ def _run(output: Node, grad: Any, retain_graph: bool, create_graph: bool) -> Non
             node._args = node._saved = None
 
 
-def gradients(output: Any, inputs: Any, grad: Any = None, create_graph: bool = False) -> list[Any]:
+def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_graph: bool = False) -> list[N]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 
-    `inputs` are Tensors that require a gradient, leaves or interior ones (a list of them, or a single one); no
-    ``.grad`` is touched, and the graph is kept. `grad`, of `output`'s shape, is the gradient that arrives at it (1 if
-    it holds one element). An input that `output` does not depend on gets zeros. With `create_graph` the result
-    can be differentiated again. Raises as `Tensor.backward` does, and `GradientError` if an input
-    requires no gradient.
+    No ``.grad`` is touched, and the graph is kept.
+
+    Args:
+        output: a recorded Tensor.
+        inputs: Tensors that require a gradient, leaves or interior ones: a list of them, or a single one.
+        grad: the gradient that arrives at `output`, of its shape; 1 by default, if it holds one element.
+        create_graph: record the gradients, so that they can be differentiated again.
+
+    Returns:
+        A list of Tensors, of the shapes and dtypes of `inputs`; zeros for one that `output` does not depend on.
+
+    Raises:
+        ShapeError: if `grad` does not fit.
+        GradientError: as `Tensor.backward` does, and if an input requires no gradient.
     """
     inputs = [inputs] if isinstance(inputs, Node) else list(inputs)
     for i, x in enumerate(inputs):

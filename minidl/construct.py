@@ -6,7 +6,7 @@ import numpy as np
 
 from . import ops
 from .arrays import Array, as_array
-from .backend import array_module, backend_of, current_backend, to_backend
+from .backend import Backend, array_module, backend_of, current_backend, to_backend
 from .errors import DTypeError, GradientError
 from .node import Node
 from .operands import holds
@@ -15,11 +15,11 @@ from .recording import paused
 _LITERALS = {int, float, bool, range}
 
 
-def source(data: Any, leaf: bool, dtype: Any, backend: str | None) -> Array | Node:
+def source(data: Any, leaf: bool, dtype: Any, backend: Backend | None) -> Array | Node:
     """`data` as an array of `dtype` on `backend`; as a Tensor where it is one, or a list with Tensors in it.
 
-    A Tensor that is recorded is one here too, so that its gradient finds the way back. Raises `GradientError` if it
-    is to become a `leaf`, which has no way back; `DTypeError` for what is no number; `ShapeError` for ragged lists.
+    A Tensor that is recorded stays so, and its gradient passes through. Raises `GradientError` if it
+    is to become a `leaf`, to which no history leads; `DTypeError` for what is no number; `ShapeError` for ragged lists.
     """
     if isinstance(data, list | tuple) and holds(data, lambda node: True):
         data = ops.stack(data)
@@ -35,7 +35,7 @@ def source(data: Any, leaf: bool, dtype: Any, backend: str | None) -> Array | No
     return array if dtype is None else array_module(array).asarray(array, dtype=dtype)
 
 
-def _of_tensor(tensor: Any, leaf: bool, dtype: Any, backend: str | None) -> Node:
+def _of_tensor(tensor: Any, leaf: bool, dtype: Any, backend: Backend | None) -> Node:
     if tensor.requires_grad and not paused():
         if leaf:
             raise GradientError(

@@ -4,7 +4,9 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Reusable:
@@ -20,8 +22,8 @@ class Reusable:
     def __exit__(self, *error: Any) -> None:
         raise NotImplementedError
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        wrapped: Callable[..., Any]
+    def __call__(self, function: F) -> F:
+        wrapped: Any
         if inspect.isasyncgenfunction(function):
 
             def wrapped(*args: Any, **options: Any) -> Any:
@@ -43,7 +45,7 @@ class Reusable:
                 with self:
                     return function(*args, **options)
 
-        return functools.wraps(function)(wrapped)
+        return functools.wraps(function)(wrapped)  # type: ignore[return-value]  # called as `function` is
 
 
 @types.coroutine

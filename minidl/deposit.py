@@ -1,4 +1,4 @@
-"""Where `backward` leaves a leaf's gradient: in the place that an optimizer has for it, or in an array of its own."""
+"""Where `backward` stores a leaf's gradient: in its slot of an optimizer's flat vector, or in an array of its own."""
 
 import weakref
 from typing import Any
@@ -8,10 +8,20 @@ from .errors import GradientError
 from .node import Node, wrap
 
 
+def assign(leaf: Node, value: Any, slot: Any) -> None:
+    """Let `value`, a copy of its array elsewhere, be the array of `leaf`, and its gradient be left in `slot`."""
+    leaf._array, leaf._slot = value, slot
+
+
+def slot_of(leaf: Node) -> Any:
+    """The array in which `backward` leaves the gradient of `leaf`; None if no optimizer has one for it."""
+    return leaf._slot
+
+
 def deposited(leaf: Node, gradient: Any) -> Any:
     """`gradient` as a Tensor for ``leaf.grad``: always a copy, so that no two leaves share one.
 
-    A Tensor left in the same place before, which somebody has kept, moves out of it first, with its values.
+    If somebody still holds the Tensor that was stored in the same slot before, that moves to memory of its own first.
     """
     array, slot = leaf._array, leaf._slot
     if type(slot) is not type(array) or slot.shape != array.shape or slot.dtype != array.dtype:

@@ -2,7 +2,7 @@
 
 Each one is also the built-in exception that a Python or NumPy user would expect in its
 place, so ``except ValueError`` keeps working. A message says what was wrong, where, and
-how to mend it.
+how to fix it.
 """
 
 from typing import Any

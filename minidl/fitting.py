@@ -18,7 +18,7 @@ def zeros_of(a: Array) -> Array:
 zeros_of.vjp(lambda g, y, a: zeros_of(g))
 
 
-def fitted(op: Op, i: int, gradient: Any, argument: Any, result: Any) -> Any:
+def fitted(op: Op[...], i: int, gradient: Any, argument: Any, result: Any) -> Any:
     """The `gradient` that `op`'s formula gave for argument number `i`, fitted to that `argument`.
 
     Axes that the forward broadcast are summed, axes of length 1 (or missing ones) that the op reduced are repeated.
@@ -54,6 +54,6 @@ def _fits(gradient: Any, shape: tuple[int, ...], result: Any) -> bool:
     return not repeated or (gradient.size >= result.size and not (missing > 0 and summed))
 
 
-def _formula(op: Op, i: int) -> str:
+def _formula(op: Op[...], i: int) -> str:
     name = "" if op.signature.variadic else f" ({op.signature.names[i]})"
     return f"{op.name}: the gradient formula of argument {i}{name}"

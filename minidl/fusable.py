@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .autograd import Node, Op, unbroadcast
+from .autograd import Node, Op, P, unbroadcast
 from .backend import Array, backend_of
 from .backward import gradients
 from .operands import prepared
 
 
-class Fusable(Op):
+class Fusable(Op[P]):
     """A composition of ops, which is its own specification; a kernel may stand in for it.
 
     ``kernels[backend]`` is a pair: ``forward(*args) -> (y, saved)``, and ``backward(g, y, saved,
@@ -17,18 +17,18 @@ class Fusable(Op):
     arguments, parameters keyword-only. Where there is no kernel, the composition itself runs.
     """
 
-    def __init__(self, composition: Callable[..., Any]) -> None:
+    def __init__(self, composition: Callable[P, Any]) -> None:
         super().__init__(composition)
         self.forward = composition
         self.kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
         self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
 
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        args = self.signature.bind(args, params)
-        first = args[0]._array if isinstance(args[0], Node) else args[0]
+    def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
+        given: Any = self.signature.bind(args, params)
+        first = given[0]._array if isinstance(given[0], Node) else given[0]
         if backend_of(first) in self.kernels:
-            return super().__call__(*args)
-        return self._composed(prepared(self.name, args, self.arrays))
+            return super().__call__(*given)  # type: ignore[call-arg]  # all are bound, none is left to be named
+        return self.compose(prepared(self.name, given, self.arrays))
 
     def evaluate(self, values: list[Any]) -> tuple[Array, Any]:
         """Run the kernel's forward."""
@@ -39,14 +39,15 @@ class Fusable(Op):
         if not isinstance(y, Node):
             return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
         fresh = [unbroadcast(a, a._array.shape, a._array.dtype) if isinstance(a, Node) else a for a in args]
-        return gradients(self._composed(fresh), [fresh[i] for i in wanted], g, create_graph=True)
+        return gradients(self.compose(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 
-    def _composed(self, args: Sequence[Any]) -> Any:
+    def compose(self, args: Sequence[Any]) -> Any:
+        """Run the composition itself on `args`, which are all that `signature.bind` returns."""
         arrays = self.signature.positional
         return self.forward(*args[:arrays], **dict(zip(self.signature.names[arrays:], args[arrays:], strict=True)))
 
 
-def kernel(op: Fusable, backend: str) -> Callable[[type], type]:
+def kernel(op: Fusable[...], backend: str) -> Callable[[type], type]:
     """Class decorator: its static methods ``forward`` and ``backward`` become `op`'s kernel on `backend`."""
 
     def register(pair: type) -> type:

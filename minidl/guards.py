@@ -1,4 +1,4 @@
-"""Guards: a code and a line for mistakes that raise nothing by themselves; docs/guards.md tells them all.
+"""Guards: a code and a line for mistakes that raise nothing by themselves; docs/guards.md describes them all.
 
 A guard is a warning of the category `GuardWarning` whose message begins with its code, so Python's own filters turn
 it off: ``warnings.filterwarnings("ignore", "MDL001")``, or ``python -W ignore:MDL001``. Here are those that watch over
@@ -25,8 +25,8 @@ def warn(code: str, text: str) -> None:
     warnings.warn(f"{code}: {text} (docs/guards.md)", GuardWarning, stacklevel=level)
 
 
-def behaves_as_in_training(layer: Any) -> None:
-    """MDL002, called by a layer that is in training mode: under no_grad() nothing is being trained."""
+def warn_if_untracked_training(layer: Any) -> None:
+    """MDL002, for a layer that is in training mode: under no_grad() nothing is being trained."""
     if paused():
         warn(
             "MDL002",
@@ -35,16 +35,16 @@ def behaves_as_in_training(layer: Any) -> None:
         )
 
 
-def behaves_as_in_use(y: Any, layer: Any) -> Any:
+def mark_evaluation(y: Any, layer: Any) -> Any:
     """`y`, the result of a `layer` in evaluation mode: a gradient that comes back through it is remembered (MDL003)."""
-    return _in_use(y, layer) if not paused() and getattr(y, "requires_grad", False) else y
+    return _evaluated(y, layer) if not paused() and getattr(y, "requires_grad", False) else y
 
 
-_passed: "weakref.WeakSet[Any]" = weakref.WeakSet()  # layers in use through which a gradient has come since
+_passed: "weakref.WeakSet[Any]" = weakref.WeakSet()  # layers in evaluation mode that a gradient has passed since
 
 
 @Op
-def _in_use(a: Array, layer: Any) -> Array:
+def _evaluated(a: Array, layer: Any) -> Array:
     return a[...]
 
 
@@ -53,11 +53,11 @@ def _back_through(g: Any, layer: Any) -> Any:
     return g
 
 
-_in_use.vjp(lambda g, y, a, layer: _back_through(g, layer))
+_evaluated.vjp(lambda g, y, a, layer: _back_through(g, layer))
 
 
 class StepGuard:
-    """What an optimizer's step can notice of the loop around it, at the price of a few attributes."""
+    """Mistakes in a training loop that are visible from step(): MDL001 and MDL003."""
 
     def __init__(self) -> None:
         self._grad: Any = None  # of the first parameter that moved in the last step; weak, so as not to keep it
@@ -83,7 +83,7 @@ class StepGuard:
             if not layer.training and (not own or any(id(p) in moved for p in own)):
                 warn(
                     "MDL003",
-                    f"this step trained {layer!r} in evaluation mode, where it behaves as in use: call model.train() "
+                    f"this step trained {layer!r} in evaluation mode: call model.train() "
                     f"before training, and again after each evaluation",
                 )
         _passed.clear()

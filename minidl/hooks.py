@@ -32,7 +32,7 @@ class Watcher:
         return run(*args)
 
     def write(self, run: Callable[..., Any], *args: Any) -> Any:
-        """A write into the array of a Tensor, which its version counter will tell of."""
+        """A write into the array of a Tensor, to be noted by its version counter."""
         return run(*args)
 
 

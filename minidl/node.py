@@ -6,9 +6,10 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .arrays import Array, as_array
-from .backend import array_module
+from .backend import Backend, array_module, backend_of
 from .errors import DTypeError, GradientError
 
 # Counts down, so that heapq (a min-heap) pops the newest node first.
@@ -22,8 +23,8 @@ class Node:
     grad: Any = None  # these are what a leaf begins with; a result has its own of those that differ
     requires_grad = False
     _changes: list[int] | None = None  # when the array was last changed in place; shared with its views
-    _slot: Array = None  # where an optimizer wants this leaf's gradient: a piece of its flat vector
-    _left: Any = None  # a weak reference to the Tensor that was last left in that place
+    _slot: Array = None  # where an optimizer wants this leaf's gradient: a part of its flat vector
+    _left: Any = None  # a weak reference to the Tensor that was last stored in that slot
     _op: Any = None  # what made it; None for a leaf
     _args: Any = None  # that op's arguments; None for a leaf, and once the graph is freed
     _saved: Any = None  # what a kernel's forward left for its backward
@@ -46,6 +47,31 @@ class Node:
     def data(self, value: Any) -> None:
         self._array = _replacement(self, value)
         self._changes = [next(clock)]  # a list of its own: views go on with the old array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis, a tuple of ints."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The elements' NumPy dtype."""
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    @property
+    def backend(self) -> Backend:
+        """Where it lives: 'numpy' or 'cupy'."""
+        return backend_of(self._array)
 
     def changed(self) -> None:
         """Note an in-place change of `data`: an older graph that saved it will then refuse to use it."""
@@ -77,14 +103,17 @@ class Node:
         return {name: value for name, value in vars(self).items() if name not in _HERE}
 
 
-kind: type[Node] = Node  # what ops return: tensor.py makes it Tensor
+result_class: type[Node] = Node  # what ops return: tensor.py makes it Tensor
 
 
 def wrap(array: Array) -> Any:
     """A Tensor around `array`, with none of the constructor's conversions."""
-    node: Any = object.__new__(kind)
-    node._array = array if type(array) is np.ndarray or not isinstance(array, np.generic) else np.asarray(array)
+    node: Any = _new(result_class)
+    node._array = array if type(array) is ndarray or not isinstance(array, np.generic) else np.asarray(array)
     return node
+
+
+_new = object.__new__  # looked up once, as `ndarray` is: every op's result comes by here
 
 
 def ancestors(node: Node, oldest: int = 0) -> list[Node]:

@@ -1,4 +1,4 @@
-"""Whether what would run is minidl's own code: a fast path carries out the user's program, or is not taken."""
+"""Whether what would run is minidl's own code: a fast path executes the user's program, or is not taken."""
 
 import os
 from typing import Any

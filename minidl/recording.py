@@ -1,10 +1,9 @@
 """Whether what is computed is recorded, for a gradient: switched per thread, and per asynchronous task."""
 
-from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import overload
 
-from .contexts import Reusable
+from .contexts import F, Reusable
 
 # A context variable, because each thread and each task has its own; a count, so that blocks may end in any order.
 pauses: ContextVar[int] = ContextVar("minidl: how many blocks keep recording off", default=0)
@@ -26,14 +25,24 @@ class recording(Reusable):
         else:
             pauses.set(paused() + 1)
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         pauses.set(self._before.pop() if self.on else max(paused() - 1, 0))
 
 
-def no_grad(function: Callable[..., Any] | None = None) -> Any:
+@overload
+def no_grad(function: None = None) -> recording: ...
+@overload
+def no_grad(function: F) -> F: ...
+def no_grad(function: F | None = None) -> recording | F:
     """A context manager and a decorator: within it nothing is recorded, in this thread or asynchronous task.
 
-    ``with no_grad():``, ``@no_grad()`` or ``@no_grad``; the same object may be used again, and within itself. It
-    decorates generators and coroutines too: their bodies record nothing, what runs while they wait does.
+    ``with no_grad():``, ``@no_grad()`` or ``@no_grad``. The same object may be used again, and within itself.
+
+    Args:
+        function: what to decorate, in the form without brackets. Generators and coroutines too: their bodies record
+            nothing, what runs while they wait does.
+
+    Returns:
+        The context manager, or the decorated function.
     """
     return recording(False) if function is None else recording(False)(function)

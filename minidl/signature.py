@@ -1,5 +1,6 @@
-"""From the call of an op to one flat tuple of arguments, and from NumPy's errors to minidl's."""
+"""From the call of an op to one flat tuple of arguments; from NumPy's errors to minidl's."""
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from .errors import DTypeError, MinidlError, ShapeError, UnsupportedError
 
 
 class Signature:
-    """The parameters of a function, read once: what `inspect.signature` tells, at a tenth of its cost."""
+    """The parameters of a function, read once: what `inspect.signature` knows, at a tenth of its cost."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         code = function.__code__
@@ -57,11 +58,17 @@ class Signature:
         return lambda *args: function(*args[:cut], **dict(zip(names, args[cut:], strict=True)))
 
 
+def parameters(function: Callable[..., Any]) -> str:
+    """The parameters of `function` in brackets, with their defaults and without their types."""
+    found = inspect.signature(function).parameters.values()
+    return str(inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in found]))
+
+
 # How Python words a call that does not fit the function: a mistake in the op's own code, not in what it was given.
 _MISCALLED = re.compile(r"\(\) (takes|got|missing) ")
 
 
-def explained(name: str, values: list[Any], error: Exception) -> Exception:
+def as_minidl_error(name: str, values: list[Any], error: Exception) -> Exception:
     """The error to raise for one that the array library raised inside op `name`."""
     if isinstance(error, MinidlError | MemoryError):
         return error if isinstance(error, MinidlError) else out_of_memory(name, values, error)

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from . import backward, hooks, node, ops
-from .backend import backend_of, to_numpy
+from .arrays import ArrayLike, DTypeLike
+from .backend import Backend, to_numpy
 from .construct import source
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
 from .node import Node, wrap
 from .operands import recorded, unwrapped
+from .ops.namesakes import numpy_function
 from .ops.shape import plain
 from .recording import paused, transforms
-from .signature import explained
+from .signature import as_minidl_error
 
 Axis = int | tuple[int, ...] | None
 
@@ -22,17 +24,27 @@ Axis = int | tuple[int, ...] | None
 class Tensor(Node):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
-    `data`: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its place; Python
-    numbers and lists become float32 on `backend` (by default the one that `use_backend` chose).
-    What else is read as an array (pandas, ``numpy.matrix``, pyarrow, ...) is one; see arrays.py. A Tensor, or
-    lists with Tensors in them, which are stacked, stay recorded if they are; otherwise the memory is shared.
-    `requires_grad`: whether gradients are wanted for it; ``backward`` then leaves them in ``.grad``,
-    a Tensor of the same shape and dtype. Raises `DTypeError` if an integer Tensor should require one, or for what is
-    no number, masked or sparse, `ShapeError` for ragged lists, and `GradientError` for a new leaf (requires_grad=True)
-    of what requires a gradient already.
+    Args:
+        data: a NumPy or CuPy array is wrapped, not copied, and keeps its dtype and its backend; Python numbers and
+            lists become float32 on `backend`. What else is read as an array (pandas, ``numpy.matrix``, pyarrow, ...)
+            is one, see arrays.py. A Tensor, or lists with Tensors in them, which are stacked, stay recorded if they
+            are; otherwise the memory is shared.
+        requires_grad: whether gradients are wanted for it; ``backward`` then stores them in ``.grad``, a Tensor of
+            the same shape and dtype.
+        dtype: that of the elements, if `data` is to be converted.
+        backend: "numpy" or "cupy"; for numbers and lists by default the one that `use_backend` chose.
+
+    Raises:
+        DTypeError: if an integer Tensor should require a gradient; for what is no number, masked or sparse.
+        ShapeError: for ragged lists.
+        GradientError: for a new leaf (requires_grad=True) of what requires a gradient already.
     """
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, backend: str | None = None) -> None:
+    grad: "Tensor | Any"  # None before the first backward; Any, so that nobody has to rule that out at each use
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, dtype: DTypeLike | None = None, backend: Backend | None = None
+    ) -> None:
         if type(data) is np.ndarray and data.dtype.kind in "fiub" and dtype is None and backend is None:
             self._array = data
         else:
@@ -48,21 +60,26 @@ class Tensor(Node):
                 )
             self.requires_grad = True
 
-    shape = property(lambda self: self._array.shape, doc="The length of each axis, a tuple of ints.")
-    dtype = property(lambda self: self._array.dtype, doc="The elements' NumPy dtype.")
-    ndim = property(lambda self: self._array.ndim, doc="The number of axes.")
-    size = property(lambda self: self._array.size, doc="The number of elements.")
-    backend = property(lambda self: backend_of(self._array), doc="Where it lives: 'numpy' or 'cupy'.")
-    T = property(lambda self: ops.transpose(self), doc="The axes reversed.")
+    @property
+    def T(self) -> "Tensor":  # noqa: N802 (NumPy's name)
+        """The axes reversed."""
+        return ops.transpose(self)
 
-    def backward(self, grad: Any = None, *, retain_graph: bool = False, create_graph: bool = False) -> None:
+    def backward(
+        self, grad: ArrayLike | None = None, *, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
         """Add the gradient of this result to the ``.grad`` of every leaf that it was made from.
 
-        `grad`, of this result's shape, is the gradient that arrives here; without it the result must
-        hold one element, and 1 arrives. The graph is freed afterwards unless `retain_graph`;
-        `create_graph` (which retains it) makes the gradients differentiable. Raises `ShapeError` if
-        `grad` does not fit; `GradientError` if nothing was recorded, if the graph was freed, or if an
-        array that it needs was changed in place; then no ``.grad`` has been touched.
+        Args:
+            grad: the gradient that arrives here, of this result's shape; without it the result must hold one
+                element, and 1 arrives.
+            retain_graph: keep the graph, for another backward; else it is freed.
+            create_graph: record the gradients, so that they can be differentiated again; retains the graph, too.
+
+        Raises:
+            ShapeError: if `grad` does not fit.
+            GradientError: if nothing was recorded, if the graph was freed, or if an array that it needs was changed
+                in place. Then no ``.grad`` has been touched.
         """
         backward.backward(self, grad, retain_graph, create_graph)
 
@@ -90,8 +107,8 @@ class Tensor(Node):
         """The values as nested Python lists."""
         return self._array.tolist()
 
-    def to(self, backend: str) -> "Tensor":
-        """This Tensor on `backend`, ``"numpy"`` or ``"cupy"``; gradients find their way back."""
+    def to(self, backend: Backend) -> "Tensor":
+        """This Tensor on `backend`, ``"numpy"`` or ``"cupy"``; gradients are moved back."""
         return self if backend == self.backend else ops.transfer(self, backend)
 
     def _in_place(self, write: Callable[..., Any], op: Callable[..., Any], other: Any) -> "Tensor":
@@ -109,7 +126,7 @@ class Tensor(Node):
             else:
                 hooks.write(write, self._array, value)
         except (ValueError, TypeError) as error:
-            raise explained(write.__name__, [self._array, value], error) from error
+            raise as_minidl_error(write.__name__, [self._array, value], error) from error
         self.changed()
         return self
 
@@ -144,12 +161,13 @@ class Tensor(Node):
                 f"{ufunc.__name__}.{method}" if method != "__call__" else f"{ufunc.__name__} with {', '.join(options)}="
             )
             raise UnsupportedError(f"numpy.{what} does not take a Tensor: write a plain expression such as x = x + y")
-        return ops.numpy_function(ufunc)(*inputs)
+        return numpy_function(ufunc)(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        return ops.numpy_function(function)(*args, **options)
+        return numpy_function(function)(*args, **options)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    # Not dtype[Any]: an ndarray's operators would then claim the Tensor beside it, for type checkers, as one of theirs.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[np.generic]]:
         if self.backend != "numpy":
             raise BackendError("a Tensor on the GPU does not become a NumPy array by itself: call .numpy()")
         if self.requires_grad and transforms.get() and not paused():
@@ -188,31 +206,31 @@ class Tensor(Node):
     def __neg__(self) -> "Tensor": return ops.negative(self)
     def __abs__(self) -> "Tensor": return ops.absolute(self)
 
-    def __add__(self, other: Any) -> "Tensor": return ops.add(self, other)
-    def __radd__(self, other: Any) -> "Tensor": return ops.add(other, self)
-    def __sub__(self, other: Any) -> "Tensor": return ops.subtract(self, other)
-    def __rsub__(self, other: Any) -> "Tensor": return ops.subtract(other, self)
-    def __mul__(self, other: Any) -> "Tensor": return ops.multiply(self, other)
-    def __rmul__(self, other: Any) -> "Tensor": return ops.multiply(other, self)
-    def __truediv__(self, other: Any) -> "Tensor": return ops.divide(self, other)
-    def __rtruediv__(self, other: Any) -> "Tensor": return ops.divide(other, self)
-    def __pow__(self, other: Any) -> "Tensor": return ops.power(self, other)
-    def __rpow__(self, other: Any) -> "Tensor": return ops.power(other, self)
-    def __matmul__(self, other: Any) -> "Tensor": return ops.matmul(self, other)
-    def __rmatmul__(self, other: Any) -> "Tensor": return ops.matmul(other, self)
+    def __add__(self, other: ArrayLike) -> "Tensor": return ops.add(self, other)
+    def __radd__(self, other: ArrayLike) -> "Tensor": return ops.add(other, self)
+    def __sub__(self, other: ArrayLike) -> "Tensor": return ops.subtract(self, other)
+    def __rsub__(self, other: ArrayLike) -> "Tensor": return ops.subtract(other, self)
+    def __mul__(self, other: ArrayLike) -> "Tensor": return ops.multiply(self, other)
+    def __rmul__(self, other: ArrayLike) -> "Tensor": return ops.multiply(other, self)
+    def __truediv__(self, other: ArrayLike) -> "Tensor": return ops.divide(self, other)
+    def __rtruediv__(self, other: ArrayLike) -> "Tensor": return ops.divide(other, self)
+    def __pow__(self, other: ArrayLike) -> "Tensor": return ops.power(self, other)
+    def __rpow__(self, other: ArrayLike) -> "Tensor": return ops.power(other, self)
+    def __matmul__(self, other: ArrayLike) -> "Tensor": return ops.matmul(self, other)
+    def __rmatmul__(self, other: ArrayLike) -> "Tensor": return ops.matmul(other, self)
 
-    def __iadd__(self, other: Any) -> "Tensor": return self._in_place(operator.iadd, ops.add, other)
-    def __isub__(self, other: Any) -> "Tensor": return self._in_place(operator.isub, ops.subtract, other)
-    def __imul__(self, other: Any) -> "Tensor": return self._in_place(operator.imul, ops.multiply, other)
-    def __itruediv__(self, other: Any) -> "Tensor": return self._in_place(operator.itruediv, ops.divide, other)
-    def __ipow__(self, other: Any) -> "Tensor": return self._in_place(operator.ipow, ops.power, other)
+    def __iadd__(self, other: ArrayLike) -> "Tensor": return self._in_place(operator.iadd, ops.add, other)
+    def __isub__(self, other: ArrayLike) -> "Tensor": return self._in_place(operator.isub, ops.subtract, other)
+    def __imul__(self, other: ArrayLike) -> "Tensor": return self._in_place(operator.imul, ops.multiply, other)
+    def __itruediv__(self, other: ArrayLike) -> "Tensor": return self._in_place(operator.itruediv, ops.divide, other)
+    def __ipow__(self, other: ArrayLike) -> "Tensor": return self._in_place(operator.ipow, ops.power, other)
 
     def __eq__(self, other: Any) -> "Tensor": return ops.equal(self, other)  # type: ignore[override]
     def __ne__(self, other: Any) -> "Tensor": return ops.not_equal(self, other)  # type: ignore[override]
-    def __lt__(self, other: Any) -> "Tensor": return ops.less(self, other)
-    def __le__(self, other: Any) -> "Tensor": return ops.less_equal(self, other)
-    def __gt__(self, other: Any) -> "Tensor": return ops.greater(self, other)
-    def __ge__(self, other: Any) -> "Tensor": return ops.greater_equal(self, other)
+    def __lt__(self, other: ArrayLike) -> "Tensor": return ops.less(self, other)
+    def __le__(self, other: ArrayLike) -> "Tensor": return ops.less_equal(self, other)
+    def __gt__(self, other: ArrayLike) -> "Tensor": return ops.greater(self, other)
+    def __ge__(self, other: ArrayLike) -> "Tensor": return ops.greater_equal(self, other)
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.sum(self, axis, keepdims)
     def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.mean(self, axis, keepdims)
@@ -224,20 +242,20 @@ class Tensor(Node):
     def cumsum(self, axis: int | None = None) -> "Tensor": return ops.cumsum(self, axis)
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmax(self, axis, keepdims)
     def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmin(self, axis, keepdims)
-    def clip(self, min: Any = None, max: Any = None) -> "Tensor": return ops.clip(self, min, max)
+    def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> "Tensor": return ops.clip(self, min, max)
     def round(self, decimals: int = 0) -> "Tensor": return ops.round(self, decimals)
-    def dot(self, other: Any) -> "Tensor": return ops.dot(self, other)
+    def dot(self, other: ArrayLike) -> "Tensor": return ops.dot(self, other)
     def trace(self) -> "Tensor": return ops.trace(self)
     def reshape(self, *shape: Any) -> "Tensor": return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
     def ravel(self) -> "Tensor": return ops.ravel(self)
     def transpose(self, *axes: Any) -> "Tensor": return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
     def swapaxes(self, axis1: int, axis2: int) -> "Tensor": return ops.swapaxes(self, axis1, axis2)
     def squeeze(self, axis: Axis = None) -> "Tensor": return ops.squeeze(self, axis)
-    def repeat(self, repeats: Any, axis: int | None = None) -> "Tensor": return ops.repeat(self, repeats, axis)
-    def take(self, indices: Any, axis: int | None = None) -> "Tensor": return ops.take(self, plain(indices), axis)
+    def repeat(self, repeats: ArrayLike, axis: int | None = None) -> "Tensor": return ops.repeat(self, repeats, axis)
+    def take(self, indices: ArrayLike, axis: int | None = None) -> "Tensor": return ops.take(self, plain(indices), axis)
     def sort(self, axis: int = -1) -> "Tensor": return ops.sort(self, axis)
-    def astype(self, dtype: Any) -> "Tensor": return ops.astype(self, dtype)
+    def astype(self, dtype: DTypeLike) -> "Tensor": return ops.astype(self, dtype)
     # fmt: on
 
 
-node.kind = Tensor
+node.result_class = Tensor

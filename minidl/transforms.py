@@ -1,9 +1,7 @@
-"""Functions of functions: gradients as functions, and the check that formulas are right."""
+"""Functions of functions: gradients as functions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
+from typing import Any, overload
 
 from . import ops
 from .backend import array_module
@@ -16,14 +14,29 @@ from .recording import paused, recording, transforms
 from .tensor import Tensor
 
 
+@overload
+def value_and_grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tuple[Tensor, Tensor]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnum: Sequence[int]
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
 def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
     """A function with `f`'s arguments that returns ``(f(*args), gradient)``.
 
-    `f` must return a Tensor of one element. The gradient, with respect to the argument numbered
-    `argnum` (a tuple of gradients for a sequence of numbers), is a Tensor of that argument's shape;
-    zeros if `f` does not use it. Where something outside requires a gradient (an argument, or a Tensor that `f` uses
-    besides), both can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain
-    Tensors without history. Raises `GradientError` if `f` returns anything but a single element.
+    Where something outside requires a gradient (an argument, or a Tensor that `f` uses besides), value and gradient
+    can be differentiated again: the transforms nest. Otherwise, and under `no_grad`, they are plain Tensors without
+    history.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function. Its gradient is a Tensor of that argument's shape, zeros if `f` does not use it; for a sequence
+        of numbers, a tuple of these.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
     """
     numbers = [argnum] if isinstance(argnum, int) else list(argnum)
 
@@ -57,51 +70,22 @@ def _differentiated(f: Callable[..., Any], inputs: list[Any]) -> Any:
     return value
 
 
+@overload
+def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Tensor]: ...
+@overload
+def grad(f: Callable[..., Any], argnum: Sequence[int]) -> Callable[..., tuple[Tensor, ...]]: ...
 def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """A function with `f`'s arguments that returns the gradient of `f`; see `value_and_grad`."""
+    """A function with `f`'s arguments that returns the gradient of `f`.
+
+    Args:
+        f: a function that returns a Tensor of one element.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+
+    Returns:
+        The function, which returns the gradient as `value_and_grad` does; it can be differentiated again.
+
+    Raises:
+        GradientError: in a call, if `f` returns anything but a single element.
+    """
     transformed = value_and_grad(f, argnum)
     return lambda *args: transformed(*args)[1]
-
-
-def check_grads(
-    f: Callable[..., Any], *args: Any, order: int = 2, eps: float = 1e-6, atol: float = 1e-7, rtol: float = 1e-5
-) -> None:
-    """Compare the gradients of `f` at `args` with central differences, in float64.
-
-    `args` are arrays or numbers, all of them differentiated; `f` may return an array of any shape (a
-    fixed random combination of its elements is checked). Order 2 checks the gradient of the gradient
-    in the same way. Raises `AssertionError` naming order, argument, element, expected and got.
-    """
-    points = [np.array(a, dtype=np.float64) for a in (a.numpy() if isinstance(a, Tensor) else a for a in args)]
-    rng = np.random.default_rng(0)
-    weights: dict[Any, Any] = {}
-
-    def weighted(y: Any, name: Any) -> Any:
-        weights.setdefault(name, rng.uniform(0.5, 1.5, y.shape))
-        return (y * weights[name]).sum()
-
-    def scalar(*xs: Any) -> Any:
-        return weighted(f(*xs), "value")
-
-    everywhere = range(len(points))
-    _compare(scalar, points, 1, eps, atol, rtol)
-    if order > 1:
-        first = grad(scalar, everywhere)
-        _compare(lambda *xs: sum(weighted(g, i) for i, g in enumerate(first(*xs))), points, 2, eps, atol, rtol)
-
-
-def _compare(f: Callable[..., Any], points: list[Any], order: int, eps: float, atol: float, rtol: float) -> None:
-    """Raise `AssertionError` where the gradient of the scalar function `f` is not its difference quotient."""
-    for k, (x, got) in enumerate(zip(points, grad(f, range(len(points)))(*points), strict=True)):
-        for index in np.ndindex(x.shape):
-            values = []
-            for step in (eps, -eps):
-                moved = x.copy()
-                moved[index] += step
-                values.append(f(*[Tensor(moved if i == k else p) for i, p in enumerate(points)]).item())
-            expected = (values[0] - values[1]) / (2 * eps)
-            if not np.isclose(got.numpy()[index], expected, atol=atol, rtol=rtol):
-                raise AssertionError(
-                    f"check_grads: order {order}, argument {k}, element {index}: "
-                    f"expected {expected:.10g} by central differences, got {got.numpy()[index]:.10g}"
-                )

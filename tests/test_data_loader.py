@@ -118,7 +118,7 @@ def test_every_other_sample_makes_batches_too(data):
 
 @pytest.mark.parametrize("batch_size", [0, -1, True, 32.0, "all", None])
 def test_a_batch_size_that_is_none_is_told_what_is_allowed(data, batch_size):
-    with pytest.raises(OptionError, match=rf'expected an integer from 1 to 10 .*or "full".*, got {batch_size!r}'):
+    with pytest.raises(OptionError, match=rf'must be an integer from 1 to 10 .*or "full".*, got {batch_size!r}'):
         Loader(data, batch_size)
 
 

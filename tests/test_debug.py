@@ -270,7 +270,7 @@ def test_arrays_are_released_with_the_graph_by_backward_by_its_death_or_at_the_e
     b[0] = c[0] = 3
     assert other.numpy().tolist() == [1, 1, 1]
     debug = sys.modules["minidl._debug"]
-    assert (debug._held, debug._places, debug._releases) == ({}, {}, {})
+    assert (debug._held, debug._origins, debug._releases) == ({}, {}, {})
 
 
 def test_views_and_what_they_are_views_of_become_writeable_again_in_any_order():

@@ -429,7 +429,7 @@ def test_a_guard_points_at_the_users_line():
 
 
 def test_every_guard_has_its_page_with_an_example_that_sets_it_off():
-    page = Path(minidl.__file__).parent.parent.joinpath("docs", "guards.md").read_text(encoding="utf-8")
+    page = Path(__file__).parent.parent.joinpath("docs", "guards.md").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in Path(minidl.__file__).parent.rglob("*.py"))
     codes = sorted(set(re.findall(r"MDL\d{3}", source)))
     assert codes == [f"MDL{i:03}" for i in range(1, 15)]

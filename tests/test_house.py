@@ -15,7 +15,17 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # A file may import only from the layers above its own, or from its own.
 LAYERS = {
-    "foundations": {"errors", "arrays", "contexts", "backend", "signature", "overrides", "hardware", "system"},
+    "foundations": {
+        "errors",
+        "checks",
+        "arrays",
+        "contexts",
+        "backend",
+        "signature",
+        "overrides",
+        "hardware",
+        "system",
+    },
     "autograd": {
         "node",
         "recording",
@@ -30,7 +40,7 @@ LAYERS = {
         "guards",
     },
     "operations": {"ops"},
-    "tensors": {"construct", "tensor", "transforms", "_debug"},
+    "tensors": {"construct", "tensor", "transforms", "gradcheck", "_debug"},
     "models": {"nn", "optim", "data"},
     "speed": {"kernels", "compiler"},
     "training": {"train"},
@@ -106,9 +116,116 @@ def lines_of_code(path):
     return sum(bool(line.strip()) and number not in within for number, line in enumerate(text.splitlines(), 1))
 
 
+# The engine's own files, and the parts of a Node that are theirs alone.
+ENGINE = {"node", "autograd", "graph", "operands", "deposit", "backward", "fusable", "tensor"}
+OF_A_NODE = {"_array", "_op", "_args", "_saved", "_born", "_changes", "_slot", "_left"}
+OF_A_NAMEDTUPLE = {"_fields", "_make", "_replace"}  # underscored so that no field's name meets them, and public
+# Other files that use underscored names of somebody else's, and why they may.
+REACHING = {
+    "optim/flat.py": {"_array"},  # looks at every parameter in every step, where the property would cost
+    "ops/shape.py": {"_array"},  # plain(), by which all other files ask for it
+    "backend.py": {"_core", "_routines_linalg"},  # CuPy has no public function for TF32
+    "commands/info.py": {"_core", "_multiarray_umath"},  # NumPy tells nowhere else which OpenBLAS it has loaded
+    "hardware/threads.py": {"_core", "_multiarray_umath"},  # the same library, for its number of threads
+    "compiler/native/addresses.py": {"_core", "_multiarray_umath"},  # the same library, for its matrix products
+    "compiler/native/jit/memory.py": {"_getvalue"},  # Numba's own way from a structure to its value
+    "compiler/native/cache/child.py": {"_exit"},  # os._exit: this process ends at once
+    "system/early.py": {"_exit"},  # the same, before there is anything to clean up
+    "guards.py": {"_getframe"},  # sys._getframe: at which line of the user's to warn
+}
+
+
+def underscored(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def reached_for(path):
+    """The underscored names that a file uses of objects and files that are not its own."""
+    tree = ast.parse(path.read_text())
+    own = set()  # what is defined here: functions, classes, variables, attributes of self, and what __slots__ names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            own.add(node.attr)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            own.add(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and underscored(node.attr) and node.attr not in own:
+            if ast.unparse(node.value) not in ("self", "cls"):
+                yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            folder = path.parents[node.level - 1] if node.level else PACKAGE
+            folder = folder.joinpath(*(node.module or "").split("."))
+            for name in (alias.name for alias in node.names):
+                if underscored(name) and not ((folder / f"{name}.py").exists() or (folder / name).is_dir()):
+                    yield name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nobody_but_the_engine_reaches_for_what_is_underscored_elsewhere(path):
+    allowed = OF_A_NODE if part_of(path) in ENGINE else set()
+    allowed = allowed | OF_A_NAMEDTUPLE | REACHING.get(path.relative_to(PACKAGE).as_posix(), set())
+    assert set(reached_for(path)) - allowed == set()
+
+
+# What a function may import, and why not at the top of its file.
+HEAVY = {"cupy", "numba", "llvmlite", "matplotlib", "PIL", "rich", "safetensors"}  # extras, or slow to import
+RARE = {
+    "gzip",
+    "zlib",
+    "lzma",
+    "hashlib",
+    "fcntl",
+}  # of the standard library: needed for a few files, or on POSIX alone
+LATE = {
+    "cli.py": "a command imports what it needs, so that --help and typing mistakes are answered at once",
+    "commands": "the same; and minidl's version and folder, which minidl/__init__.py knows",
+    "compiler/native/cache/child.py": "a process of its own looks where it would import from before it does",
+    "nn/_module.py": "Module promises summary() and estimate_statistics(), whose files need Module",
+    "optim/translate.py": "the optimizers' file needs translate()",
+    "teach/reproduce/command.py": "the report needs what the command makes",
+    "train/engines": "compiler/ is optional, and slow to import",
+    "train/saving/archive.py": "minidl's version, which minidl/__init__.py knows",
+}
+
+
+def late_imports(path):
+    """The modules that functions of a file import: the name of an outside one, "" for one of minidl's."""
+    functions = (
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    for node in (inner for function in functions for inner in ast.walk(function)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "" if node.level else (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_imports_at_its_top_but_for_reasons_listed_here(path):
+    name = path.relative_to(PACKAGE).as_posix()
+    reason = any(name == place or name.startswith(f"{place}/") for place in LATE)
+    for module in set(late_imports(path)) - HEAVY - RARE:
+        assert module in ("", "minidl"), f"{name} imports {module} in a function"
+        assert reason, f"{name} imports from minidl in a function"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_file_grows_past_400_lines(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+# What is hardest to read is kept to one idea a line; .ruff.toml in compiler/ has the formatter do its part.
+NARROW = [*(PACKAGE / "compiler").rglob("*.py"), PACKAGE / "optim/execution/plan.py"]
+
+
+@pytest.mark.parametrize("path", NARROW, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_compiler_and_the_plan_keep_to_100_columns(path):
+    long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > 100]
+    assert long == [], f"{path}: lines {long}"
 
 
 PUBLIC = {

@@ -8,7 +8,7 @@ import pytest
 import minidl
 from minidl import Tensor, ops
 from minidl.errors import UnsupportedError
-from minidl.ops import numpy_function
+from minidl.ops.namesakes import numpy_function
 
 A = np.array([[0.5, -1.5, 2.0], [1.0, 3.0, -0.25]], np.float32)
 B = np.array([[2.0, 0.5, 1.0]], np.float32)

@@ -1,4 +1,4 @@
-"""The README's Python runs as it is printed, and so do the examples."""
+"""Python in the README and in the pages beside it runs as it is printed, and so do the examples."""
 
 import os
 import re
@@ -10,11 +10,22 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.strip().splitlines()[-1][:40])
-def test_a_block_of_the_readme_runs(block, tmp_path):
+def blocks_of(name):
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+
+
+BLOCKS = blocks_of("README.md")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [*BLOCKS, *blocks_of("CONTRIBUTING.md"), *blocks_of("docs/extending.md")],
+    ids=lambda b: b.strip().splitlines()[-1][:40],
+)
+def test_a_block_that_stands_alone_runs(block, tmp_path):
     shortened = block.replace("epochs=3", "epochs=1").replace("for epoch in range(3)", "for epoch in range(1)")
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", shortened], cwd=tmp_path, capture_output=True, text=True
@@ -42,6 +53,13 @@ def test_an_example_runs(name):
 
 
 def test_no_page_links_to_a_file_that_is_not_there():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in PAPERS:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_test_that_a_paper_names_is_there():
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    for page in PAPERS:
+        named = set(re.findall(r"\btest_\w+\.py\b", page.read_text()))
+        assert named <= there, f"{page.name} names {named - there}"

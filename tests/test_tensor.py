@@ -134,7 +134,7 @@ def test_use_backend_holds_for_its_block():
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "0", None])
 def test_a_seed_is_a_non_negative_integer(seed):
-    with pytest.raises(OptionError, match="non-negative integer"):
+    with pytest.raises(OptionError, match="seed: n must be an integer of at least 0"):
         minidl.seed(seed)
 
 

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from .. import data, optim
+from ..backend import Backend, use_backend
 from ..backend import seed as start_seed
-from ..backend import use_backend
 from ..data import Dataset, Loader
+from ..data.loader import BatchSize
 from ..errors import DataError, DeviceMemoryError, OptionError, WriteError
 from ..nn._mlp import mlp
 from ..optim.by_name import find_rule
 from ..system.terminal import printable, tell
+from ..train.engines.nonfinite import Action
 from ..train.learning_curve import learning_curve
 from ..train.loop import evaluate, fit
 from ..train.progress import say
@@ -44,9 +46,9 @@ def find_dataset(name: str) -> tuple[Dataset, Dataset]:
 
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, batch_size: int | str, epochs: int, seed: int, validation: int,
-    threads: int | None, backend: str, on_nonfinite: str, guards: bool, checkpoint_every: str, output: Path | None, *,
-    resumed: bool = False,
+    lr: float | None, schedule: str, batch_size: BatchSize, epochs: int, seed: int, validation: int,
+    threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool, checkpoint_every: str,
+    output: Path | None, *, resumed: bool = False,
 ) -> None:  # fmt: skip
     """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`."""
     config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}

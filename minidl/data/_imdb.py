@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, OptionError
+from ..checks import checked_integer
+from ..errors import DataError
 from ..system.files import read_text
 from ..system.terminal import printable
 from .dataset import Dataset
@@ -41,8 +42,7 @@ def imdb(path: str | os.PathLike[str] | None = None, words: int = 8000) -> tuple
     Raises `DataError` if they are nowhere (it lists where it looked, and the remedy), if one is empty, or a review
     is not UTF-8; `OptionError` unless `words` is an integer of at least 1.
     """
-    if isinstance(words, bool) or not isinstance(words, int) or words < 1:
-        raise OptionError(f"imdb: words must be an integer of at least 1, got {words!r}")
+    words = checked_integer(words, "imdb: words", 1)
     folder = find_folder("imdb", path, _FOLDERS, unpacked="aclImdb", remedy=_ORIGIN)
     counts: Counter[str] = Counter()
     for file in [*_files(folder / "train/neg"), *_files(folder / "train/pos")]:

@@ -3,7 +3,7 @@
 No function here uses the network. Sources: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST
 database of handwritten digits" (yann.lecun.com/exdb/mnist); H. Xiao, K. Rasul, R. Vollgraf,
 "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-arXiv:1708.07747 (2017). docs/data.md tells where they come from and on what terms.
+arXiv:1708.07747 (2017). docs/data.md says where they come from and on what terms.
 """
 
 import os
@@ -30,13 +30,16 @@ _GARMENTS = (
 def mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
     """MNIST's handwritten digits, complete: 60,000 to train on and 10,000 to test with.
 
-    Returns `train, test`, each with ``.inputs`` (N, 784) uint8, 0 the paper and 255 the ink,
-    ``.labels`` (N,) int64, ``.shape`` (28, 28) and ``.classes`` "0" to "9".
+    Args:
+        path: a folder with the four files, to be read instead of those that are part of minidl. Either way they must
+            be MNIST: their SHA-256 is checked.
 
-    The files are part of minidl; `path` names a folder with others to read instead. Either
-    way they must be MNIST: their SHA-256 is checked.
+    Returns:
+        ``train, test``: two Datasets, each with ``.inputs`` (N, 784) uint8, 0 the paper and 255 the ink, ``.labels``
+        (N,) int64, ``.shape`` (28, 28) and ``.classes`` "0" to "9".
 
-    Raises `DataError` if a file is missing, malformed, or has another digest.
+    Raises:
+        DataError: if a file is missing, malformed, or has another digest.
     """
     folder = _SHIPPED / "mnist" if path is None else Path(path)
     return _load("mnist", [folder], tuple("0123456789"), _sha256("mnist"))

@@ -33,9 +33,10 @@ class Dataset:
         classes: tuple of C strings.
         name: string.
 
-    Raises `DataError` if `inputs`, `labels` and `shape` do not fit together, `LabelError` for
-    labels that are not (N,) integers or not in 0 ... C - 1, `DTypeError` for what is no array of
-    numbers: sparse, masked or of objects.
+    Raises:
+        DataError: if `inputs`, `labels` and `shape` do not fit together.
+        LabelError: for labels that are not (N,) integers or not in 0 ... C - 1.
+        DTypeError: for what is no array of numbers: sparse, masked or of objects.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ def read_digit(path: str | Path) -> np.ndarray:
 
 
 def _ground(light: np.ndarray, opacity: np.ndarray) -> int:
-    """What lies under a picture that is clear in places, 0 or 255: the shade to which the paint fades at its edges.
+    """What lies under a picture that is clear in parts, 0 or 255: the shade to which the paint fades at its edges.
 
     Paint of one shade does not fade: then the ground is what it stands out from.
     """

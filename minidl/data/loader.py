@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..backend import (
     Array,
+    Backend,
     array_module,
     backend_of,
     current_backend,
@@ -17,9 +19,11 @@ from ..backend import (
     registry,
     to_backend,
 )
+from ..checks import checked_integer
 from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
+BatchSize: TypeAlias = int | Literal["full"]
 _PIXEL = np.float32(1 / 255)
 
 
@@ -42,17 +46,20 @@ class Loader:
             the data set is copied once, when the first batch is asked for: later changes of its arrays are
             not seen there.
 
-    Raises `OptionError` for a batch size outside what is allowed, `DataError` for an empty data
-    set, `DTypeError` for inputs of another dtype, `BackendError` for a backend that is not there.
+    Raises:
+        OptionError: for a batch size outside what is allowed, and for what is no Dataset.
+        DataError: for an empty data set.
+        DTypeError: for inputs of another dtype.
+        BackendError: for a backend that is not there.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        batch_size: int | str,
+        batch_size: BatchSize,
         shuffle: bool = True,
         drop_last: bool = False,
-        backend: str | None = None,
+        backend: Backend | None = None,
     ) -> None:
         if not isinstance(dataset, Dataset):
             raise OptionError(
@@ -112,7 +119,7 @@ class Loader:
                 x *= _PIXEL
             yield x, y
 
-    def _there(self, order: np.ndarray | None, numbers: range, backend: str) -> Iterator[tuple[Array, Array]]:
+    def _there(self, order: np.ndarray | None, numbers: range, backend: Backend) -> Iterator[tuple[Array, Array]]:
         """Batches on a GPU, cut out there: all that travels is the order."""
         inputs, labels = resident(self.dataset, backend)
         xp = array_module(inputs)
@@ -129,7 +136,7 @@ class Loader:
             yield x, y
 
 
-def resident(dataset: Dataset, backend: str) -> tuple[Array, Array]:
+def resident(dataset: Dataset, backend: Backend) -> tuple[Array, Array]:
     """The inputs (N, D) and labels (N,) of `dataset` on `backend`, copied there once, as they were then.
 
     They stay as long as `dataset` does: MNIST takes 47 MB. Raises `BackendError` for a backend that is not there.
@@ -157,14 +164,10 @@ def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int
     y[...] = labels.take(rows)
 
 
-def _checked_batch_size(batch_size: int | str, dataset: Dataset) -> int:
+def _checked_batch_size(batch_size: BatchSize, dataset: Dataset) -> int:
     if len(dataset) == 0:
         raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
     if batch_size == "full":
         return len(dataset)
-    allowed = f'an integer from 1 to {len(dataset)} (the size of {dataset.name}), or "full" for all of it'
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size!r}")
-    if not 1 <= batch_size <= len(dataset):
-        raise OptionError(f"Loader: batch_size: expected {allowed}, got {batch_size}")
-    return int(batch_size)
+    note = f' (the size of {dataset.name}), or "full" for all of it'
+    return checked_integer(batch_size, "Loader: batch_size", 1, len(dataset), note)

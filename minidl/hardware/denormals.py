@@ -2,7 +2,7 @@
 
 A float32 below 1.2e-38 is a *denormal*: it loses digits, and the processor takes a hundred times as long for it.
 Training makes them by the thousand: the momentum of a weight whose input is rarely on decays as β^k. Where the
-processor can be told to take them as zero (x86-64 under Linux, by the floating-point environment of C), `fit` tells it.
+processor can treat them as zero (x86-64 under Linux, by the floating-point environment of C), `fit` has it do so.
 """
 
 import ctypes

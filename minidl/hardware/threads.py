@@ -6,7 +6,7 @@ another by spinning, and a step can take ten times as long. There is no public c
 so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
 
 So a training has a second thread of its own, the *assistant*. It takes the second half of a product, which is cut in
-two at a place that depends on its shape alone: the results are the same bits with and without it. Where there are more
+two at a point that depends on its shape alone: the results are the same bits with and without it. Where there are more
 than two cores, large products are left to OpenBLAS and all of them.
 
 An assistant serves the thread that it was made in and no other; every other thread computes alone, and so does a
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..checks import checked_integer
 from .denormals import flush
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -45,7 +45,7 @@ def _openblas() -> tuple[Any, Any] | None:
 
 
 def blas_threads() -> int | None:
-    """The number of threads that NumPy's matrix products use now; None if that cannot be told."""
+    """The number of threads that NumPy's matrix products use now; None if that is not known."""
     found = _openblas()
     return None if found is None else int(found[0]())
 
@@ -116,8 +116,8 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
     Results are the same bit for bit only for the same number of threads. Raises `OptionError` unless
     `count` is an integer of at least 1.
     """
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise OptionError(f"threads must be an integer of at least 1, got {count!r}")
+    if count is not None:
+        count = checked_integer(count, "threads", 1)
     found = _openblas() if count is not None else None
     if found is None or count is None:
         yield

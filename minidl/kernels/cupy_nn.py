@@ -1,4 +1,4 @@
-"""CuPy kernels for the compositions that training an MLP spends its time in, and for cutting out batches.
+"""CuPy kernels for the compositions that training an MLP spends its time in, and for gathering batches.
 
 Each is pinned to its composition by tests/test_cupy_kernels.py, where the same source runs on the CPU, and by
 tests/gpu. They are written for float32 and float64; anything else goes through the composition. None of them
@@ -19,19 +19,19 @@ from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, REALS, TILE
 
-_MOST = 65535  # blocks along y
-_ROWS = 512  # of a column that one block adds up, at the least, where several share the work
+_MOST = 65535  # blocks along y that CUDA allows
+_ROWS = 512  # of a column, at least, that a block sums where several share the work
 
 
 @kernel(ops.dense, "cupy")
 class Dense:
-    """One matrix product and one pass for bias and activation; back, one pass before the two matrix products."""
+    """A matrix product and a pass for bias and activation; backward, one pass before the two matrix products."""
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
         arrays = (x, weight) if bias is None else (x, weight, bias)
         if activation not in ACTIVATIONS or not _alike(*arrays) or weight.ndim != 2 or not x.ndim:
-            return ops.dense._composed((x, weight, bias, activation)), None
+            return ops.dense.compose((x, weight, bias, activation)), None
         inputs, outputs = weight.shape
         y = cupy_gemm.matmul(x.reshape(-1, inputs), weight)
         if bias is not None or activation is not None:
@@ -77,7 +77,7 @@ class SoftmaxCrossEntropy:
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
         if not _alike(logits) or logits.ndim != 2 or not logits.size:
-            return ops.softmax_cross_entropy._composed((*_marked(logits, labels), reduction)), None
+            return ops.softmax_cross_entropy.compose((*_marked(logits, labels), reduction)), None
         xp, (rows, classes) = array_module(logits), logits.shape
         dtype = logits.dtype
         scale = dtype.type(1 / rows if reduction == "mean" else 1)
@@ -102,12 +102,12 @@ class SoftmaxCrossEntropy:
 
 @kernel(ops.batch_norm, "cupy")
 class BatchNorm:
-    """One kernel forward, which leaves the mean and 1 / √(variance + eps) of each feature; one back."""
+    """One kernel forward, which saves the mean and 1 / √(variance + eps) of each feature; one backward."""
 
     @staticmethod
     def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
         if not _alike(x, gamma, beta) or x.ndim != 2 or not x.size:
-            return ops.batch_norm._composed((x, gamma, beta, eps)), None
+            return ops.batch_norm.compose((x, gamma, beta, eps)), None
         xp, width = array_module(x), x.shape[1]
         x, gamma, beta = (xp.ascontiguousarray(a) for a in (x, gamma, beta))
         y, means, inverses = xp.empty_like(x), xp.empty(width, x.dtype), xp.empty(width, x.dtype)
@@ -151,14 +151,14 @@ def _alike(*arrays: Any) -> bool:
     return arrays[0].dtype.name in REALS and all(a.dtype == arrays[0].dtype for a in arrays)
 
 
-def _through_composition(op: Fusable, g: Any, wanted: Sequence[int], *args: Any) -> list[Any]:
+def _through_composition(op: Fusable[...], g: Any, wanted: Sequence[int], *args: Any) -> list[Any]:
     """The gradients of the arguments numbered in `wanted`, as the composition has them."""
     nodes = list(args)
     for i in wanted:
         nodes[i] = wrap(args[i])
         nodes[i].requires_grad = True
     with recording(True):
-        y = op._composed(nodes)
+        y = op.compose(nodes)
     return [found.data for found in gradients(y, [nodes[i] for i in wanted], g)]
 
 
@@ -170,7 +170,7 @@ def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def _partial_sums(d: Any) -> Any:
-    """Room for the sums down the columns of `d`: a row of them for each block that shares a column."""
+    """A scratch array for the column sums of `d`: a row of partial sums for each block that shares a column."""
     shared = _at_most(len(d) // _ROWS, 64)
     return array_module(d).empty((shared, d.shape[1]), d.dtype)
 

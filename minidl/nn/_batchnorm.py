@@ -9,10 +9,11 @@ import numpy as np
 from .. import hooks
 from ..autograd import recording
 from ..backend import current_backend
+from ..checks import checked_integer
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
-from ..guards import behaves_as_in_training, behaves_as_in_use
+from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops import batch_norm, sqrt
-from ._dense import misfit, positive_integer
+from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed
 
 
@@ -24,10 +25,19 @@ class BatchNorm(Module):
         running_mean = momentum * running_mean + (1 - momentum) * mean
         running_var  = momentum * running_var  + (1 - momentum) * unbiased variance
 
-    In use (``model.eval()``) the running statistics take their place. `momentum` is the weight of the
-    *old* value (PyTorch's is that of the new one). Both Dense-BatchNorm-ReLU and Dense-ReLU-BatchNorm are
-    in use; note B shows both. Raises `OptionError` for eps <= 0 or a momentum outside [0, 1], `ShapeError`
-    for an input that does not fit and for a training batch of one, whose variance is zero.
+    In evaluation mode (``model.eval()``) the running statistics are used instead. `momentum` is the weight of
+    the *old* value (PyTorch's is that of the new one). Dense-BatchNorm-ReLU and Dense-ReLU-BatchNorm are both
+    common; note B shows both.
+
+    Args:
+        num_features: the number of columns of x.
+        eps: keeps the square root away from zero.
+        momentum: the weight of the old value in the running statistics, in [0, 1].
+
+    Raises:
+        OptionError: for num_features below 1, eps <= 0, or a momentum outside [0, 1].
+        ShapeError: in a call, for an input that does not fit, and for a training batch of one, whose variance
+            is zero.
     """
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.9) -> None:
@@ -35,7 +45,7 @@ class BatchNorm(Module):
             raise OptionError(f"BatchNorm: eps must be above 0, got {eps!r}")
         if not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm: momentum must be in [0, 1], got {momentum!r}")
-        self.num_features = positive_integer(num_features, "BatchNorm: num_features")
+        self.num_features = checked_integer(num_features, "BatchNorm: num_features", 1)
         self.eps, self.momentum = eps, momentum
         ones, zeros = np.ones(num_features, np.float32), np.zeros(num_features, np.float32)
         backend = current_backend()
@@ -45,14 +55,14 @@ class BatchNorm(Module):
         self.running_var = Buffer(ones.copy(), backend=backend)
 
     def forward(self, x: Any) -> Any:
-        """Normalise x, (batch, num_features), by the batch's statistics in training, by the running ones in use."""
+        """Normalise x, (batch, num_features), by the batch's statistics in training, else by the running ones."""
         x = arrayed(x)
         if x.ndim != 2 or x.shape[1] != self.num_features:
             raise misfit(self, tuple(x.shape), self.num_features)
         if not self.training:
             scale = self.gamma / sqrt(self.running_var + self.eps)
-            return behaves_as_in_use(x * scale + (self.beta - self.running_mean * scale), self)
-        behaves_as_in_training(self)
+            return mark_evaluation(x * scale + (self.beta - self.running_mean * scale), self)
+        warn_if_untracked_training(self)
         if len(x) < 2:
             raise ShapeError(
                 f"{self!r}: a training batch of {len(x)} has no variance to normalise by: use a larger batch_size, "

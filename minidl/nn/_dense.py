@@ -1,21 +1,14 @@
 """The fully connected layer."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from ..backend import current_backend
-from ..errors import OptionError, ShapeError
+from ..checks import checked_integer
+from ..errors import ShapeError
 from ..ops import dense
 from ._module import Module, Parameter, arrayed
-from .init import initial
-
-
-def positive_integer(value: Any, what: str) -> int:
-    """`value`, if it is an integer of at least 1; else `OptionError`, naming `what`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise OptionError(f"{what} must be an integer of at least 1, got {value!r}")
-    return int(value)
+from .init import Initialiser, initial
 
 
 def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
@@ -37,9 +30,19 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 
-    `x` has shape (..., in_features); lists of numbers become float32. `weight_init` and `bias_init` are names from
-    `minidl.nn.init` or functions of the shape; He's is the default, made for ReLU (He et al. 2015; note B 1.9). Raises
-    `OptionError` for sizes below 1 or an unknown initialiser, `ShapeError` for an input that does not fit.
+    `x` has shape (..., in_features), the result (..., out_features); lists of numbers become float32.
+
+    Args:
+        in_features: the length of x's last axis.
+        out_features: the length of the result's last axis.
+        bias: False leaves the bias out.
+        weight_init: a name from `minidl.nn.init`, or a function of the shape. He's is the default, made for ReLU
+            (He et al. 2015; note B 1.9).
+        bias_init: the same for the bias.
+
+    Raises:
+        OptionError: for sizes below 1 and for an unknown initialiser.
+        ShapeError: in a call, for an input that does not fit.
     """
 
     def __init__(
@@ -48,11 +51,11 @@ class Dense(Module):
         out_features: int,
         *,
         bias: bool = True,
-        weight_init: str | Callable[..., Any] = "he_normal",
-        bias_init: str | Callable[..., Any] = "zeros",
+        weight_init: Initialiser = "he_normal",
+        bias_init: Initialiser = "zeros",
     ) -> None:
-        self.in_features = positive_integer(in_features, "Dense: in_features")
-        self.out_features = positive_integer(out_features, "Dense: out_features")
+        self.in_features = checked_integer(in_features, "Dense: in_features", 1)
+        self.out_features = checked_integer(out_features, "Dense: out_features", 1)
         self.weight = Parameter(
             initial(weight_init, (self.in_features, self.out_features), "Dense: weight_init"), backend=current_backend()
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..backend import backend_of, generator, to_backend
 from ..errors import OptionError
-from ..guards import behaves_as_in_training, behaves_as_in_use
+from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops.shape import plain
 from ._module import Module, arrayed
 
@@ -14,8 +14,14 @@ from ._module import Module, arrayed
 class Dropout(Module):
     """In training, set each element to 0 with probability `rate` and scale the others by 1 / (1 - rate).
 
-    So the expected value stays, and in use (``model.eval()``) the layer does nothing. Any shape. The masks
-    are drawn on the CPU from the "dropout" stream of `minidl.seed`. Raises `OptionError` unless 0 <= rate < 1.
+    So the expected value stays; in evaluation mode (``model.eval()``) the layer does nothing. Any shape. The
+    masks are drawn on the CPU from the "dropout" stream of `minidl.seed`.
+
+    Args:
+        rate: the share that is dropped, in [0, 1).
+
+    Raises:
+        OptionError: unless 0 <= rate < 1.
     """
 
     def __init__(self, rate: float = 0.5) -> None:
@@ -24,13 +30,13 @@ class Dropout(Module):
         self.rate = rate
 
     def forward(self, x: Any) -> Any:
-        """`x` with a share `rate` of it dropped, in training; `x` itself in use."""
+        """`x` with a share `rate` of it dropped, in training mode; `x` itself in evaluation mode."""
         x = arrayed(x)
         if self.rate == 0:
             return x
         if not self.training:
-            return behaves_as_in_use(x, self)
-        behaves_as_in_training(self)
+            return mark_evaluation(x, self)
+        warn_if_untracked_training(self)
         kept = generator("dropout").random(x.shape, dtype=np.float32) >= self.rate
         # scaled where it will be used: a byte for each element travels to a GPU
         return x * (to_backend(kept, backend_of(plain(x))) * x.dtype.type(1 / (1 - self.rate)))

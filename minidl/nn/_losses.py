@@ -5,25 +5,36 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..arrays import Array, as_array, is_array
+from ..arrays import Array, ArrayLike, as_array, is_array
 from ..backend import array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
 from ..graph import arguments, maker
 from ..guards import warn
 from ..operands import as_operands, recorded
+from ..ops.nn import Reduction
 from ..ops.shape import plain
 
 _REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
 
 
-def softmax_cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Any:
+def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
     """-log softmax(logits)[label]: the loss of a classifier.
 
-    `logits`: (B, C), floating, *before* any softmax; `labels`: (B,) integers in [0, C). `reduction`:
-    "mean" or "sum" over the batch, or "none" for a loss per sample, (B,). Finite for logits of any size
-    (the largest is subtracted first). Lists count as arrays. Raises `LabelError` with value and index for labels that
-    are out of range, not integers or one-hot; `ShapeError` and `OptionError` for the rest. On a GPU, which nobody waits
-    for here, a label that is out of range makes the loss NaN instead (and so the gradient).
+    Finite for logits of any size (the largest is subtracted first). Lists count as arrays.
+
+    Args:
+        logits: (B, C), floating, *before* any softmax.
+        labels: (B,) integers in [0, C).
+        reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+
+    Returns:
+        A single element, or (B,) with "none"; in the logits' dtype.
+
+    Raises:
+        LabelError: with value and index, for labels that are out of range, not integers, or one-hot. On a GPU, whose
+            results are not waited for here, a label out of range makes loss and gradient NaN instead.
+        ShapeError: for logits or labels of another shape.
+        OptionError: for an unknown reduction.
     """
     _check_reduction("softmax_cross_entropy", reduction)
     _check_logits("softmax_cross_entropy", logits)
@@ -31,7 +42,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> 
     return ops.softmax_cross_entropy(logits, check_labels(labels, logits), reduction=reduction)
 
 
-def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def mean_squared_error(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
     """(prediction - target)²; "mean" is over all elements. Integer targets count as prediction's dtype.
 
     Raises `ShapeError` unless the two shapes are equal.
@@ -41,7 +52,7 @@ def mean_squared_error(prediction: Any, target: Any, reduction: str = "mean") ->
     return _REDUCTIONS[reduction](ops.square(prediction - target))
 
 
-def binary_cross_entropy_with_logits(logits: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: Reduction = "mean") -> Any:
     """-t log σ(x) - (1 - t) log(1 - σ(x)), computed as softplus(x) - t x, so finite for x of any size.
 
     Its derivative is σ(x) - t everywhere, the second σ(x) (1 - σ(x)). `logits` and `target` (0 or 1,

@@ -1,4 +1,4 @@
-"""A multilayer perceptron by its sizes, as the command line and the notes' experiments ask for one."""
+"""A multilayer perceptron by its sizes, as the command line and the notes' experiments make one."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,7 @@ from ._dense import Dense
 from ._dropout import Dropout
 from ._module import Module
 from ._sequential import Sequential
+from .init import Name
 
 _ACTIVATIONS = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
 
@@ -24,7 +25,7 @@ def mlp(
 
     Weights start as suits the activation: He's way for ReLU, Glorot's for tanh and sigmoid, and for the output.
     """
-    weight_init = "he_normal" if "relu" in activation else "glorot_normal"
+    weight_init: Name = "he_normal" if "relu" in activation else "glorot_normal"
     layers: list[Module] = []
     for size in hidden:
         layers.append(Dense(inputs, size, weight_init=weight_init))

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import hooks
-from ..backend import Array, backend_of, to_backend
+from ..arrays import DTypeLike
+from ..backend import Array, Backend, backend_of, to_backend
 from ..errors import OptionError, ShapeError, StateError
 from ..graph import maker
 from ..tensor import Tensor
@@ -20,7 +21,9 @@ from ._members import attributes, members, slots_of
 class Parameter(Tensor):
     """A Tensor that training changes: a leaf that requires a gradient, found by `Module.parameters`."""
 
-    def __init__(self, data: Any, requires_grad: bool = True, dtype: Any = None, backend: str | None = None) -> None:
+    def __init__(
+        self, data: Any, requires_grad: bool = True, dtype: DTypeLike | None = None, backend: Backend | None = None
+    ) -> None:
         super().__init__(data, requires_grad, dtype, backend)
 
 
@@ -30,6 +33,16 @@ class Buffer(Tensor):
 
 class Module:
     """Base of every layer and model: define ``forward``, keep Parameters and Modules as attributes.
+
+        class Residual(nn.Module):
+            def __init__(self, size):
+                self.inner = nn.Dense(size, size)
+
+            def forward(self, x):
+                return x + minidl.relu(self.inner(x))
+
+    A call, ``model(x)``, runs ``forward`` and returns what that returns. A `ShapeError` that comes up in it says in
+    which layer.
 
     Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples, dicts, dataclasses,
     partials, closures and objects that can be called, to any depth. A name is the path to it: ``"hidden.weight"``,
@@ -52,11 +65,11 @@ class Module:
         cls._slots = slots_of(cls)
         cls._shared = [name for name in names if _holds(name, _raw(cls, name))]
 
-    def forward(self, *args: Any) -> Any:
-        """Compute the result; subclasses define it."""
+    def forward(self, *args: Any, **options: Any) -> Any:
+        """Compute the result; subclasses define it, with what arguments they like."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any) -> Tensor:
         try:
             return hooks.forward(self, self.forward, *args)
         except ShapeError as error:
@@ -144,7 +157,7 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
-    def to(self, backend: str) -> Self:
+    def to(self, backend: Backend) -> Self:
         """Move all parameters and buffers to `backend`, ``"numpy"`` or ``"cupy"``; gradients are forgotten."""
         for tensor in self._state().values():
             tensor.data = to_backend(tensor.data, backend)

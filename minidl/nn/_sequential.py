@@ -29,9 +29,15 @@ class Flatten(Module):
 class Sequential(Module):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
-    A layer is a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as ``minidl.tanh``);
-    one that stands at two places is shared, not copied. Indexing, ``len`` and iteration see the layers.
-    Raises `OptionError` for something that cannot be called. A `ShapeError` says in which layer it came up.
+    Indexing, ``len`` and iteration see the layers.
+
+    Args:
+        layers: each a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as
+            ``minidl.tanh``). One that is given twice is shared, not copied.
+
+    Raises:
+        OptionError: for something that cannot be called.
+        ShapeError: in a call, for an input that does not fit a layer; it says which.
     """
 
     def __init__(self, *layers: Any) -> None:

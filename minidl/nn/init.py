@@ -6,40 +6,51 @@ CPU in float64, so one seed gives one model on both backends and in every precis
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from ..arrays import DTypeLike
 from ..backend import generator
 from ..errors import OptionError
 
 __all__ = ["glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "normal", "ones", "uniform", "zeros"]
 
 Shape = tuple[int, ...]
-Rng = Any  # a numpy.random.Generator or None; naming it would load numpy.random at import
+Name: TypeAlias = Literal[
+    "zeros", "ones", "normal", "uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform"
+]
+Initialiser: TypeAlias = Name | Callable[[Shape], Any]
+
+if TYPE_CHECKING:
+    Rng = np.random.Generator | None
+else:  # naming it would load numpy.random at import
+    Rng = Any
 
 
-def zeros(shape: Shape, rng: Rng = None, dtype: Any = np.float32) -> np.ndarray:
+def zeros(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
     """All 0: right for a bias; a weight of zeros makes all hidden units alike for ever (note B 1.9)."""
     return np.zeros(shape, dtype)
 
 
-def ones(shape: Shape, rng: Rng = None, dtype: Any = np.float32) -> np.ndarray:
+def ones(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
     """All 1."""
     return np.ones(shape, dtype)
 
 
-def normal(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, std: float = 0.05) -> np.ndarray:
+def normal(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32, *, std: float = 0.05) -> np.ndarray:
     """Gaussian with mean 0 and standard deviation `std`."""
     return ((rng or generator("init")).standard_normal(shape) * std).astype(dtype)
 
 
-def uniform(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, limit: float = 0.05) -> np.ndarray:
+def uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32, *, limit: float = 0.05) -> np.ndarray:
     """Uniform on [-limit, limit)."""
     return (rng or generator("init")).uniform(-limit, limit, shape).astype(dtype)
 
 
-def glorot_normal(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, truncated: bool = False) -> np.ndarray:
+def glorot_normal(
+    shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32, *, truncated: bool = False
+) -> np.ndarray:
     """Gaussian with σ² = 2 / (n_in + n_out): keeps the variance through tanh (Glorot & Bengio 2010; note B 1.9).
 
     `truncated` redraws what lies beyond 2σ and rescales to the same σ, as Keras' GlorotNormal does.
@@ -47,12 +58,12 @@ def glorot_normal(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, tru
     return _gaussian(shape, rng, dtype, 2 / sum(_fans(shape)), truncated)
 
 
-def glorot_uniform(shape: Shape, rng: Rng = None, dtype: Any = np.float32) -> np.ndarray:
+def glorot_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Uniform with σ² = 2 / (n_in + n_out), so on ±√(6 / (n_in + n_out)) (Glorot & Bengio 2010)."""
     return uniform(shape, rng, dtype, limit=np.sqrt(6 / sum(_fans(shape))))
 
 
-def he_normal(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, truncated: bool = False) -> np.ndarray:
+def he_normal(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32, *, truncated: bool = False) -> np.ndarray:
     """Gaussian with σ² = 2 / n_in: keeps the variance through ReLU (He et al. 2015; note B 1.9).
 
     `truncated` redraws what lies beyond 2σ and rescales to the same σ, as Keras' HeNormal does.
@@ -60,15 +71,15 @@ def he_normal(shape: Shape, rng: Rng = None, dtype: Any = np.float32, *, truncat
     return _gaussian(shape, rng, dtype, 2 / _fans(shape)[0], truncated)
 
 
-def he_uniform(shape: Shape, rng: Rng = None, dtype: Any = np.float32) -> np.ndarray:
+def he_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Uniform with σ² = 2 / n_in, so on ±√(6 / n_in) (He et al. 2015)."""
     return uniform(shape, rng, dtype, limit=np.sqrt(6 / _fans(shape)[0]))
 
 
-_NAMED = {f.__name__: f for f in (zeros, ones, normal, uniform, glorot_normal, glorot_uniform, he_normal, he_uniform)}
+_NAMED: dict[str, Callable[..., Any]] = {name: globals()[name] for name in get_args(Name)}
 
 
-def initial(how: str | Callable[[Shape], Any], shape: Shape, what: str) -> np.ndarray:
+def initial(how: Initialiser, shape: Shape, what: str) -> np.ndarray:
     """The starting values for `what` (named in errors): `how` is a name from this module or a function of the shape.
 
     Raises `OptionError` for an unknown name, or for a function that returns another shape.

@@ -1,13 +1,5 @@
 """Every operation, under NumPy's name and with its semantics, and a few that neural networks add."""
 
-import inspect
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
-import numpy as np
-
-from ..errors import UnsupportedError
 from .arithmetic import (
     add,
     clip,
@@ -173,44 +165,3 @@ __all__ = [
     "var",
     "where",
 ]
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {name: globals()[name] for name in __all__}
-# by NumPy's own objects, not their names: numpy.ma.sum and numpy.linalg.trace are something else
-_NAMESAKES = {getattr(np, name): function for name, function in _FUNCTIONS.items() if hasattr(np, name)}
-_NAMESAKES |= {np.amax: max, np.amin: min, np.around: round, np.linalg.norm: norm}
-_RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
-
-
-@cache
-def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
-    """minidl's function for one of NumPy's that was called on a Tensor, to be called as NumPy's is.
-
-    Raises `UnsupportedError` if there is none; the function returned raises it for an option, such as
-    ``out=``, that minidl's does not have.
-    """
-    name = f"{getattr(func, '__module__', None) or 'numpy'}.{func.__name__}"
-    if func not in _NAMESAKES:
-        raise UnsupportedError(
-            f"minidl has no {name} for Tensors: write it with minidl's functions, or leave the graph, so that no "
-            f"gradient flows, with .numpy(): {name}(x.numpy())"
-        )
-    ours = _NAMESAKES[func]
-    if isinstance(func, np.ufunc):
-        return ours
-    accepted = inspect.signature(ours).parameters
-    try:
-        theirs = inspect.signature(func)
-    except ValueError:  # NumPy before 2.4 does not tell it of functions in C, such as concatenate
-        theirs = inspect.Signature([*accepted.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
-
-    def called(*args: Any, **options: Any) -> Any:
-        given = theirs.bind(*args, **options).arguments
-        operands = given.pop("operands", ())  # einsum's
-        given |= given.pop("kwargs", {})
-        given = {_RENAMED.get(option, option): value for option, value in given.items()}
-        for option in [option for option in given if option not in accepted]:
-            if given.pop(option) is not None:
-                raise UnsupportedError(f"{name} of a Tensor takes no {option}=, only {', '.join(accepted)}")
-        return ours(*operands, **given)
-
-    return called

@@ -94,7 +94,7 @@ def _winner(g: Any, a: Any, b: Any) -> Any:
 
 
 @Op
-def clip(a: Array, min: Any = None, max: Any = None) -> Array:
+def clip(a: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """`a` limited to [min, max], of which either may be None; all three broadcast.
 
     The gradient goes to `a` where it lies within the limits, themselves included; elsewhere to the limit

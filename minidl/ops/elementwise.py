@@ -223,14 +223,14 @@ arctan2.vjp(lambda g, y, a, b: g * _over_square(b, a, b), lambda g, y, a, b: -g 
 
 
 @Op
-def _where(condition: Array, x: Any, y: Any) -> Array:
+def _where(condition: Array, x: Array, y: Array) -> Array:
     return array_module(condition).where(condition, x, y)
 
 
 _where.vjp(None, lambda g, out, c, x, y: _where(c, g, 0), lambda g, out, c, x, y: _where(c, 0, g))
 
 
-def where(condition: Array, x: Any, y: Any) -> Any:
+def where(condition: Array, x: Array, y: Array) -> Any:
     """`x` where `condition` holds, `y` elsewhere, all three broadcast; the gradient goes to the one that was taken.
 
     Both are computed everywhere, so a branch that is infinite or NaN where it is not taken makes the gradient NaN

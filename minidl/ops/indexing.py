@@ -1,11 +1,11 @@
-"""Elements picked by their place, and put back there by the gradient."""
+"""Elements picked by index; the gradient puts them back there."""
 
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..arrays import as_array
+from ..arrays import ArrayLike, as_array
 from ..autograd import Op, unbroadcast
 from ..backend import Array, array_module
 from ..operands import as_operands
@@ -51,7 +51,7 @@ def _is_mask(part: Any) -> bool:
     return hasattr(part, "dtype") and part.dtype.kind == "b"
 
 
-def take(a: Array, indices: Any, axis: int | None = None) -> Any:
+def take(a: Array, indices: ArrayLike, axis: int | None = None) -> Any:
     """The elements of `a` at `indices` along `axis` (None: of `a` flattened), as ``a[:, indices]`` for axis 1.
 
     The result has `indices`' shape in place of that axis.
@@ -62,8 +62,8 @@ def take(a: Array, indices: Any, axis: int | None = None) -> Any:
     return getitem(a, along(normalize_axis_index(axis, a.ndim), indices))
 
 
-def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Any:
-    """For each place in `indices`, the element of `arr` that lies there but for `axis`, where the index says.
+def take_along_axis(arr: Array, indices: ArrayLike, axis: int | None = -1) -> Any:
+    """NumPy's take_along_axis: for axis 1, ``result[i, j] = arr[i, indices[i, j]]``.
 
     What `argsort` and `argmax` (keepdims=True) return picks the sorted and the largest elements.
     """
@@ -90,7 +90,7 @@ def _repeat_vjp(g: Any, y: Any, a: Any, repeats: int, axis: int) -> Any:
 _repeat.vjp(_repeat_vjp)
 
 
-def repeat(a: Array, repeats: Any, axis: int | None = None) -> Any:
+def repeat(a: Array, repeats: ArrayLike, axis: int | None = None) -> Any:
     """Each element of `a` `repeats` times in a row along `axis` (None: of `a` flattened).
 
     `repeats`: one number, or one for each element along the axis.

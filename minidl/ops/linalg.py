@@ -2,7 +2,8 @@
 
 import math
 import string
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -78,7 +79,7 @@ def outer(a: Array, b: Array) -> Any:
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
-def tensordot(a: Array, b: Array, axes: Any = 2) -> Any:
+def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Any:
     """The sum of products over axes of both: the last so many of `a` and first of `b`, or a pair (a's, b's).
 
     The result has the axes left over, a's first. Raises `ShapeError` if the axes do not match in length.
@@ -120,7 +121,7 @@ def _einsum_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
 _einsum.vjp(_einsum_vjp)
 
 
-def einsum(subscripts: str, *operands: Array, optimize: Any = True) -> Any:
+def einsum(subscripts: str, *operands: Array, optimize: bool | str | Sequence[Any] = True) -> Any:
     """Einstein's sum, ``einsum("ij,jk->ik", a, b)``: over all letters that the result does not have.
 
     Without ``->`` the result has, in alphabetical order, the letters that occur once. A letter twice in
@@ -170,12 +171,12 @@ def _without_repeats(a: Any, term: str) -> tuple[Any, str]:
 
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum along a diagonal, `offset` places above the main one, of the matrices along two axes."""
+    """The sum along a diagonal, `offset` above the main one, of the matrices along two axes."""
     return reduce.sum(_diagonal(a, offset, axis1, axis2), -1, False, None)
 
 
 def diag(v: Array, k: int = 0) -> Any:
-    """Of a matrix, its diagonal `k` places above the main one; of a vector, the matrix that has it there, else 0.
+    """Of a matrix, its diagonal, `k` above the main one; of a vector, the matrix that has it there, else 0.
 
     Raises `ShapeError` for any other number of axes.
     """
@@ -218,7 +219,7 @@ def _norm2_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 _norm2.vjp(_norm2_vjp)
 
 
-def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
+def norm(x: Array, ord: float | Literal["fro"] | None = None, axis: Axis = None, keepdims: bool = False) -> Any:
     """``numpy.linalg.norm``: by default √Σx², over `axis`: a number, a pair (of matrices), or None for all.
 
     For vectors `ord` may be 2 or None (√Σx²), 1 (Σ|x|), inf or -inf (the largest and the smallest |x|); for

@@ -1,6 +1,6 @@
 """What a neural network adds to NumPy's functions, safe for arguments of any size; then the fusable compositions."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ..autograd import Op
 from ..backend import Array, array_module
@@ -10,6 +10,8 @@ from .elementwise import exp, negative, sqrt, square, tanh, where
 from .indexing import getitem
 from .reduce import mean, sum
 from .shape import plain
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
 
 @Op
@@ -83,7 +85,7 @@ def binary_cross_entropy(logits: Array, target: Array) -> Array:
 
 binary_cross_entropy.vjp(lambda g, y, x, t: g * (sigmoid(x) - t), lambda g, y, x, t: -g * x)
 
-_ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "sigmoid": sigmoid, "tanh": tanh, "softplus": softplus}
+_ACTIVATIONS: dict[str, Op[...]] = {op.name: op for op in (relu, leaky_relu, sigmoid, tanh, softplus)}
 
 
 @Fusable
@@ -100,7 +102,7 @@ def dense(x: Any, weight: Any, bias: Any, *, activation: str | None = None) -> A
 
 
 @Fusable
-def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: Literal["mean", "sum", "none"] = "mean") -> Any:
+def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: Reduction = "mean") -> Any:
     """-log softmax(logits)[label]: `logits` (B, C), `labels` (B,) integers, which are not checked.
 
     `reduction` over the batch: "mean", "sum", or "none" for (B,). Finite for logits of any size.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..arrays import DTypeLike
 from ..autograd import Op
 from ..backend import Array, array_module
 from .elementwise import exp, where
@@ -43,7 +44,7 @@ def _count(a: Any, y: Any) -> int:
 
 
 @Op
-def sum(a: Array, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def sum(a: Array, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike | None = None) -> Array:
     """The sum of the elements, added up in `dtype`; 0 of none."""
     return a.sum(axis=axis, keepdims=keepdims, dtype=dtype)
 
@@ -52,7 +53,7 @@ sum.vjp(lambda g, y, a, axis, keepdims, dtype: kept(g, axis, keepdims))
 
 
 @Op
-def mean(a: Array, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def mean(a: Array, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike | None = None) -> Array:
     """The arithmetic mean; NaN of none, with NumPy's warning. Integers have a float64 mean."""
     return a.mean(axis=axis, keepdims=keepdims, dtype=dtype)
 
@@ -134,7 +135,7 @@ argmin.vjp(None)
 
 
 @Op
-def prod(a: Array, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Array:
+def prod(a: Array, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike | None = None) -> Array:
     """The product of the elements, multiplied in `dtype`; 1 of none. The derivative is right at zeros too."""
     return a.prod(axis=axis, keepdims=keepdims, dtype=dtype)
 
@@ -166,7 +167,7 @@ prod.vjp(_prod_vjp)
 
 
 @Op
-def cumsum(a: Array, axis: int | None = None, dtype: Any = None) -> Array:
+def cumsum(a: Array, axis: int | None = None, dtype: DTypeLike | None = None) -> Array:
     """The sums of the first element, the first two, and so on along `axis`; of the flattened array for None."""
     return a.cumsum(axis=axis, dtype=dtype)
 

@@ -1,15 +1,15 @@
-"""How an array is held: its shape and the order of its axes, its dtype and its place; joining and splitting."""
+"""Shape, order of axes, dtype and backend of arrays; joining and splitting."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .. import operands
-from ..arrays import common_dtype
+from ..arrays import ArrayLike, DTypeLike, common_dtype
 from ..autograd import Node, Op, unbroadcast
-from ..backend import Array, array_module, backend_of, to_backend
+from ..backend import Array, Backend, array_module, backend_of, to_backend
 from ..errors import ShapeError, UnsupportedError
 from ..operands import as_operands, refuse_gradient
 
@@ -131,7 +131,9 @@ def _opposite(shift: Shape) -> Shape:
 
 
 @Op
-def pad(array: Array, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Array:
+def pad(
+    array: Array, pad_width: ArrayLike, mode: Literal["constant"] = "constant", constant_values: ArrayLike = 0
+) -> Array:
     """`array` within a border of `constant_values`, as wide as `pad_width` says.
 
     `pad_width`: a number, (before, after), or such a pair for each axis. Raises `UnsupportedError` for any
@@ -238,7 +240,7 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
 
 
 @Op
-def astype(x: Array, dtype: Any) -> Array:
+def astype(x: Array, dtype: DTypeLike) -> Array:
     """A copy of `x` with another dtype. The gradient returns in `x`'s own; through integers none passes."""
     return x.astype(dtype)
 
@@ -247,7 +249,7 @@ astype.vjp(lambda g, y, x, dtype: g)
 
 
 @Op
-def transfer(a: Array, backend: str) -> Array:
+def transfer(a: Array, backend: Backend) -> Array:
     """`a` on the backend of that name, ``"numpy"`` or ``"cupy"``, a view if it is there; its gradient is moved back.
 
     Raises `BackendError` if the backend is unknown, not installed, or finds no GPU.

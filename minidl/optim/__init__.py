@@ -1,4 +1,4 @@
-"""Optimizers: update rules as equations, the optimizers that carry them out, and learning-rate schedules."""
+"""Optimizers: update rules as equations, the optimizers that apply them, and learning-rate schedules."""
 
 from . import rules, schedules
 from .optimizer import Optimizer

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..autograd import Node
 from ..backend import Array, array_module, backend_of, same_backend
+from ..deposit import assign
 from ..errors import DTypeError, GradientError, MixedBackendError, OptionError, ShapeError
+from ..graph import maker
 
 Span = tuple[int, int]  # the elements from start to stop of a flat vector
 
@@ -74,7 +76,7 @@ class Flat:
         copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go
         for piece, values in zip(pieces, copies, strict=True):
             piece.value[...] = values
-            piece.parameter._array, piece.parameter._slot = piece.value, piece.gradient  # the same values: no change
+            assign(piece.parameter, piece.value, piece.gradient)  # the same values: no change
 
     def claim(self) -> None:
         """Take back every parameter whose ``data`` was replaced: its new values are copied in.
@@ -160,8 +162,8 @@ def checked(groups: Iterable[Iterable[Any]]) -> list[tuple[Node, ...]]:
             if not isinstance(p, Node):
                 hint = ": give the Tensors alone, as model.parameters() does" if isinstance(p, tuple | str) else ""
                 raise OptionError(f"{where} is a {type(p).__name__}, not a Tensor{hint}")
-            if p._op is not None:
-                raise OptionError(f"{where} is the result of {p._op.name}: an optimizer moves leaves only")
+            if (op := maker(p)) is not None:
+                raise OptionError(f"{where} is the result of {op.name}: an optimizer moves leaves only")
             if p.data.dtype.kind != "f":
                 raise DTypeError(f"{where} has dtype {p.data.dtype}: only floating numbers can be optimised")
             if p in known:

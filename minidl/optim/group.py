@@ -17,7 +17,7 @@ class Group:
 
     rule: Rule
     lr: Any
-    executor: Any = None  # what carries the rule out; None if that is to be made (anew)
+    executor: Any = None  # what executes the rule; None if that is to be made (anew)
 
     def __init__(self, kind: type[Rule], first: int, parameters: tuple[Node, ...], given: dict[str, Any]) -> None:
         self.kind, self.first, self.last = kind, first, first + len(parameters)

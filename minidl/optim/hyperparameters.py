@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 import numpy as np
 
 from ..backend import to_numpy
 from ..errors import OptionError
 
-Schedule = Callable[[int], Any]  # k, the updates already made, -> a number
+Schedule: TypeAlias = Callable[[int], Any]  # k, the updates already made, -> a number
+Rate: TypeAlias = float | np.number[Any] | Schedule  # what an optimizer takes for a number
 
 
 class Range:
@@ -68,7 +69,7 @@ def check_eps(name: str, eps: Any, dtype: Any) -> None:
     """Raise `OptionError` if `eps`, a number, is lost in arrays of `dtype`: what it is there for would be 0/0, NaN.
 
     That is below the smallest number of float16; in other dtypes below the smallest that is not denormal, for denormals
-    count as zero in training (denormals.py). A schedule is looked at when it is read, an `eps` of 0 is as asked for.
+    count as zero in training (hardware/denormals.py). A schedule is checked when it is read; an `eps` of 0 is allowed.
     """
     if dtype is None or dtype.kind != "f" or not isinstance(eps, float) or not eps:
         return

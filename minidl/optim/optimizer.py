@@ -21,7 +21,7 @@ from .vectors import Vectors
 _USAGE = """
     Made as ``{name}(params, lr={lr:g}, **hyperparameters)``. `params` are Tensors, or groups: dicts with some of them
     under "params", and "lr" or any hyperparameter that is to differ. Each number may be a schedule: a
-    function of k, the number of updates already made. `Optimizer` tells the rest.
+    function of k, the number of updates already made. See `Optimizer` for the rest.
     """
 
 
@@ -111,9 +111,14 @@ class Optimizer:
     def step(self) -> None:
         """Move every parameter that has a gradient by one update.
 
-        Raises, before anything has moved: `OptionError` if a group or a schedule holds what is not
-        allowed; `ShapeError`, `GradientError` or `MixedBackendError` if a parameter's data or gradient was
-        replaced by what does not fit it; `StateError` inside `at_iterate`.
+        One without a gradient stays where it is, and so does its state; `t` counts the update for all. Whatever is
+        raised, nothing has moved then.
+
+        Raises:
+            OptionError: if a group or a schedule holds what is not allowed.
+            ShapeError, GradientError, MixedBackendError: if a parameter's data or gradient was replaced by what does
+                not fit it.
+            StateError: inside `at_iterate`.
         """
         self._step(None)
 

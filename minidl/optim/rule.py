@@ -7,7 +7,7 @@ handed in and handed back, so one definition serves Python floats, arrays, Tenso
 import copy
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform
 
 import numpy as np
 
@@ -20,7 +20,17 @@ from .hyperparameters import Choice, NotNegative, Range, check_eps, declared
 Value: TypeAlias = Any  # a Python number, an array, a Tensor or a Symbol: a rule takes any of them
 
 
-class Rule:
+@dataclass_transform(kw_only_default=True)
+class _Declared:
+    """So that type checkers take what `Rule` and its subclasses annotate, but not these, for hyperparameters."""
+
+    lr: ClassVar[float]
+    state: tuple[str, ...] = ()
+    update: Callable[..., tuple[Value, ...]]
+    hyperparameters: ClassVar[dict[str, Range | Choice]]
+
+
+class Rule(_Declared):
     """An update rule: ``theta, *state = rule(theta, g, *state, lr=, t=)``, with t = 1, 2, ...
 
     A subclass has a default `lr`, the names of its `state`, its hyperparameters as annotated
@@ -32,11 +42,6 @@ class Rule:
     respect to it), or a schedule: a function of ``k = t - 1``, the number of updates already made.
     Raises `OptionError` for one that is unknown or not allowed.
     """
-
-    lr: ClassVar[float]
-    state: tuple[str, ...] = ()
-    update: Callable[..., tuple[Value, ...]]
-    hyperparameters: ClassVar[dict[str, Range | Choice]]
 
     weight_decay: NotNegative = 0.0
 
@@ -58,6 +63,10 @@ class Rule:
                 raise OptionError(f"{self.name}: unknown hyperparameter {name!r}{hint}; known ones: {known}")
             setattr(self, name, self.hyperparameters[name].checked(self.name, name, value))
         self.scheduled = [name for name in self.hyperparameters if callable(getattr(self, name))]
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """What a subclass has to do once its hyperparameters are there."""
 
     @property
     def name(self) -> str:

@@ -240,17 +240,16 @@ class Adam(Rule):
     """
 
     lr = 0.001
-    state: tuple[str, ...] = ("v", "s")
+    state = ("v", "s")
     beta1: Share = 0.9
     beta2: Share = 0.999
     eps: NotNegative = 1e-8
     eps_mode: EpsModeHat = "outside"
     amsgrad: bool = False
 
-    def __init__(self, **hyperparameters: Any) -> None:
-        super().__init__(**hyperparameters)
+    def __post_init__(self) -> None:
         if self.amsgrad:
-            self.state = ("v", "s", "s_max")
+            self.state = ("v", "s", "s_max")  # type: ignore[assignment]  # annotated it would be a hyperparameter
 
     def update(
         self, theta: Value, g: Value, v: Value, s: Value, s_max: Value = None, *, lr: Value, t: Value

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def saved(optimizer: "Optimizer") -> dict[str, Any]:
-    """Carry out `Optimizer.state_dict`; its docstring says what is promised."""
+    """Do what `Optimizer.state_dict` promises."""
     groups = []
     for group in optimizer.groups:
         settings = {name: _storable(value) for name, value in group.items() if name != "params"}
@@ -24,7 +24,7 @@ def saved(optimizer: "Optimizer") -> dict[str, Any]:
 
 
 def restore(optimizer: "Optimizer", given: Any) -> None:
-    """Carry out `Optimizer.load_state_dict`; its docstring says what is promised."""
+    """Do what `Optimizer.load_state_dict` promises."""
     wrong = mismatches(optimizer, given)
     if wrong:
         raise StateError(f"{type(optimizer).__name__}: this state does not fit:\n" + "\n".join(f"- {w}" for w in wrong))

@@ -1,6 +1,6 @@
 """A rule run once on symbols, which answer with its equation instead of a number.
 
-The equation can then be carried out over whole vectors (execute.py), written out in another
+The equation can then be executed over whole vectors (execution/), written out in another
 language, or printed.
 """
 
@@ -22,7 +22,7 @@ class Symbol:
 
     `op` is the name of an input (``args`` is then empty), the name of a NumPy ufunc, or a function of
     scalars (see `scalar_function`). `args` are Symbols and Python numbers, in the order they were
-    written. `scalar` tells a single number, worked out anew before each step, from an array the size
+    written. `scalar` marks a single number, computed anew before each step, not an array the size
     of the parameters. Equal expressions are one and the same object.
     """
 

@@ -7,7 +7,7 @@ what weight decay is. Read off the sources of Keras 3.15 and PyTorch 2.13, and c
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import OptionError
 from .schedules import inverse_time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Translation:
     """The minidl optimizer that another framework's is.
 
-    `name` is its class in `minidl.optim`, `options` its keyword arguments. `exact` tells whether the steps
+    `name` is its class in `minidl.optim`, `options` its keyword arguments. `exact` says whether the steps
     are the same: "exact", "constant lr only" (they part as soon as the learning rate changes) or "none"
     (minidl has no such rule, and `name` is empty); `reason` says why.
     """
@@ -44,7 +44,7 @@ class Translation:
         return f"{call}  # {self.exact}: {self.reason}"
 
 
-def translate(framework: str, optimizer: str, **options: Any) -> Translation:
+def translate(framework: Literal["keras", "pytorch"], optimizer: str, **options: Any) -> Translation:
     """What ``optimizer(**options)`` of `framework`, "keras" or "pytorch", is in minidl.
 
     Options go by that framework's names and have its defaults: ``translate("keras", "SGD", momentum=0.9)``.

@@ -13,14 +13,16 @@ from ..train import fit
 from ._ledger.entry import Entry
 from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
+from ._ledger.sentences import Language
 from .functions import START, bowl
+from .notation.letters import Alphabet
 
 _BATCH = 128
 
 
 def explain_run(
     problem: str, optimizer_name: str, lr: float | None, settings: tuple[str, ...], steps: int, at: int | None,
-    element: str | None, letters: str, language: str, notation: str, seed: int,
+    element: str | None, letters: Alphabet, language: Language, notation: str, seed: int,
 ) -> None:  # fmt: skip
     """Execute ``minidl explain``: its options, by name."""
     kind = find_rule(optimizer_name)
@@ -60,7 +62,7 @@ def _training(kind: Any, hyperparameters: dict[str, Any], steps: int, element: s
     return book
 
 
-def _show(entry: Entry, letters: str, language: str, notation: str) -> None:
+def _show(entry: Entry, letters: Alphabet, language: Language, notation: str) -> None:
     if notation == "latex":
         tell(entry.latex(letters))
     elif notation == "mathml":

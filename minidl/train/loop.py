@@ -21,14 +21,16 @@ from typing import Any
 
 from ..autograd import recording
 from ..backend import own_streams
+from ..checks import checked_integer
 from ..data import Dataset, Loader
+from ..data.loader import BatchSize
 from ..errors import OptionError
 from ..hardware.denormals import flush_denormals
 from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
 from .callbacks import Callback, Run
 from .engines.choose import choose_engine
-from .engines.nonfinite import ACTIONS, with_nonfinite_checks
+from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
@@ -47,7 +49,7 @@ def fit(
     optimizer: Any,
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
-    batch_size: int | str = 128,
+    batch_size: BatchSize = 128,
     validation: Dataset | Loader | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
@@ -55,7 +57,7 @@ def fit(
     compile: bool | None = None,
     checkpoint: Checkpoint | str | Path | None = None,
     resume: bool = False,
-    on_nonfinite: str = "stop",
+    on_nonfinite: Action = "stop",
     guards: bool = True,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
@@ -92,7 +94,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C, between two updates, after saving to `checkpoint`. SIGTERM and SIGHUP end a run
             with a `checkpoint` in the same way, by ``SystemExit``.
     """
-    _check_integer("epochs", epochs, least=0)
+    epochs = checked_integer(epochs, "fit: epochs", 0)
     if not callable(loss):
         raise OptionError(
             f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
@@ -105,7 +107,7 @@ def fit(
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
     if threads is not None:
-        _check_integer("threads", threads, least=1)
+        threads = checked_integer(threads, "fit: threads", 1)
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
@@ -125,11 +127,6 @@ def fit(
             watchers.append(Guards(loader, loss))
         _train(run, loader, loss, watchers, compile, on_nonfinite)
     return run.history
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionError(f"fit: {name} must be an integer of at least {least}, got {value!r}")
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:
@@ -172,7 +169,7 @@ def _train(
     loss: Callable[[Any, Any], Any],
     watchers: list[Callback],
     compiled: bool | None,
-    on_nonfinite: str,
+    on_nonfinite: Action,
 ) -> None:
     """All epochs of `run`."""
     for watcher in watchers:

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ..backend import array_module
+from ..checks import checked_integer
 from ..errors import OptionError
 from .callbacks import Callback, Run
 
@@ -36,9 +37,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience: int, min_delta: float = 0.0, restore_best: bool = True) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise OptionError(f"EarlyStopping: patience={patience!r}: patience must be an integer (of epochs) >= 1")
-        self.patience = patience
+        self.patience = checked_integer(patience, "EarlyStopping: patience (in epochs)", 1)
         self.min_delta = _finite_number("EarlyStopping", "min_delta", min_delta, least=0.0)
         self.restore_best = restore_best
 

@@ -1,8 +1,8 @@
 """From an equation to a short list of in-place array operations.
 
 Three things are settled here, once, before any array is seen: which scalar factors are multiplied
-together beforehand, which operations are left (each distinct one is done once), and where each result
-goes, so that there are few temporaries and the gradient is never overwritten.
+beforehand, which operations are left (each distinct one is done once), and where each result goes,
+so that there are few temporaries and the gradient is never overwritten.
 """
 
 import functools
@@ -14,7 +14,8 @@ import numpy as np
 
 from ..symbols import Equation, Symbol
 
-_PYTHON: dict[str, Callable[..., Any]] = {  # scalars are worked out with Python's floats, which are float64
+# Scalars are computed with Python's floats, which are float64.
+_PYTHON: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -25,7 +26,7 @@ _PYTHON: dict[str, Callable[..., Any]] = {  # scalars are worked out with Python
 
 
 class Place(NamedTuple):
-    """Where an operand or a result is: in a "vector" (θ, g, the state), a "buffer", or among the "scalar"s."""
+    """Where an operand or a result is: a "vector" (θ, g, the state), a "buffer", or a "scalar"."""
 
     kind: str
     number: int
@@ -40,7 +41,7 @@ class Operation(NamedTuple):
 
 
 class Plan:
-    """The operations that carry out `equation` in place; the scalars they need; how many buffers.
+    """The operations that compute `equation` in place; the scalars they need; how many buffers.
 
     Vectors are numbered like the equation's inputs: θ is 0, the gradient 1, then the state.
     """
@@ -51,34 +52,40 @@ class Plan:
         self.buffers = 0
         goals = _goals(equation)
         self._steps = [step for step in in_order(list(goals)) if is_array(step) and step.args]
-        self._last = {a: i for i, step in enumerate(self._steps) for a in step.args}  # each one's last use
+        # the number of the last step that uses each value
+        self._last = {a: i for i, step in enumerate(self._steps) for a in step.args}
         self._last.update(dict.fromkeys(goals, len(self._steps)))
         self._ready = {goals[step]: i for i, step in enumerate(self._steps) if step in goals}
-        self._content: dict[Place, Any] = {Place("vector", i): x for i, x in enumerate(equation.inputs)}
-        where = {x: place for place, x in self._content.items()}
+        where = {x: Place("vector", i) for i, x in enumerate(equation.inputs)}
+        self._content: dict[Place, Any] = {place: x for x, place in where.items()}
         for i, step in enumerate(self._steps):
             operands = tuple(where[a] if is_array(a) else self._scalar(a) for a in step.args)
             where[step] = self._destination(i, operands, goals.get(step))
             self._content[where[step]] = step
             self.operations.append(Operation(getattr(np, step.op), operands, where[step]))
         for goal, vector in goals.items():
-            if where[goal] != ("vector", vector):  # the old value was still needed when the new one was ready
-                self.operations.append(Operation(np.positive, (where[goal],), Place("vector", vector)))
+            home = Place("vector", vector)
+            if where[goal] != home:  # the old value was still needed when the new one was ready
+                self.operations.append(Operation(np.positive, (where[goal],), home))
         self.scalars = list(self._scalars)  # expressions, and numbers
 
     def _destination(self, i: int, operands: Sequence[Place], vector: int | None) -> Place:
-        """Where step `i` writes: its own vector if it has one; else over an operand, or into a free buffer."""
-        places = [p for p in operands if p.kind != "scalar"] + [Place("buffer", b) for b in range(self.buffers)]
+        """Where step `i` writes: its own vector, if it has one; else an operand, a free buffer."""
+        buffers = [Place("buffer", b) for b in range(self.buffers)]
+        candidates = [p for p in operands if p.kind != "scalar"] + buffers
         if vector is not None:
-            places = [Place("vector", vector)] + [p for p in places if p.kind == "buffer"]
-        for place in places:
+            candidates = [Place("vector", vector)] + [p for p in candidates if p.kind == "buffer"]
+        for place in candidates:
             if self._free(place, i):
                 return place
         self.buffers += 1
         return Place("buffer", self.buffers - 1)
 
     def _free(self, place: Place, i: int) -> bool:
-        """Whether step `i` may write to `place`: what is there is not needed any more, and it is not the gradient."""
+        """Whether step `i` may write to `place`.
+
+        What is there must not be needed any more, and it must not be the gradient.
+        """
         if self._last.get(self._content.get(place), -1) > i:
             return False
         return place.kind == "buffer" or self._ready.get(place.number, -1) >= i
@@ -88,7 +95,7 @@ class Plan:
 
 
 class Scalars:
-    """Scalar expressions, worked out one after the other for given values of lr, t and the hyperparameters."""
+    """Scalar expressions, computed one after the other for given values of lr, t and the rest."""
 
     def __init__(self, expressions: Sequence[Any]) -> None:
         nodes = in_order(expressions)
@@ -151,34 +158,56 @@ def gathered(expressions: Sequence[Any]) -> list[Any]:
         if not is_array(x):
             return x, None
         if x.op == "multiply":
-            (factor1, rest1), (factor2, rest2) = map(split, x.args)
-            rest = rest1 if rest2 is None else rest2 if rest1 is None else Symbol("multiply", (rest1, rest2))
-            return factor2 if _one(factor1) else factor1 if _one(factor2) else factor1 * factor2, rest
+            (factor1, array1), (factor2, array2) = map(split, x.args)
+            return _scalar_product(factor1, factor2), _array_product(array1, array2)
         if x.op == "divide" and is_array(x.args[0]):
-            (factor1, rest1), (factor2, rest2) = map(split, x.args)
-            rest = rest1 if rest2 is None else Symbol("divide", (rest1, rest2))
-            return factor1 if _one(factor2) else factor1 / factor2, rest
-        return 1, Symbol(x.op, tuple(map(joined, x.args))) if x.args else x
+            (factor1, array1), (factor2, array2) = map(split, x.args)
+            factor = factor1 if _is_one(factor2) else factor1 / factor2
+            return factor, array1 if array2 is None else Symbol("divide", (array1, array2))
+        if not x.args:
+            return 1, x
+        return 1, Symbol(x.op, tuple(map(joined, x.args)))
 
     def joined(x: Any) -> Any:
-        factor, rest = split(x)
-        return factor if rest is None else rest if _one(factor) else Symbol("multiply", (rest, factor))
+        factor, array = split(x)
+        if array is None:
+            return factor
+        if _is_one(factor):
+            return array
+        return Symbol("multiply", (array, factor))
 
     return [joined(x) for x in expressions]
 
 
-def _one(factor: Any) -> bool:
+def _scalar_product(factor1: Any, factor2: Any) -> Any:
+    if _is_one(factor1):
+        return factor2
+    if _is_one(factor2):
+        return factor1
+    return factor1 * factor2
+
+
+def _array_product(array1: Any, array2: Any) -> Any:
+    if array1 is None:
+        return array2
+    if array2 is None:
+        return array1
+    return Symbol("multiply", (array1, array2))
+
+
+def _is_one(factor: Any) -> bool:
     return not isinstance(factor, Symbol) and factor == 1
 
 
 def _goals(equation: Equation) -> dict[Symbol, int]:
-    """What has to be worked out, each with the number of the vector that it belongs in."""
+    """What has to be computed, each with the number of the vector that it belongs in."""
     goals: dict[Symbol, int] = {}
     vectors = [0, *range(2, len(equation.inputs))]
     for vector, output in zip(vectors, gathered(equation.outputs), strict=True):
         if output is equation.inputs[vector]:
             continue
-        while not (is_array(output) and output.args) or output in goals:  # another's value: a copy of it
+        while not (is_array(output) and output.args) or output in goals:
+            # what is computed already, or was handed in: a copy of it
             output = Symbol("positive", (output,))
         goals[output] = vector
     return goals

@@ -12,7 +12,7 @@ from ...optim.rule import Rule
 from ...optim.symbols import Symbol
 from ..notation.assignments import Line, lines, looks_ahead
 from ..notation.formats import Code, Latex, MathML, Text
-from ..notation.letters import Letter, alphabet
+from ..notation.letters import Alphabet, Letter, alphabet
 from ..notation.printer import Printer
 
 if TYPE_CHECKING:
@@ -75,28 +75,28 @@ class Entry:
         pairs = [(name, x, self.computed[name]) for name, x in self.after.items()]
         return {name: self.dtype.type(x) for name, x, exact in pairs if x != exact and (x == x or exact == exact)}
 
-    def leaves(self, line: Line, letters: str) -> dict[Any, Letter]:
+    def leaves(self, line: Line, letters: Alphabet) -> dict[Any, Letter]:
         """How the symbols in a line are written."""
         letter = alphabet(letters, looks_ahead(self.rule))
         leaves = {x: letter(x.op) for x in in_order([line.expression]) if isinstance(x, Symbol) and not x.args}
         return leaves | {x: letter(name) for x, name in line.known.items()}
 
-    def text(self, letters: str = "code", digits: int = 6) -> str:
+    def text(self, letters: Alphabet = "code", digits: int = 6) -> str:
         """The entry as plain text, a line of the rule on a line; `letters` is "code", "A" or "B" (the notes')."""
         return "".join(part for part, _ in self._styled(letters, digits))
 
-    def rich(self, letters: str = "code", digits: int = 6) -> "RichText":
+    def rich(self, letters: Alphabet = "code", digits: int = 6) -> "RichText":
         """The same with colours, for `rich.print`."""
         from rich.text import Text as RichText
 
         return RichText.assemble(*self._styled(letters, digits))
 
-    def latex(self, letters: str = "code", digits: int = 6) -> str:
+    def latex(self, letters: Alphabet = "code", digits: int = 6) -> str:
         r"""The lines as LaTeX: an ``aligned`` environment, to be put between ``\[`` and ``\]``."""
         rows = [rf"{name} &\leftarrow {' = '.join(sides)}" for name, *sides in self._rows(Latex(digits), letters)]
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
-    def mathml(self, letters: str = "code", digits: int = 6) -> str:
+    def mathml(self, letters: Alphabet = "code", digits: int = 6) -> str:
         """The lines as MathML: one ``math`` element, a table with a row for each."""
         rows = []
         for name, *sides in self._rows(MathML(digits), letters):
@@ -105,7 +105,7 @@ class Entry:
         table = "\n".join(rows)
         return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>\n{table}\n</mtable></math>'
 
-    def _rows(self, printer: Printer, letters: str) -> list[tuple[str, ...]]:
+    def _rows(self, printer: Printer, letters: Alphabet) -> list[tuple[str, ...]]:
         """Per line: the name, the expression, the same in numbers, the result; without repetitions."""
         rows = []
         for line in self.lines:
@@ -116,7 +116,7 @@ class Entry:
             rows.append((name, *dict.fromkeys((*sides, printer.value(self.values[line.expression])))))
         return rows
 
-    def _styled(self, letters: str, digits: int) -> list[tuple[str, str]]:
+    def _styled(self, letters: Alphabet, digits: int) -> list[tuple[str, str]]:
         """The pieces of the text, each with rich's name for how it looks."""
         printer = (Code if letters == "code" else Text)(digits)
         letter = alphabet(letters, looks_ahead(self.rule))

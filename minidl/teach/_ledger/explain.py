@@ -5,14 +5,15 @@ from collections.abc import Iterator
 
 from ..notation.assignments import looks_ahead
 from ..notation.formats import Code, Text
+from ..notation.letters import Alphabet
 from .contributions import contributions, divisor
 from .entry import Entry
-from .sentences import sentences
+from .sentences import Language, sentences
 
 _VISIBLE = 1e-4  # of the step: a rounding below that does not show in four digits
 
 
-def explain(entry: Entry, language: str = "en", letters: str = "code") -> str:
+def explain(entry: Entry, language: Language = "en", letters: Alphabet = "code") -> str:
     """Explain a step in plain sentences: why it was as large as it was, and why in that direction.
 
     The sentences name the contribution of momentum and of today's gradient, how the divisor changed that and how it
@@ -33,7 +34,7 @@ def explain(entry: Entry, language: str = "en", letters: str = "code") -> str:
     return "\n".join(_sentences(entry, sentences(language), letters))
 
 
-def _sentences(entry: Entry, templates: dict[str, str], letters: str) -> Iterator[str]:
+def _sentences(entry: Entry, templates: dict[str, str], letters: Alphabet) -> Iterator[str]:
     """The sentences, in their order: the step, its contributions, their sum."""
     parts = contributions(entry)
     facts = {"t": entry.t, "rule": entry.rule.name, "where": entry.where, "dtype": str(entry.dtype)}
@@ -67,7 +68,7 @@ def _sentences(entry: Entry, templates: dict[str, str], letters: str) -> Iterato
         yield templates["sum"].format(sum=joined, step=_signed(entry.step))
 
 
-def _divided(entry: Entry, templates: dict[str, str], letters: str) -> Iterator[str]:
+def _divided(entry: Entry, templates: dict[str, str], letters: Alphabet) -> Iterator[str]:
     """The sentence about the divisor, and how it has changed since the first entry."""
     found = divisor(entry)
     if found is None or not found.value > 0:

@@ -1,5 +1,7 @@
 """The sentences of `explain`, in three languages. Names in braces are filled in by explain.py."""
 
+from typing import Literal, TypeAlias
+
 from ...errors import OptionError
 
 ENGLISH = {
@@ -59,10 +61,11 @@ ITALIAN = {
     "rounding": "L'arrotondamento a {dtype} lo ha cambiato di {push}.",
     "sum": "In tutto: {sum} = {step}.",
 }
-LANGUAGES = {"en": ENGLISH, "es": SPANISH, "it": ITALIAN}
+Language: TypeAlias = Literal["en", "es", "it"]
+LANGUAGES: dict[Language, dict[str, str]] = {"en": ENGLISH, "es": SPANISH, "it": ITALIAN}
 
 
-def sentences(language: str) -> dict[str, str]:
+def sentences(language: Language) -> dict[str, str]:
     """The templates of "en", "es" or "it". Raises `OptionError` for another language."""
     if language not in LANGUAGES:
         raise OptionError(f"language={language!r}: choose one of {', '.join(map(repr, LANGUAGES))}")

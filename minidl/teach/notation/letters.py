@@ -9,7 +9,7 @@ a rule of your own, stands for itself.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from ...errors import OptionError
 
@@ -54,10 +54,11 @@ _B = _BOTH | {
     "s_max": Letter("r", "max"),
     "step": Letter("Δ"),
 }
-ALPHABETS: dict[str, dict[str, Letter]] = {"code": {}, "A": _A, "B": _B}
+Alphabet: TypeAlias = Literal["code", "A", "B"]
+ALPHABETS: dict[Alphabet, dict[str, Letter]] = {"code": {}, "A": _A, "B": _B}
 
 
-def alphabet(letters: str, ahead: bool = False) -> Callable[[str], Letter]:
+def alphabet(letters: Alphabet, ahead: bool = False) -> Callable[[str], Letter]:
     """The function from a rule's names to Letters; `letters` is "code", "A" or "B".
 
     `ahead` says that the parameters hold a look-ahead point: theta is then written with a tilde, and

@@ -9,7 +9,7 @@ must not be made.
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
@@ -30,7 +30,8 @@ BLOCK_SECONDS = 1.0  # processor time between two snapshots: so much may have to
 SMALL = 10_000  # elements: arrays up to this size are checked after every call of the engine
 FEW = 8  # steps: in a shorter epoch each step is checked, which is cheaper than a snapshot
 
-ACTIONS = ("stop", "skip", "continue")
+Action: TypeAlias = Literal["stop", "skip", "continue"]
+ACTIONS = get_args(Action)
 
 
 class Engine(Protocol):

@@ -11,6 +11,7 @@ from ...graph import arguments, maker
 from ...guards import warn
 from ...nn import Module
 from ..callbacks import Run
+from .start import sample
 
 DIVERGED = 10  # times the loss at the start (or 1, if that was less)
 SAMPLES, FEWEST = 128, 64  # for the activations
@@ -60,8 +61,6 @@ def _norm(a: Array) -> float:
 
 def activity(run: Run, loader: Loader) -> None:
     """MDL006: ReLU units that are zero for every sample get no gradient, and stay dead."""
-    from .start import sample
-
     x, _ = sample(loader, SAMPLES)
     if len(x) < FEWEST:
         return

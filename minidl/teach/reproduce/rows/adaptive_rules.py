@@ -138,8 +138,8 @@ def ea9() -> Result:
 @row("EA11", "Memory: how many extra arrays a rule keeps", Rule)
 def ea11() -> Result:
     known = {"SGD": 0, "Momentum": 1, "AdaGrad": 1, "RMSProp": 1, "AdaDelta": 2, "Adam": 2}
-    kinds = [rules.SGD, rules.Momentum, rules.Nesterov, rules.AdaGrad, rules.RMSProp, rules.RMSPropNesterov]
-    kinds += [rules.AdaDelta, rules.Adam, rules.NAdam, rules.AdamW]
+    kinds: list[type[Rule]] = [rules.SGD, rules.Momentum, rules.Nesterov, rules.AdaGrad, rules.RMSProp]
+    kinds += [rules.RMSPropNesterov, rules.AdaDelta, rules.Adam, rules.NAdam, rules.AdamW]
     rows = [(kind.__name__, ", ".join(kind.state) or "none", str(len(kind.state))) for kind in kinds]
     table = Table(("rule", "what it keeps", "extra arrays, each as large as the model"), rows)
     w = nn.Parameter(np.zeros(1000))

@@ -53,9 +53,9 @@ def d2() -> Result:
 
 @row("D3", "AdaGrad: √(s + ε) (A) or δ + √r (B)", rules.AdaGrad, root)
 def d3() -> Result:
-    inside, outside, squared = (
-        rules.AdaGrad(eps=eps, eps_mode=mode) for eps, mode in ((1e-6, "inside"), (1e-6, "outside"), (1e-12, "inside"))
-    )
+    inside = rules.AdaGrad(eps=1e-6, eps_mode="inside")
+    outside = rules.AdaGrad(eps=1e-6, eps_mode="outside")
+    squared = rules.AdaGrad(eps=1e-12, eps_mode="inside")
     rows = [
         ("√(s + 1e-6)", after_20(inside, 0.4)),
         ("1e-6 + √s", after_20(outside, 0.4)),

@@ -8,6 +8,7 @@ from ....data import Dataset, Loader
 from ....errors import ShapeError
 from ....nn._batchnorm import estimate_statistics
 from ....ops import batch_norm
+from ....ops.nn import Reduction
 from ..as_printed import batch_norm_without_eps
 from ..registry import CLOSED_FORM, REFERENCE, Result, Table, claim, number, row
 
@@ -17,7 +18,7 @@ def er11() -> Result:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((32, 5)), rng.integers(0, 3, 32)
 
-    def moved(reduction: str, lr: float) -> np.ndarray:
+    def moved(reduction: Reduction, lr: float) -> np.ndarray:
         """The step that one update makes, if J is the "mean" or the "sum" over the batch."""
         weight = nn.Parameter(np.ones((5, 3)))
         optimizer = optim.SGD([weight], lr=lr)

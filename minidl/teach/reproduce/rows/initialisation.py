@@ -28,7 +28,7 @@ def variances(activation: nn.Module, init: Any, layers: int = 10, width: int = 2
     (The mean square is the variance wherever the mean is 0; ReLU's outputs are not centred, and it is the mean
     square that He's derivation keeps.)
     """
-    x = np.random.default_rng(0).standard_normal((1000, width)).astype(np.float32)
+    x: Any = np.random.default_rng(0).standard_normal((1000, width)).astype(np.float32)
     found = [float((x**2).mean())]
     with recording(False):
         for _ in range(layers):

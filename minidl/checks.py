@@ -1,0 +1,24 @@
+"""What an argument has to be, where several files ask for the same."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from .errors import OptionError
+
+
+def checked_integer(value: Any, what: str, least: int, most: int | None = None, note: str = "") -> int:
+    """`value` as an int, if it is an integer of at least `least` (and at most `most`), and no bool.
+
+    Raises `OptionError`, which begins with `what`; a `note` tells more of what is allowed.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1  # none of those allowed
+    wrong = number < least or (most is not None and number > most)
+    if wrong or isinstance(value, bool | np.bool_):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise OptionError(f"{what} must be an integer {bounds}{note}, got {value!r}")
+    return number

@@ -1,0 +1,74 @@
+# Written by tests/make_stubs.py.
+
+from typing import overload
+
+from ..arrays import Array, ArrayLike
+from ..ops.nn import Reduction
+from ..tensor import Tensor
+from ._batchnorm import BatchNorm as BatchNorm
+from ._module import Buffer as Buffer
+from ._dense import Dense as Dense
+from ._dropout import Dropout as Dropout
+from ._sequential import Flatten as Flatten
+from ._activation import LeakyReLU as LeakyReLU
+from ._module import Module as Module
+from ._module import Parameter as Parameter
+from ._activation import ReLU as ReLU
+from ._sequential import Sequential as Sequential
+from ._activation import Sigmoid as Sigmoid
+from ._activation import Softmax as Softmax
+from ._activation import Softplus as Softplus
+from ._activation import Tanh as Tanh
+from . import init as init
+from ..ops import leaky_relu as leaky_relu
+from ..ops import log_softmax as log_softmax
+from ..ops import relu as relu
+from ..ops import sigmoid as sigmoid
+from ..ops import softmax as softmax
+from ..ops import softplus as softplus
+from ..ops import tanh as tanh
+
+__all__: list[str] = [
+    "BatchNorm",
+    "Buffer",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "LeakyReLU",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "binary_cross_entropy_with_logits",
+    "init",
+    "leaky_relu",
+    "log_softmax",
+    "mean_squared_error",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "tanh",
+]
+
+@overload
+def binary_cross_entropy_with_logits(logits: Tensor, target: ArrayLike, reduction: Reduction='mean') -> Tensor: ...
+@overload
+def binary_cross_entropy_with_logits(logits: ArrayLike, target: Tensor, reduction: Reduction='mean') -> Tensor: ...
+@overload
+def binary_cross_entropy_with_logits(logits: ArrayLike, target: ArrayLike, reduction: Reduction='mean') -> Array: ...
+@overload
+def mean_squared_error(prediction: Tensor, target: ArrayLike, reduction: Reduction='mean') -> Tensor: ...
+@overload
+def mean_squared_error(prediction: ArrayLike, target: Tensor, reduction: Reduction='mean') -> Tensor: ...
+@overload
+def mean_squared_error(prediction: ArrayLike, target: ArrayLike, reduction: Reduction='mean') -> Array: ...
+@overload
+def softmax_cross_entropy(logits: Tensor, labels: ArrayLike, reduction: Reduction='mean') -> Tensor: ...
+@overload
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, reduction: Reduction='mean') -> Array: ...
