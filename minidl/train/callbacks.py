@@ -107,7 +107,7 @@ class Callback:
             run: where training is now.
 
         Returns:
-            A number of updates, at least 1, or None: as many as a fraction of a second takes.
+            A number of updates, at least 1, or None for as many as a fraction of a second takes.
         """
         return None
 

@@ -84,13 +84,13 @@ def fit(
         guards: warn of likely mistakes, see docs/guards.md.
 
     Returns:
-        The `History`: a row of numbers for each epoch.
+        The `History`, with a row of numbers for each epoch.
 
     Raises:
         OptionError: a bad argument, before anything is trained; for ``compile=True`` if the step cannot be compiled.
         ShapeError, LabelError: data and model do not fit.
         NonFiniteError: a loss or gradient is not finite; it names the op, and model and optimizer are as before.
-        WriteError, DataError, StateError: the checkpoint folder, as `Checkpoint` tells.
+        WriteError, DataError, StateError: the checkpoint folder cannot be used, see `Checkpoint`.
         KeyboardInterrupt: Ctrl-C, between two updates, after saving to `checkpoint`. SIGTERM and SIGHUP end a run
             with a `checkpoint` in the same way, by ``SystemExit``.
     """

@@ -95,7 +95,7 @@ def fb4(quick: bool) -> Result:
             (
                 panel[0],
                 rule,
-                _told(chosen[panel, rule]),
+                _setting(chosen[panel, rule]),
                 _lost(tried[panel, rule], curves),
                 f"{np.median(losses[rule]):.4f}",
             )
@@ -132,7 +132,7 @@ def _claims(found: list[dict[str, list[float]]]) -> list[Check]:
     ]
 
 
-def _told(trial: Trial) -> str:
+def _setting(trial: Trial) -> str:
     parts = [f"α = {trial.lr:.2g}"] + ([f"falls to {trial.decay:.2g}·α"] if trial.decay is not None else [])
     return ", ".join(parts + [f"{name} = {value:.4g}" for name, value in trial.hyper])
 
