@@ -40,7 +40,7 @@ def place(compiled, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("_loaded", "_read"):
         monkeypatch.setattr(objects, name, {})
-    monkeypatch.setattr(trust, "_said", [])
+    monkeypatch.setattr(trust, "_warned", [])
     place = tmp_path / "minidl"
     place.mkdir(0o700)
     for name, content in compiled.items():
@@ -97,9 +97,9 @@ def test_sixty_damaged_files_are_not_loaded_but_removed(place, compiled):
         file = place / objects.object_name(source)
         for damage in ways:
             file.write_bytes(damage(compiled[file.name], compiled[objects.object_name(other)]))
-            assert not objects.there(source)
+            assert not objects.cached(source)
             assert not file.exists()
-            with pytest.raises(OSError, match="is not there"):
+            with pytest.raises(OSError, match="is not cached"):
                 objects.load(source)
 
 
@@ -158,7 +158,7 @@ def test_a_link_that_waits_for_the_temporary_file_is_not_followed(place, monkeyp
 def refused(match):
     """Nothing is loaded, and one line says why."""
     with pytest.warns(UserWarning, match=match) as said:
-        assert not any(objects.there(source) for source in SOURCES + SOURCES)
+        assert not any(objects.cached(source) for source in SOURCES + SOURCES)
     assert len(said) == 1 == len(str(said[0].message).splitlines())
 
 
@@ -172,7 +172,7 @@ def test_a_folder_in_one_that_everybody_can_write_to_is_not_used_unless_that_is_
     place.parent.chmod(0o777)
     refused("lies where everybody can write: chmod o-w")
     place.parent.chmod(0o1777)
-    assert all(objects.there(source) for source in SOURCES)
+    assert all(objects.cached(source) for source in SOURCES)
 
 
 def test_a_folder_of_another_user_is_not_used(place, monkeypatch):
@@ -212,9 +212,9 @@ def test_what_is_no_file_of_the_users_own_is_not_loaded(place, kind):
     elif kind == "folder":
         file.mkdir()
     with pytest.warns(UserWarning, match=file.name) as said:
-        assert not objects.there(MACHINE)
+        assert not objects.cached(MACHINE)
     assert len(said) == 1
-    assert objects.there(LOOP)
+    assert objects.cached(LOOP)
     assert kind != "link" or (place / "elsewhere").read_bytes() == content
 
 
@@ -230,8 +230,8 @@ def test_a_file_of_another_user_is_not_loaded(place, monkeypatch):
             trust, "_foreign", lambda found, *others: "belongs to" if found.st_ino == whose else foreign(found, *others)
         )
     with pytest.warns(UserWarning, match="belongs to"):
-        assert not objects.there(LOOP)
-    assert objects.there(MACHINE)
+        assert not objects.cached(LOOP)
+    assert objects.cached(MACHINE)
 
 
 def test_a_relative_cache_home_is_ignored_as_its_standard_says(place, tmp_path, monkeypatch):
@@ -251,7 +251,7 @@ def test_where_a_system_has_no_owners_and_no_locks_the_cache_works(place):
         "sys.modules['fcntl'] = None\n"
     ) + (NEEDED + "print(background.ready([MACHINE, LOOP], 60.0), objects.load(LOOP) != 0)\n"
          "from minidl.compiler.native.cache import store\n"
-         "with store.held(): store.write('update-0.o', b'code')\n"
+         "with store.locked(): store.write('update-0.o', b'code')\n"
          "print(store.read('update-0.o'))")  # fmt: skip
     assert python(program) == "True True\nb'code'\n"
 
@@ -348,7 +348,7 @@ def test_a_process_forked_while_a_thread_loads_can_load_too(place):
     entered.wait()
     child = os.fork()
     if child == 0:
-        os._exit(0 if objects.there(LOOP) else 1)
+        os._exit(0 if objects.cached(LOOP) else 1)
     thread.join()
     ended, end = (0, 0), time.monotonic() + 30
     while ended[0] == 0 and time.monotonic() < end:

@@ -77,7 +77,7 @@ def test_nothing_in_the_working_folder_is_imported_or_read(tmp_path, environment
         "import os, llvmlite.binding\n"
         "os.environ |= {'PYTHONPATH': f':.:{os.getcwd()}', 'NUMBA_DISABLE_JIT': '1', 'MINIDL_BACKEND': 'cupy'}\n"
         "sys.path[:0] = ['', '.', os.getcwd()]\n"
-        "background.compile_now([SOURCE])\nprint(objects.there(SOURCE))"
+        "background.compile_now([SOURCE])\nprint(objects.cached(SOURCE))"
     )
     assert run(SHORT + program, environment, cwd=folder) == "True\n"
     assert not list(tmp_path.glob("*.imported"))

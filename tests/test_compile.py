@@ -123,7 +123,7 @@ def test_every_rule_runs_compiled(digits, rule):
 
 
 def compiled_ahead(kind):
-    """See to it that the machine and the loop of this optimizer are there."""
+    """Have the interpreter and the loop of this optimizer compiled."""
     from minidl.compiler.native.cache.background import compile_now
     from minidl.compiler.native.executor import needed
 

@@ -156,7 +156,7 @@ def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatc
         recorded.append(rows)
         return SimpleNamespace(launch=lambda: (launched.append(rows), steps._work(rows)))
 
-    monkeypatch.setattr(steps, "_recorded", graph)
+    monkeypatch.setattr(steps, "_captured", graph)
     steps.run(order, 0, 5)
     steps.run(order, 0, 5)
     assert recorded == [5, 2]

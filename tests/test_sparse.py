@@ -22,7 +22,7 @@ from minidl.train.saving.archive import read_archive, write_archive
 
 pytest.importorskip("numba")
 from minidl.compiler.native import executor, zeros
-from minidl.compiler.native.assembler import Encoder
+from minidl.compiler.native.assembler import Assembler
 from minidl.compiler.native.cache import objects
 from minidl.compiler.native.cache.background import compile_now
 from minidl.compiler.native.executor import needed
@@ -197,8 +197,8 @@ def run(data, folder=None, stop=None, hidden=64, epochs=8, batch=50, **options):
 def test_fit_passes_over_zeros_by_itself_where_that_pays(digits, monkeypatch):
     dense = Dataset(digits.inputs.astype(np.float32) / 255 + 1, digits.labels)
     seen = []
-    monkeypatch.setattr(executor, "Encoder", lambda program, inputs, labels, order: (
-        seen.append(order is not None) or Encoder(program, inputs, labels, order)))  # fmt: skip
+    monkeypatch.setattr(executor, "Assembler", lambda program, inputs, labels, order: (
+        seen.append(order is not None) or Assembler(program, inputs, labels, order)))  # fmt: skip
     monkeypatch.setattr(zeros, "_tried", lambda *shape: STRAIGHT)  # whatever this machine's order is
     for data, options, expected in (
         (digits, {}, [True]),

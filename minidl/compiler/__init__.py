@@ -1,8 +1,9 @@
 """Compiled training steps: ``step = minidl.compile(model, loss, optimizer); value = step(x, y)``.
 
-lower.py writes a step down as instructions (program.py), passes.py makes them fewer and gives their buffers places
-in memory, numpy_executor.py carries them out with NumPy, native/ with machine code, where Numba is installed, and
-cuda_graph.py on a GPU. Delete this folder and everything still works, more slowly.
+lower.py writes a step down as instructions (program.py), passes.py makes them fewer and gives
+their buffers places in memory. numpy_executor.py executes them with NumPy, native/ with machine
+code where Numba is installed; cuda_graph.py has a step of its own for the GPU. Delete this folder
+and everything still works, more slowly.
 """
 
 from collections.abc import Callable

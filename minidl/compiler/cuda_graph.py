@@ -1,8 +1,9 @@
-"""A training step as a CUDA graph: recorded from the eager step once, then a single launch for each step.
+"""A training step as a CUDA graph: captured from the eager step once, then launched for each step.
 
-A recorded launch is repeated with the very addresses and numbers it was recorded with. So what changes from one
-step to the next lies in the GPU's memory: the order of the samples, a table with the rule's numbers (lr, and all
-that depends on t) for every step of the epoch, and the number of the step, which the step itself counts up.
+A graph repeats its kernels with the addresses and numbers that they were captured with. So what
+changes from one step to the next lies in the GPU's memory: the order of the samples, a table with
+the rule's numbers (lr, and all that depends on t) for every step of the epoch, and the number of
+the step, which the step itself counts up.
 """
 
 from typing import Any
@@ -21,15 +22,17 @@ from ..optim.execution.cuda import CudaExecutor
 
 
 class GraphStep:
-    """Training steps of `model` over the batches of `loader`, all on the GPU; none of them waits for it.
+    """Training steps of `model` over the batches of `loader` on the GPU; none waits for it.
 
-    The first step for each size of batch is eager, and takes into use whatever a step needs; then one is recorded,
-    and all further ones are launches of that. After `run`, `loss` is the last batch's, in the GPU's memory. What
-    cannot be recorded (Dropout, whose masks are drawn on the CPU; a function that CuPy refuses to record) stays
-    eager: `reason` says why. A change of the model, its mode, the optimizer's options or TF32 is seen at the next
-    `run`, and leads to a new recording.
+    The first step for each batch size is eager, which compiles kernels and allocates memory; then
+    one is captured, and all further ones are launches of that graph. After `run`, `loss` is the
+    last batch's, in the GPU's memory. What cannot be captured (Dropout, whose masks are drawn on
+    the CPU; a function that CuPy refuses to capture) stays eager: `reason` says why. A change of
+    the model, its mode, the optimizer's options or TF32 is noticed at the next `run`, which
+    captures anew.
 
-    Raises `BackendError` if there is no GPU, `UnsupportedError` if the optimizer's rule is not one kernel.
+    Raises `BackendError` if there is no GPU, `UnsupportedError` if the optimizer's rule is not one
+    kernel.
     """
 
     def __init__(self, model: Module, loss: Any, optimizer: Any, loader: Loader) -> None:
@@ -38,31 +41,33 @@ class GraphStep:
         xp = self._xp = module_of("cupy")
         self._inputs, self._labels = resident(loader.dataset, "cupy")
         self._order: Any = None
-        self._order_there = xp.empty(len(self._labels), np.int64)
+        self._order_on_gpu = xp.empty(len(self._labels), np.int64)
         self._step = xp.zeros((), np.int64)
         self.loss = xp.zeros((), np.float64)
-        self._loss_sum, self._right = xp.zeros((), np.float64), xp.zeros((), np.int64)
+        self._loss_sum, self._correct = xp.zeros((), np.float64), xp.zeros((), np.int64)
         self._stream, self._pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
         self._state: list[Any] = []
         self._graphs: dict[int, Any] = {}
         self._products: Any = None
 
     def run(self, order: np.ndarray, first: int, last: int) -> tuple[Array, Array]:
-        """Make the updates of batches `first` to `last` of an epoch; add up their samples' losses, and the hits.
+        """Make the updates of batches `first` to `last` of an epoch.
 
-        order: integers on the CPU, at most as many as there are samples, the epoch's order of them: copied to the GPU
-        once, not to be changed meanwhile. Returns the two sums, arrays without axes on the GPU: to read them is to wait
+        order: integers on the CPU, the epoch's order of its samples, at most all of them; copied to
+        the GPU once, and not to be changed meanwhile. Returns the sum of the samples' losses and
+        the number of correct answers, arrays of dimension 0 on the GPU: to read them is to wait
         for the steps.
         """
         outside = self._xp.cuda.get_current_stream()
         self._stream.wait_event(outside.record())
-        # memory of its own: what one recording has used another may use again, but nothing in between
+        # A memory pool of its own: graphs may reuse each other's memory, but nobody else's.
         with self._stream, self._xp.cuda.using_allocator(self._pool.malloc):
             self._renew()
             self._prepare(order, first, last)
             for step in range(first, last):
-                self._make(min(self.loader.batch_size, len(order) - step * self.loader.batch_size))
-            sums = self._loss_sum.copy(), self._right.copy()
+                remaining = len(order) - step * self.loader.batch_size
+                self._make(min(self.loader.batch_size, remaining))
+            sums = self._loss_sum.copy(), self._correct.copy()
         outside.wait_event(self._stream.record())
         self.optimizer.t += last - first
         for tensor in [*self.model.parameters(), *(t for _, t in self.model.named_tensors(Buffer))]:
@@ -70,21 +75,22 @@ class GraphStep:
         return sums
 
     def _make(self, rows: int) -> None:
-        """The next step, on a batch of so many `rows`."""
+        """The next step, on a batch of `rows` samples."""
         graph = self._graphs.get(rows)
         if graph is not None:
             graph.launch()
             return
         self._work(rows)
         if rows not in self._graphs:
-            self._graphs[rows] = self._recorded(rows)
+            self._graphs[rows] = self._captured(rows)
 
     def _work(self, rows: int) -> None:
         """What one step does on the GPU."""
         xp, (inputs, labels) = self._xp, (self._inputs, self._labels)
-        x = xp.empty((rows, inputs.shape[1]), np.float32 if inputs.dtype == np.uint8 else inputs.dtype)
+        dtype = np.float32 if inputs.dtype == np.uint8 else inputs.dtype
+        x = xp.empty((rows, inputs.shape[1]), dtype)
         y = xp.empty(rows, labels.dtype)
-        gather(inputs, labels, self._order_there, self._step, self.loader.batch_size, x, y)
+        gather(inputs, labels, self._order_on_gpu, self._step, self.loader.batch_size, x, y)
         self.optimizer.zero_grad()
         output = self.model(x)
         loss = self.loss_function(output, y)
@@ -95,14 +101,15 @@ class GraphStep:
             group.executor.step_from_table(spans, table, self._step)
         self.loss[...] = loss.data
         self._loss_sum += self.loss * rows
-        self._right += xp.count_nonzero(output.data.argmax(axis=1) == y)
+        self._correct += xp.count_nonzero(output.data.argmax(axis=1) == y)
         self._step += 1
 
-    def _recorded(self, rows: int) -> Any:
-        """A graph of that work; None, with the `reason`, if it cannot be recorded."""
+    def _captured(self, rows: int) -> Any:
+        """A graph of that work; None, with the `reason`, if it cannot be captured."""
         if any(isinstance(m, Dropout) and m.rate for _, m in self.model.named_modules()):
             self.reason = "Dropout draws its masks on the CPU, anew for each step"
             return None
+        cuda_error = self._xp.cuda.runtime.CUDARuntimeError
         try:
             self._products = self._products or Products(self._stream)
             with self._products.active():
@@ -111,17 +118,18 @@ class GraphStep:
                     self._work(rows)
                 finally:
                     graph = self._stream.end_capture()
-        except (NotImplementedError, UnsupportedError, BackendError, self._xp.cuda.runtime.CUDARuntimeError) as error:
+        except (NotImplementedError, UnsupportedError, BackendError, cuda_error) as error:
             self.reason = f"it cannot be recorded: {error}"
             return None
         return graph
 
     def _prepare(self, order: np.ndarray, first: int, last: int) -> None:
-        """Bring to the GPU what the steps will read: the order, the rule's numbers for each, the first one's number."""
+        """Copy the order, the rule's numbers and the first step's number to the GPU."""
         if order is not self._order:
             self._order = order
-            # a sample that is not there is noticed here, or nowhere
-            self._order_there[: len(order)] = self._xp.asarray(np.arange(len(self._labels))[order])
+            # Indexing on the CPU raises for a sample that does not exist; the GPU would not.
+            samples = np.arange(len(self._labels))[order]
+            self._order_on_gpu[: len(order)] = self._xp.asarray(samples)
         t = self.optimizer.t + 1
         for group, table in zip(self.optimizer.vectors.groups, self._tables, strict=True):
             rows = []
@@ -131,27 +139,36 @@ class GraphStep:
             if rows:
                 table[first:last] = self._xp.asarray(rows, dtype=table.dtype)
         self._step[...] = first
-        self._loss_sum[...], self._right[...] = 0, 0
+        self._loss_sum[...], self._correct[...] = 0, 0
 
     def _renew(self) -> None:
-        """Forget the recordings if what they were made from is not what it was."""
+        """Forget the graphs if what they were captured from has changed."""
         optimizer = self.optimizer
         optimizer.vectors.claim()
         for group in optimizer.vectors.groups:
             group.read()
         optimizer.vectors.prepare()
         parameters = [(p.data, p.requires_grad) for p in self.model.parameters()]
-        modes = [(m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()]
-        state = [*parameters, *modes, *(group.executor for group in optimizer.vectors.groups), uses_tf32()]
+        modes = [
+            (m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()
+        ]
+        state = [
+            *parameters,
+            *modes,
+            *(group.executor for group in optimizer.vectors.groups),
+            uses_tf32(),
+        ]
         if len(state) == len(self._state) and all(map(_same, state, self._state)):
             return
         for group in optimizer.vectors.groups:
             if not isinstance(group.executor, CudaExecutor):
-                raise UnsupportedError(f"{group.rule.name} is not one kernel here, so no step can be recorded")
+                name = group.rule.name
+                raise UnsupportedError(f"{name} is not one kernel here, so no step can be recorded")
         self._state, self._graphs, self._products, self.reason = state, {}, None, None
         like = optimizer.vectors.values
         self._tables = [
-            self._xp.empty((len(self.loader), group.executor.count), like.dtype) for group in optimizer.vectors.groups
+            self._xp.empty((len(self.loader), group.executor.count), like.dtype)
+            for group in optimizer.vectors.groups
         ]
 
 

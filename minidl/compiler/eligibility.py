@@ -1,4 +1,4 @@
-"""What a compiled step would pass by: whatever a user has put in the way of a step keeps it eager."""
+"""What a compiled step would bypass: whatever a user has overridden keeps the step eager."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,15 +9,26 @@ from ..nn._module import Buffer
 from ..overrides import made_here, overridden
 from ..recording import paused
 
-# What an eager step goes through, by whose it is: a compiled step goes through none of it.
-_STEP = "step", "zero_grad", "lr", "rate", "step_after", "_step", "count", "collect", "__setattr__", "__getattribute__"
+# What an eager step calls, by whose method it is: a compiled step calls none of it.
+_STEP = (
+    "step",
+    "zero_grad",
+    "lr",
+    "rate",
+    "step_after",
+    "_step",
+    "count",
+    "collect",
+    "__setattr__",
+    "__getattribute__",
+)
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
 
 
 def in_the_way(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> str | None:
-    """Why a step has to be eager, in words: what would be passed by otherwise. None if nothing is."""
+    """Why a step has to be eager: what would be bypassed otherwise. None if nothing is."""
     return unrecorded() or next(_replaced(model, loss, optimizer), None)
 
 
@@ -29,7 +40,7 @@ def unrecorded() -> str | None:
 
 
 def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> Iterator[str]:
-    """What is not minidl's own of all that a step goes through."""
+    """What is not minidl's own of all that a step calls."""
     if not made_here(loss):
         yield f"the loss {getattr(loss, '__name__', loss)!r} is not minidl's own"
     for op in _FUSED:
@@ -39,28 +50,31 @@ def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any)
     layers = [module for _, module in model.named_modules()]
     for things, names in (([optimizer], _STEP), (layers, _LAYER), (tensors, _TENSOR)):
         for thing in things:
-            name = overridden(thing, *names, *(["_follow"] if isinstance(thing, nn.BatchNorm) else []))
+            more = ["_follow"] if isinstance(thing, nn.BatchNorm) else []
+            name = overridden(thing, *names, *more)
             if name is not None:
                 yield name
 
 
 class Watch:
-    """A quick look, at every step, at what was found to be minidl's own when a program was written."""
+    """A quick check, at every step, of what was minidl's own when the step was lowered."""
 
     def __init__(self, model: nn.Module, optimizer: Any) -> None:
         layers = [module for _, module in model.named_modules()]
-        self._instances = [(vars(optimizer), ("step", "zero_grad")), *((vars(layer), ("forward",)) for layer in layers)]
-        kinds = [
-            (type(optimizer), ("step", "zero_grad")),
-            *((type(layer), ("forward", "__call__")) for layer in layers),
-        ]
-        pairs = dict.fromkeys((kind, name) for kind, names in kinds for name in names)
-        self._methods = [(kind, name, getattr(kind, name)) for kind, name in pairs]
+        # Names that may not appear on an instance, ...
+        self._instances: list[tuple[dict[str, Any], tuple[str, ...]]]
+        self._instances = [(vars(optimizer), ("step", "zero_grad"))]
+        self._instances += [(vars(layer), ("forward",)) for layer in layers]
+        # ... and the methods of each class, which may not be replaced.
+        names = {(type(optimizer), name): None for name in ("step", "zero_grad")}
+        names |= {(type(layer), name): None for layer in layers for name in ("forward", "__call__")}
+        self._methods = [(kind, name, getattr(kind, name)) for kind, name in names]
 
     def undisturbed(self) -> bool:
-        """Whether nothing was put in the way of a step since."""
+        """Whether nothing has been overridden since."""
         for held, names in self._instances:
             for name in names:
                 if name in held:
                     return False
-        return unrecorded() is None and all(getattr(kind, name) is method for kind, name, method in self._methods)
+        same = all(getattr(kind, name) is method for kind, name, method in self._methods)
+        return same and unrecorded() is None

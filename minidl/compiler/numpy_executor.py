@@ -1,8 +1,8 @@
-"""A program carried out by NumPy: each instruction is a few calls on arrays that have been looked up beforehand."""
+"""A program executed by NumPy: each instruction is a few calls, bound to arrays beforehand."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,36 +15,46 @@ Call = Callable[[], Any]
 
 
 def allocate(program: Program) -> None:
-    """Give every work buffer and batch buffer its array; the work buffers share one piece of memory."""
-    room = np.zeros(program.memory + 64, np.uint8)
-    start = -room.ctypes.data % 64
+    """Give every work buffer and batch buffer its array; work buffers share one piece of memory."""
+    memory = np.zeros(program.memory + 64, np.uint8)
+    start = -memory.ctypes.data % 64  # the first cache line
     for buffer in program.buffers("work", "batch"):
         if buffer.kind == "batch":
             buffer.array = np.zeros(buffer.shape, buffer.dtype)
         else:
-            piece = room[start + buffer.offset :][: buffer.bytes]
+            piece = memory[start + buffer.offset :][: buffer.bytes]
             buffer.array = piece.view(buffer.dtype).reshape(buffer.shape)
 
 
-class Replay:
-    """`forward` and `backward` run a program's instructions up to its loss, and from there to the gradients.
+class LastProduct(NamedTuple):
+    """The last weight gradient in two halves of its rows, as `step_overlapped` takes it."""
 
-    All but the last product of the way back, if that is a large weight's gradient: `last` is what makes the halves of
-    its rows, where they are cut, and the gradient, so that the optimizer may follow each half with its update at once.
+    first: Call
+    second: Call
+    at: int  # the row where the halves meet
+    gradient: Array
+
+
+class NumpyExecutor:
+    """`forward` executes a program up to its loss, `backward` from there to the gradients.
+
+    If the last weight gradient is large, it is not computed in `backward`: `last` holds its two
+    halves, so that each thread updates its half of the weight while that is in its cache.
     """
 
     def __init__(self, program: Program) -> None:
         steps = [step for step in program.instructions if step.op != "update"]
-        self.last = _last(steps)
+        self.last = _last_product(steps)
         calls: list[Call] = []
         while steps:
             step = steps.pop(0)
-            if self.last is not None and step.out[0].array is self.last[3]:
+            if self.last is not None and step.out[0].array is self.last.gradient:
                 continue
             if steps and _independent(step, steps[0]):
-                calls.append(partial(both, _alone(step), _alone(steps.pop(0))))
+                calls.append(partial(both, _on_one_thread(step), _on_one_thread(steps.pop(0))))
             else:
-                calls += _BIND[step.op]([b.array for b in step.out], [b.array for b in step.args], **step.options)
+                out, args = [b.array for b in step.out], [b.array for b in step.args]
+                calls += _BIND[step.op](out, args, **step.options)
             if step.op == "softmax_cross_entropy":
                 self._forward, calls = calls, []
         self._backward = calls
@@ -60,22 +70,32 @@ class Replay:
             call()
 
 
-def _last(steps: Sequence[Instruction]) -> tuple[Call, Call, int, Array] | None:
+# Matrix products on two threads
+
+
+def _last_product(steps: Sequence[Instruction]) -> LastProduct | None:
+    """The last product, if it is a large weight gradient that is cut between two of its rows."""
     step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
-    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient" or step.flops < products.WORTH:
+    if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient":
         return None
-    parts = products.halves(*_OPERANDS[step.op](step), step.out[0].array)
-    return None if parts is None or parts.side != "rows" else (parts.first, parts.second, parts.at, step.out[0].array)
+    if step.flops < products.WORTH:
+        return None
+    gradient = step.out[0].array
+    parts = products.halves(*_OPERANDS[step.op](step), gradient)
+    if parts is None or parts.side != "rows":
+        return None
+    return LastProduct(parts.first, parts.second, parts.at, gradient)
 
 
 def _independent(step: Instruction, following: Instruction) -> bool:
-    """Whether these are the two products of a layer's way back, and large enough for two threads to make one each."""
-    ops = step.op, following.op
-    same = ops == ("matmul", "weight_gradient") and step.args[0] is following.args[1]
-    return same and min(step.flops, following.flops) >= products.SPLIT
+    """Whether these are both products of a layer's backward pass, each worth a thread."""
+    if (step.op, following.op) != ("matmul", "weight_gradient"):
+        return False
+    same_layer = step.args[0] is following.args[1]
+    return same_layer and min(step.flops, following.flops) >= products.SPLIT
 
 
-def _alone(step: Instruction) -> Call:
+def _on_one_thread(step: Instruction) -> Call:
     return products.alone(*_OPERANDS[step.op](step), step.out[0].array)
 
 
@@ -90,6 +110,9 @@ _OPERANDS: dict[str, Callable[[Instruction], tuple[Array, Array]]] = {
 }
 
 
+# What each instruction is: functions of its arrays that return calls
+
+
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
     a, b = args
     return [products.product(a, b.T if transposed else b, out[0])]
@@ -97,7 +120,9 @@ def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> li
 
 def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
     x, d = args
-    return [partial(primitives.weight_gradient, x, d, *out) if len(x) == 1 else products.product(x.T, d, *out)]
+    if len(x) == 1:
+        return [partial(primitives.weight_gradient, x, d, *out)]
+    return [products.product(x.T, d, *out)]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
@@ -106,7 +131,8 @@ def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]
 
 def _activate(out: list[Array], args: list[Array], name: str) -> list[Call]:
     if name == "relu":
-        zeros = np.zeros(out[0].shape, out[0].dtype)  # with a single zero NumPy takes two to four times as long
+        # An array of zeros: with a single zero NumPy takes two to four times as long.
+        zeros = np.zeros(out[0].shape, out[0].dtype)
         return [partial(np.maximum, *args, zeros, out=out[0])]
     return [partial(primitives.activate, args[0], name, out[0])]
 
@@ -116,50 +142,61 @@ def _activation_back(out: list[Array], args: list[Array], name: str) -> list[Cal
     if name != "relu":
         return [partial(primitives.activation_back, g, y, name, *out)]
     positive = np.empty(y.shape, bool)
-    return [partial(np.greater, y, np.zeros((), y.dtype), positive), partial(np.multiply, g, positive, *out)]
+    return [
+        partial(np.greater, y, np.zeros((), y.dtype), positive),
+        partial(np.multiply, g, positive, *out),
+    ]
 
 
 def _sum_rows(out: list[Array], args: list[Array]) -> list[Call]:
-    return [partial(np.matmul, primitives.ones(len(args[0]), args[0].dtype), *args, *out)]
+    ones = primitives.ones(len(args[0]), args[0].dtype)
+    return [partial(np.matmul, ones, *args, *out)]
 
 
 def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
     loss, right, d = out
     logits, labels = args
-    count = d.dtype.type(len(d))
-    ones = primitives.ones(len(d), d.dtype)
+    rows = len(d)
+    count = d.dtype.type(rows)
+    ones = primitives.ones(rows, d.dtype)
     share = d.dtype.type(1) / count
-    room = primitives.LossRoom(len(d), d.shape[1], d.dtype)
+    scratch = primitives.LossScratch(rows, d.shape[1], d.dtype)
 
     def run() -> None:
-        primitives.softmax_cross_entropy(logits, labels, room)
-        loss[...] = room.losses.dot(ones) / count
-        # a label is right if its logit is the largest; the search for the first of several is slower, and seldom needed
-        alone = room.p.size - np.count_nonzero(room.p) == len(d)
-        right[...] = len(d) - np.count_nonzero(room.picked if alone else logits.argmax(axis=1) - labels)
-        primitives.softmax_cross_entropy_back(room.e, room.total, room.own, share, d, room.p)
+        primitives.softmax_cross_entropy(logits, labels, scratch)
+        loss[...] = scratch.losses.dot(ones) / count
+        # An answer is correct if the label's logit is the largest, which `picked` says by a zero.
+        # If a row has several largest ones, the first counts: argmax is slower, and seldom needed.
+        one_largest = scratch.p.size - np.count_nonzero(scratch.p) == rows
+        wrong = scratch.picked if one_largest else logits.argmax(axis=1) - labels
+        right[...] = rows - np.count_nonzero(wrong)
+        e, total, label_index = scratch.e, scratch.total, scratch.label_index
+        primitives.softmax_cross_entropy_back(e, total, label_index, share, d, scratch.p)
 
     return [run]
 
 
 def _batch_norm(out: list[Array], args: list[Array], eps: float) -> list[Call]:
-    y, x_hat, *small = out
+    y, x_hat, *statistics = out
+    x, gamma, beta = args
 
     def run() -> None:
-        found = primitives.batch_norm(args[0], args[1], args[2], eps, y, x_hat)
-        for array, value in zip(small, found[2:], strict=True):
+        _, _, *values = primitives.batch_norm(x, gamma, beta, eps, y, x_hat)
+        for array, value in zip(statistics, values, strict=True):
             array[...] = value
 
     return [run]
 
 
-def _follow(out: list[Array], args: list[Array], momentum: float, batch: int) -> list[Call]:
+def _running_statistics(
+    out: list[Array], args: list[Array], momentum: float, batch: int
+) -> list[Call]:
     (mean, variance), (batch_mean, squares) = out, args
     degrees = squares.dtype.type(batch - 1)
 
     def run() -> None:
-        primitives.follow(mean, batch_mean, momentum)
-        primitives.follow(variance, squares / degrees, momentum)
+        primitives.update_running(mean, batch_mean, momentum)
+        primitives.update_running(variance, squares / degrees, momentum)
 
     return [run]
 
@@ -192,7 +229,7 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
     "batch_norm": _batch_norm,
-    "follow": _follow,
+    "running_statistics": _running_statistics,
     "batch_norm_sums": _batch_norm_sums,
     "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
     "dropout_mask": _dropout_mask,

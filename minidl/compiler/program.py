@@ -13,8 +13,8 @@ Array = Any
 class Buffer:
     """An array of a program. `kind` says where it lives.
 
-    ``"work"``: in the program's own memory; ``"batch"``: what a step is given; ``"parameter"``, ``"gradient"``,
-    ``"statistic"``: in the model and its optimizer, which is where `array` points from the start.
+    ``"work"``: in the program's own memory; ``"batch"``: what a step is given; ``"parameter"``,
+    ``"gradient"``, ``"statistic"``: in the model and its optimizer, where `array` is at once.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Buffer:
 
 
 class Instruction(NamedTuple):
-    """``out = op(args, **options)``; what it does is in replay.py (NumPy) and native.py (machine code)."""
+    """``out = op(args, **options)``, executed by numpy_executor.py or native/assembler.py."""
 
     op: str
     out: tuple[Buffer, ...]
@@ -43,7 +43,7 @@ class Instruction(NamedTuple):
 
     @property
     def flops(self) -> int:
-        """Floating-point operations: two for each product in a matrix product, one per element elsewhere."""
+        """Floating-point operations: two per product of a matrix product, else one per element."""
         if self.op in ("matmul", "weight_gradient"):
             (m, k), n = self.args[0].shape, self.args[1].shape
             return 2 * m * k * (n[0] if self.options.get("transposed") else n[1])
@@ -51,20 +51,20 @@ class Instruction(NamedTuple):
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        written = f"{', '.join(map(repr, self.out))} = " if self.out else ""
-        return f"{written}{self.op}({', '.join(map(repr, self.args))}{options})"
+        target = f"{', '.join(map(repr, self.out))} = " if self.out else ""
+        return f"{target}{self.op}({', '.join(map(repr, self.args))}{options})"
 
 
 @dataclass
 class Program:
-    """The instructions of a training step, and how they came about: `history` has a listing after each pass."""
+    """The instructions of a training step; `history` has a listing of them after each pass."""
 
     instructions: list[Instruction]
     history: list[tuple[str, str]] = field(default_factory=list)
-    memory: int = 0  # bytes that the work buffers take together, once they have their places
+    memory: int = 0  # bytes of all work buffers together, once they have their offsets
 
     def buffers(self, *kinds: str) -> list[Buffer]:
-        """Its buffers of these kinds (all, if none is named), each once, in the order of their first use."""
+        """Its buffers of these kinds (of all, if none is named), in the order of first use."""
         found = dict.fromkeys(b for step in self.instructions for b in (*step.args, *step.out))
         return [b for b in found if not kinds or b.kind in kinds]
 
@@ -74,11 +74,11 @@ class Program:
         return sum(step.flops for step in self.instructions)
 
     def note(self, name: str) -> None:
-        """Keep a listing of the program as it is now, under the name of the pass that made it so."""
+        """Append a listing of the program as it is now, under the name of a pass."""
         self.history.append((name, self.listing()))
 
     def listing(self) -> str:
-        """One line per instruction, with its floating-point operations and the bytes that it reads and writes."""
+        """A line per instruction: shapes, floating-point operations, bytes read and written."""
         lines = []
         for step in self.instructions:
             moved = sum(b.bytes for b in (*step.args, *step.out))
@@ -86,9 +86,8 @@ class Program:
             lines.append(f"  {step!r:<76} {shapes:>18} {step.flops:>13,} flop {moved:>11,} B")
         work = self.buffers("work")
         held = self.memory or sum(b.bytes for b in work)
-        lines.append(
-            f"  {len(self.instructions)} instructions, {self.flops:,} flop; {len(work)} work buffers in {held:,} B"
-        )
+        total = f"{len(self.instructions)} instructions, {self.flops:,} flop"
+        lines.append(f"  {total}; {len(work)} work buffers in {held:,} B")
         return "\n".join(lines)
 
     def __str__(self) -> str:

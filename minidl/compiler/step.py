@@ -1,4 +1,4 @@
-"""A training step, compiled: written down once, as a program, and then carried out again and again."""
+"""A training step, compiled: lowered to a program once, and then executed again and again."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,27 +18,29 @@ from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way
 from .lower import lower
 from .native.cache.objects import Source
-from .native.executor import Native, needed
+from .native.executor import NativeExecutor, needed
 from .native.summation_order import Order
 from .native.zeros import order_without_zeros
-from .numpy_executor import Replay, allocate
+from .numpy_executor import NumpyExecutor, allocate
 from .passes import optimised
 from .program import Program
 
 
 class Step:
-    """One training step of `model`: ``value = step(x, y)`` computes the loss, its gradients, and updates.
+    """One training step of `model`: ``value = step(x, y)`` computes, differentiates, updates.
 
-    x: (B, D) floats; y: (B,) integers; the value is the batch's mean loss, as before the update. The first call
-    for a batch size writes the step down as a program (lower.py), which passes make shorter and smaller (passes.py);
-    later calls carry it out in fixed buffers, without building a graph. Results are those of the eager step, bit for
-    bit but for a Softplus behind a BatchNorm. Gradients are left in ``p.grad``.
+    x: (B, D) floats; y: (B,) integers; the value is the batch's mean loss, as before the update.
+    The first call for a batch size lowers the step to a program (lower.py), which passes make
+    shorter and smaller (passes.py); later calls execute it in fixed buffers, without building a
+    graph. Results are those of the eager step, bit for bit but for a Softplus behind a BatchNorm.
+    Gradients are left in ``p.grad``.
 
-    `model` is a `Sequential` of minidl's own layers and `loss` is `nn.softmax_cross_entropy`; for anything else, for
-    a model that is not wholly in training mode, and on a GPU, the step runs eagerly: ``step.reason`` says why. So it
-    does if a step would go through anything that is not minidl's own: an overridden or wrapped ``optimizer.step``, a
-    ``forward`` that was set on a layer, `minidl.debug`.
-    ``print(step.program)`` shows the program after each pass, with its buffers, bytes and operations.
+    `model` is a `Sequential` of minidl's own layers and `loss` is `nn.softmax_cross_entropy`. For
+    anything else, for a model that is not wholly in training mode, and on a GPU, the step runs
+    eagerly: ``step.reason`` says why. So it does if a step would go through anything that is not
+    minidl's own: an overridden or wrapped ``optimizer.step``, a ``forward`` that was set on a
+    layer, `minidl.debug`. ``print(step.program)`` shows the program after each pass, with its
+    buffers, bytes and operations.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> None:
@@ -49,11 +51,13 @@ class Step:
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
-        with use_blas_threads(1):  # so that the bits do not depend on who else computes at the same time
+        # One thread, so that the bits do not depend on who else computes at the same time.
+        with use_blas_threads(1):
             return self._made(_array(x, np.float32), _array(y))
 
     def _made(self, x: Array, y: Array) -> Any:
-        bound = self.bound(len(x), x, y) if isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f" else None
+        floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
+        bound = self.bound(len(x), x, y) if floats else None
         if bound is None:
             return self._eagerly(x, y)
         bound.x[...] = x
@@ -64,15 +68,19 @@ class Step:
         return bound.loss[()]
 
     def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
-        """The program for batches like `x` and `y`, ready to run; None if the step has to be eager."""
+        """The program for batches like `x` and `y`, ready to run; None if the step is eager."""
         key = batch, x.shape[1:], x.dtype, y.dtype
         known = self._bound.get(key)
         if not isinstance(known, Bound) or not known.holds():
             known = self._bound[key] = self._compiled(batch, x, y)
-        self.program, self.reason = (known.program, None) if isinstance(known, Bound) else (None, known)
-        return known if isinstance(known, Bound) else None
+        if isinstance(known, Bound):
+            self.program, self.reason = known.program, None
+            return known
+        self.program, self.reason = None, known
+        return None
 
     def _compiled(self, batch: int, x: Array, y: Array) -> "Bound | str":
+        """The program for batches like `x` and `y`, or why there is none."""
         try:
             reason = in_the_way(self.model, self.loss, self.optimizer)
             if reason is not None:
@@ -81,7 +89,8 @@ class Step:
                 raise UnsupportedError("compile: a part of the model is in evaluation mode")
             program = lower(self.model, self.loss, batch, x.shape[1], y.dtype)
             wanted = program.buffers("batch")[0].dtype
-            if x.dtype not in (wanted, np.uint8) or (x.dtype == np.uint8 and wanted != np.float32):
+            pixels = x.dtype == np.uint8 and wanted == np.float32
+            if x.dtype != wanted and not pixels:
                 raise UnsupportedError(f"compile: the batch is {x.dtype}, the model {wanted}")
             return Bound(self, optimised(program))
         except UnsupportedError as error:
@@ -96,7 +105,7 @@ class Step:
 
 
 def _array(values: Any, dtype: Any = None) -> Array:
-    """An array of what a user gives for a batch: a Tensor's, or one made of numbers and lists."""
+    """An array of what a user gives for a batch: a Tensor, an array, or lists of numbers."""
     values = plain(values)
     return values if hasattr(values, "dtype") else np.asarray(values, dtype)
 
@@ -108,7 +117,7 @@ def _numbers(module: nn.Module) -> tuple[Any, ...]:
 
 
 class Bound:
-    """A program with its arrays, and the state of affairs for which it was written."""
+    """A program with its arrays, and the state of model and optimizer that it was lowered from."""
 
     def __init__(self, step: Step, program: Program) -> None:
         self.program, self.optimizer = program, step.optimizer
@@ -116,42 +125,53 @@ class Bound:
         named = {b.name: b for b in program.buffers("work", "batch")}
         self.x, self.labels = named["x"].array, named["labels"].array
         self.loss, self.right = named["loss"].array, named["right"].array
-        self.logits = next(s for s in program.instructions if s.op == "softmax_cross_entropy").args[0].array
+        loss_step = next(s for s in program.instructions if s.op == "softmax_cross_entropy")
+        self.logits = loss_step.args[0].array
+        self.draws = any(s.op == "dropout_mask" for s in program.instructions)
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
         self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
-        self.draws = any(step.op == "dropout_mask" for step in program.instructions)
         self._statistics = [t for _, t in step.model.named_tensors(nn.Buffer)]
         self._modules = [(m, _numbers(m)) for m in modules]
-        self._layers = [list(m.layers) for m in modules if isinstance(m, nn.Sequential)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
-        self._raw = np.empty(self.x.shape, np.uint8)
+        self._layers = [list(m.layers) for m in self._sequentials]
+        self._pixels = np.empty(self.x.shape, np.uint8)
         self._watch = Watch(step.model, step.optimizer)
-        replay = Replay(program)
-        self.forward, self.backward, self._last = replay.forward, replay.backward, replay.last
+        executor = NumpyExecutor(program)
+        self.forward, self.backward = executor.forward, executor.backward
+        self._last = executor.last
 
     def holds(self) -> bool:
-        """Whether model and optimizer are still as they were when the program was written."""
+        """Whether model and optimizer are still as they were when the step was lowered."""
         for p, data, wanted in self._parameters:
             if p.data is not data or p.requires_grad is not wanted:
                 return False
         for m, numbers in self._modules:
             if not m.training or _numbers(m) != numbers:
                 return False
-        same = all(m.layers == layers for m, layers in zip(self._sequentials, self._layers, strict=True))
-        return same and self._watch.undisturbed()
+        for m, layers in zip(self._sequentials, self._layers, strict=True):
+            if m.layers != layers:
+                return False
+        return self._watch.undisturbed()
 
-    def gather(self, inputs: Array, labels: Array, rows: Array) -> None:
-        """Take the samples numbered `rows` of a data set as the batch; pixels (uint8) are scaled to [0, 1]."""
-        primitives.gather(inputs, rows, self.x, self._raw if inputs.dtype == np.uint8 else None)
-        labels.take(rows, out=self.labels, mode="clip")
+    def gather(self, inputs: Array, labels: Array, samples: Array) -> None:
+        """Copy these samples of a data set into the batch; pixels (uint8) are scaled to [0, 1]."""
+        pixels = self._pixels if inputs.dtype == np.uint8 else None
+        primitives.gather(inputs, samples, self.x, pixels)
+        labels.take(samples, out=self.labels, mode="clip")
 
-    def native(self, inputs: Array, labels: Array, order: Order | None = None, apart: bool = False) -> Native:
-        """The program as machine code, on batches of these `inputs` and `labels`: see `Native`; raises as that does."""
-        return Native(self.program, inputs, labels, self.optimizer, self._moving(), order, apart)
+    def native(
+        self, inputs: Array, labels: Array, order: Order | None = None, stepwise: bool = False
+    ) -> NativeExecutor:
+        """The program as machine code, on batches of these `inputs` and `labels`.
+
+        See `NativeExecutor`; raises as that does.
+        """
+        moving = self._moving()
+        return NativeExecutor(self.program, inputs, labels, self.optimizer, moving, order, stepwise)
 
     def order_without_zeros(self, inputs: Array) -> Order | None:
-        """In which order `native` had better add, passing over zeros in these `inputs`; None if it had better not."""
+        """The order in which `native` should add, passing over zeros; None if it should not."""
         return order_without_zeros(self.program, inputs)
 
     def code(self) -> list[Source]:
@@ -159,17 +179,18 @@ class Bound:
         return needed(self.optimizer, self._moving())
 
     def _moving(self) -> list[bool]:
+        """Which of the optimizer's parameters are updated."""
         return [p.requires_grad for p in self.optimizer.parameters]
 
     def update(self) -> None:
-        """Let the optimizer move the parameters by the gradients that the program leaves in its vector."""
+        """Let the optimizer update the parameters with the gradients in its vector."""
         self.show_gradients()
         step_overlapped(self.optimizer, self._last)
 
     def complete(self) -> None:
-        """Make what `backward` has left to `update`, if anything: all gradients are there then, each as ``p.grad``."""
+        """Compute the gradient that `backward` left to `update`, if any; show all as ``p.grad``."""
         if self._last is not None:
-            both(*self._last[:2])
+            both(self._last.first, self._last.second)
         self.show_gradients()
 
     def show_gradients(self) -> None:

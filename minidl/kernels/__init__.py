@@ -1,1 +1,1 @@
-"""Kernels: fast stand-ins for compositions. Delete it, and all still works, more slowly (law 1)."""
+"""Kernels: fast replacements of compositions. Delete this folder, and all still works, more slowly (law 1)."""

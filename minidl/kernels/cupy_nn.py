@@ -1,4 +1,4 @@
-"""CuPy kernels for the compositions that training an MLP spends its time in, and for cutting out batches.
+"""CuPy kernels for the compositions that training an MLP spends its time in, and for gathering batches.
 
 Each is pinned to its composition by tests/test_cupy_kernels.py, where the same source runs on the CPU, and by
 tests/gpu. They are written for float32 and float64; anything else goes through the composition. None of them
@@ -19,13 +19,13 @@ from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, REALS, TILE
 
-_MOST = 65535  # blocks along y
-_ROWS = 512  # of a column that one block adds up, at the least, where several share the work
+_MOST = 65535  # blocks along y that CUDA allows
+_ROWS = 512  # of a column, at least, that a block sums where several share the work
 
 
 @kernel(ops.dense, "cupy")
 class Dense:
-    """One matrix product and one pass for bias and activation; back, one pass before the two matrix products."""
+    """A matrix product and a pass for bias and activation; backward, one pass before the two matrix products."""
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
@@ -102,7 +102,7 @@ class SoftmaxCrossEntropy:
 
 @kernel(ops.batch_norm, "cupy")
 class BatchNorm:
-    """One kernel forward, which leaves the mean and 1 / √(variance + eps) of each feature; one back."""
+    """One kernel forward, which saves the mean and 1 / √(variance + eps) of each feature; one backward."""
 
     @staticmethod
     def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
@@ -170,7 +170,7 @@ def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def _partial_sums(d: Any) -> Any:
-    """Room for the sums down the columns of `d`: a row of them for each block that shares a column."""
+    """A scratch array for the column sums of `d`: a row of partial sums for each block that shares a column."""
     shared = _at_most(len(d) // _ROWS, 64)
     return array_module(d).empty((shared, d.shape[1]), d.dtype)
 

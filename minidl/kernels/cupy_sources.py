@@ -18,9 +18,9 @@ INTEGERS = {
     "uint32": "unsigned int",
     "uint64": "unsigned long long",
 }
-TILE = 32  # columns, and rows, of a block that adds up columns
+TILE = 32  # columns, and rows, of a block of threads that sums columns
 
-# of each activation: its value at a; the gradient before it, from g behind it and its value y
+# Of each activation: its value at a, and the gradient of a from g, that of its value, and y, the value.
 ACTIVATIONS = {
     None: ("a", "g"),
     "relu": ("a < 0 ? 0 : a", "g * (y > 0)"),

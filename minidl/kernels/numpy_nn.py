@@ -54,8 +54,8 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def forward(logits: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
-        room = primitives.softmax_cross_entropy(logits, labels)
-        losses, saved = room.losses, (room.e, room.total, room.own)
+        found = primitives.softmax_cross_entropy(logits, labels)
+        losses, saved = found.losses, (found.e, found.total, found.label_index)
         if reduction == "none":
             return losses, saved
         value = losses @ primitives.ones(len(losses), losses.dtype)
@@ -64,8 +64,8 @@ class SoftmaxCrossEntropy:
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
         share = g / g.dtype.type(len(logits)) if reduction == "mean" else g
-        e, total, own = saved
-        return [primitives.softmax_cross_entropy_back(e, total, own, share)]
+        e, total, label_index = saved
+        return [primitives.softmax_cross_entropy_back(e, total, label_index, share)]
 
 
 @kernel(ops.batch_norm, "numpy")

@@ -1,8 +1,8 @@
 """The few array operations that a training step consists of, each a handful of NumPy calls.
 
-The kernels in numpy_nn.py call them as they come; a compiled step (compile/) calls them with `out` arrays of its
-own, or has the same arithmetic done by machine code: operation by operation, so that the numbers are the same bits.
-Therefore sums over a batch are products with ones, or go row by row, and nothing is left to a choice of NumPy's.
+The kernels in numpy_nn.py call them one by one; a compiled step (compiler/) calls them with `out` arrays of its own, or
+executes the same arithmetic as machine code: operation by operation, so that the numbers are the same bits. Therefore
+sums over a batch are products with ones, or go row by row, and nothing is left to a choice of NumPy's.
 """
 
 import functools
@@ -30,12 +30,12 @@ def firsts(rows: int, columns: int) -> Array:
 
 
 def gather(inputs: Array, rows: Array, out: Array, raw: Array = None) -> None:
-    """The samples numbered `rows`: (B, D) floats; pixels (uint8), by way of `raw`, become float32 in [0, 1]."""
+    """Copy the samples `rows` to `out`, (B, D); pixels (uint8), by way of `raw`, become float32 in [0, 1]."""
     if raw is None:
         inputs.take(rows, axis=0, out=out, mode="clip")
     else:
         inputs.take(rows, axis=0, out=raw, mode="clip")
-        out[...] = raw  # in two passes, which NumPy makes faster than one with a cast in it
+        out[...] = raw  # two passes are faster than one with a cast in it
         np.multiply(out, PIXEL, out)
 
 
@@ -53,7 +53,7 @@ def activate(y: Array, name: str, out: Array = None) -> Array:
 
 
 def activation_back(g: Array, y: Array, name: str, out: Array = None) -> Array:
-    """The gradient before an activation, from `g`, that behind it, and `y`, the activation's own result."""
+    """The gradient of an activation's input, from `g`, that of its result, and `y`, the result itself."""
     if name == "relu":
         return np.multiply(g, y > 0, out=out)
     if name == "leaky_relu":
@@ -76,47 +76,49 @@ def sum_rows(d: Array, out: Array = None) -> Array:
     return np.matmul(ones(len(d), d.dtype), d, out=out)
 
 
-class LossRoom:
-    """Where `softmax_cross_entropy` puts what it works out for `batch` samples; classes first, as NumPy is faster then.
+class LossScratch:
+    """The scratch arrays of `softmax_cross_entropy` for `batch` samples; classes first, as NumPy is faster then.
 
-    e: e^(logits - max) (C, B), and `total`, its sums (B,). own: where each sample's class is in it, flattened; picked:
-    that logit, the sample's largest subtracted; losses: (B,). p: logits - max.
+    p: logits - max, (C, B); e: e^p, and `total`, its sums over the classes, (B,). label_index: of
+    each sample's label in the flattened p; picked: that number of p; losses: (B,).
     """
 
     def __init__(self, batch: int, classes: int, dtype: Any) -> None:
         self.e, self.p = np.empty((2, classes, batch), dtype)
         self.top, self.picked, self.total, self.losses = np.empty((4, batch), dtype)
-        self.own = np.empty(batch, np.intp)
+        self.label_index = np.empty(batch, np.intp)
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, room: LossRoom | None = None) -> LossRoom:
+def softmax_cross_entropy(logits: Array, labels: Array, scratch: LossScratch | None = None) -> LossScratch:
     """The losses of logits (B, C) for labels (B,), which are known to be classes."""
     batch, classes = logits.shape
-    room = LossRoom(batch, classes, logits.dtype) if room is None else room
-    room.p[...] = logits.T
-    np.maximum.reduce(room.p, axis=0, out=room.top)
-    np.subtract(room.p, room.top, room.p)
-    firsts(classes, batch).take(labels, out=room.own, mode="clip")
-    np.add(room.own, firsts(batch, 1), room.own)
-    room.p.take(room.own, out=room.picked, mode="clip")
-    np.exp(room.p, room.e)
+    s = LossScratch(batch, classes, logits.dtype) if scratch is None else scratch
+    s.p[...] = logits.T
+    np.maximum.reduce(s.p, axis=0, out=s.top)
+    np.subtract(s.p, s.top, s.p)
+    firsts(classes, batch).take(labels, out=s.label_index, mode="clip")
+    np.add(s.label_index, firsts(batch, 1), s.label_index)
+    s.p.take(s.label_index, out=s.picked, mode="clip")
+    np.exp(s.p, s.e)
     if batch == 1:
-        room.total[...] = np.add.accumulate(room.e, axis=0)[-1]  # class by class, as a sum over more samples goes
+        s.total[...] = np.add.accumulate(s.e, axis=0)[-1]  # class by class, as a sum over more samples goes
     else:
-        np.add.reduce(room.e, axis=0, out=room.total)
-    np.log(room.total, room.losses)
-    np.subtract(room.losses, room.picked, room.losses)
-    return room
+        np.add.reduce(s.e, axis=0, out=s.total)
+    np.log(s.total, s.losses)
+    np.subtract(s.losses, s.picked, s.losses)
+    return s
 
 
-def softmax_cross_entropy_back(e: Array, total: Array, own: Array, g: Any, out: Array = None, p: Array = None) -> Array:
+def softmax_cross_entropy_back(
+    e: Array, total: Array, label_index: Array, g: Any, out: Array = None, p: Array = None
+) -> Array:
     """(softmax - one-hot) g, (B, C): the gradient of the logits; `g` is a number, or one for each sample (B,).
 
-    Of a `LossRoom` it reads e, total and own, and may overwrite p.
+    Of a `LossScratch` it reads e, total and label_index, and may overwrite p.
     """
     p = np.divide(e, total, out=p)
-    picked = p.take(own, mode="clip")
-    p.reshape(-1)[own] = np.subtract(picked, ONE, picked)  # in half the time of -= 1
+    picked = p.take(label_index, mode="clip")
+    p.reshape(-1)[label_index] = np.subtract(picked, ONE, picked)  # in half the time of -= 1
     np.multiply(p, g, p)
     if out is None:
         return p.T.copy()
@@ -134,11 +136,11 @@ def batch_norm(
     mean /= count
     x_hat -= mean
     mean += x[0]
-    room = np.multiply(x_hat, x_hat, out=y)
-    squares = np.add.reduce(room, axis=0)
+    scratch = np.multiply(x_hat, x_hat, out=y)  # y's memory is free until the end
+    squares = np.add.reduce(scratch, axis=0)
     inverse = 1 / np.sqrt(squares / count + eps)
     x_hat *= inverse
-    y = np.multiply(x_hat, gamma, out=room if gamma.dtype == room.dtype else None)
+    y = np.multiply(x_hat, gamma, out=scratch if gamma.dtype == scratch.dtype else None)
     y += beta
     return y, x_hat, inverse, mean, squares
 
@@ -159,6 +161,6 @@ def batch_norm_back(
     return np.multiply(dx, gamma * inverse, out=out)
 
 
-def follow(running: Array, batch: Array, momentum: float) -> None:
+def update_running(running: Array, batch: Array, momentum: float) -> None:
     """A running statistic, in place: momentum times the old value, the rest from the batch."""
     running[...] = momentum * running + (1 - momentum) * batch

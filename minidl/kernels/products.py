@@ -1,7 +1,7 @@
 """Matrix products in two halves: for two threads, and the same bits if there is only one.
 
-Where a product is cut depends on its shapes alone. The halves of a small one are made one after the other, or, where
-that gives the same bits, as a whole, which saves the library from copying a factor twice; it is tried out whether so.
+Where a product is cut depends on its shapes alone. The halves of a small one are computed one after the other or, where
+that gives the same bits, as a whole, which saves the library from copying a factor twice; whether it does is tried out.
 """
 
 import functools
@@ -16,15 +16,17 @@ from ..hardware.threads import CORES, both, in_turn, use_blas_threads
 Array = Any
 Call = Callable[[], object]
 
-SPLIT = 4e6  # floating-point operations from which on a product is cut: machine code has another thread at hand
-WORTH = 2e7  # from here on NumPy asks it, too: to wake it takes 30 to 300 microseconds
+# Floating-point operations:
+SPLIT = 4e6  # from here on a product is cut: in machine code a second thread is already waiting
+WORTH = 2e7  # from here on NumPy uses the second thread, too: waking it takes 30 to 300 microseconds
 WHOLE = 1e9 if CORES > 2 else math.inf  # from here on a product is left to OpenBLAS and its own threads
-TRIED = 1e9  # up to here it is tried out whether a product may be made whole; beyond, that saves nothing
-TILE = 12  # rows that OpenBLAS makes at a time on x86-64 with AVX2: a cut between two tiles changes no bit
+TRIED = 1e9  # up to here it is tried out whether a product may be computed whole; beyond, that saves nothing
+
+TILE = 12  # rows that OpenBLAS computes at a time on x86-64 with AVX2: a cut between two tiles changes no bit
 
 
 class Halves(NamedTuple):
-    """What writes the halves of a product; its "rows" or "columns" are cut, and `at` which of them."""
+    """Two calls that write the halves of a product, whose "rows" or "columns" (`side`) are cut at number `at`."""
 
     first: Call
     second: Call
@@ -33,7 +35,7 @@ class Halves(NamedTuple):
 
 
 def cut(m: int, k: int, n: int) -> tuple[str, int] | None:
-    """Where a product (m, k) @ (k, n) is cut: its "rows" or "columns", and at which of them. None: nowhere."""
+    """Where a product (m, k) @ (k, n) is cut: in its "rows" or "columns", and at which number. None: nowhere."""
     operations = 2 * m * k * n
     if min(m, n) < 2 or not SPLIT <= operations < WHOLE:
         return None
@@ -45,7 +47,7 @@ def cut(m: int, k: int, n: int) -> tuple[str, int] | None:
 
 
 def halves(a: Array, b: Array, out: Array) -> Halves | None:
-    """What writes the halves of a @ b into `out`; None if it is not cut."""
+    """Calls that write the halves of a @ b into `out`; None if it is not cut."""
     found = cut(len(a), *b.shape)
     if found is None:
         return None
@@ -59,7 +61,7 @@ def halves(a: Array, b: Array, out: Array) -> Halves | None:
 
 
 def matmul(a: Array, b: Array, out: Array = None) -> Array:
-    """a @ b for matrices, shared with another thread if it is worth that and there is one."""
+    """a @ b for matrices, shared with another thread if that is worth while and there is one."""
     if cut(len(a), *b.shape) is None:
         return np.matmul(a, b, out=out)
     out = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
@@ -68,13 +70,13 @@ def matmul(a: Array, b: Array, out: Array = None) -> Array:
 
 
 def product(a: Array, b: Array, out: Array) -> Call:
-    """What writes A @ b into `out`, as `matmul` does, whenever it is called."""
+    """A call that writes a @ b into `out`, as `matmul` does."""
     parts = halves(a, b, out) if 2 * a.size * b.shape[1] >= WORTH else None
     return alone(a, b, out) if parts is None else functools.partial(both, parts.first, parts.second)
 
 
 def alone(a: Array, b: Array, out: Array) -> Call:
-    """What writes A @ b into `out` on one thread: the bits of its halves, if it has any."""
+    """A call that writes a @ b into `out` on one thread, with the bits of its halves if it is cut."""
     parts = halves(a, b, out)
     tried = parts is not None and parts.side == "rows" and 2 * a.size * b.shape[1] < TRIED
     if parts is None or (tried and _seamless(*_shape(a), *_shape(b), np.result_type(a, b))):
@@ -88,7 +90,7 @@ def _shape(a: Array) -> tuple[int, int, bool]:
 
 @functools.cache
 def _seamless(m: int, k: int, plain_a: bool, _: int, n: int, plain_b: bool, dtype: Any) -> bool:
-    """Whether a product as a whole is the same bits as in halves: tried out with numbers drawn at random."""
+    """Whether a product computed whole has the bits of its halves: tried out on random numbers."""
     rng = np.random.default_rng(0)
     a = rng.standard_normal((m, k) if plain_a else (k, m)).astype(dtype)
     b = rng.standard_normal((k, n) if plain_b else (n, k)).astype(dtype)

@@ -1,194 +1,343 @@
-"""A program as the table of integers that the machine reads: a row per instruction, with addresses and sizes."""
-
-from typing import Any
+"""From a program to the interpreter's instructions, with addresses and sizes as their operands."""
 
 import numpy as np
 
 from ...errors import UnsupportedError
-from ...kernels import products
 from ...optim.flat import aligned
 from ..program import Array, Buffer, Instruction, Program
-from .addresses import blas, loop
+from .addresses import blas, ufunc_loop
+from .cblas import Matrix, gemm, gemv
+from .jit import instruction_set as isa
 from .jit import opcodes
-from .sparse_layout import Lists
+from .sparse_layout import SparseLayout
 from .summation_order import Order
-from .table import Row, address, halves, pair
+from .table import Code, address, halves
 
-_NO_TRANSPOSE, _TRANSPOSE, _ROWS, _COLUMNS = 111, 112, 101, 102  # CBLAS's own numbers
-_ACTIVATIONS = {"relu": opcodes.RELU, "leaky_relu": opcodes.LEAKY_RELU, "tanh": opcodes.TANH,
-                "sigmoid": opcodes.SIGMOID}  # fmt: skip
+_ACTIVATIONS = {
+    "relu": opcodes.RELU,
+    "leaky_relu": opcodes.LEAKY_RELU,
+    "tanh": opcodes.TANH,
+    "sigmoid": opcodes.SIGMOID,
+}
+_INTEGERS = "labels", "right"  # the buffers that are int64; all others are float32
 
 
-class Encoder:
-    """Writes down a program's instructions, and keeps alive the arrays whose addresses are in them.
+class Assembler:
+    """The instructions of a `program` without its update: `code`, `constants`, and the `draws`.
 
-    `order`: products with the batch pass over its zeros, and are added up in this order.
+    `order`: products with the batch pass over its zeros, and are summed in this order; None if
+    they are dense. The arrays whose addresses are in the instructions live as long as this does.
+    Raises `UnsupportedError` for what the interpreter lacks.
     """
 
     def __init__(self, program: Program, inputs: Array, labels: Array, order: Order | None) -> None:
-        self.kept: list[Array] = [inputs, labels]
-        self._numbers: list[float] = []
         self.draws: list[Instruction] = []  # the dropout masks, in their order
-        self._room = self.room(max(b.bytes for b in program.buffers("work")) // 4)
-        x, own = program.buffers("batch")
-        self._x, self._lists = x, Lists(x, inputs, order, self.kept) if order is not None else None
-        rows = self._gather(x, own, inputs, labels)
+        self._keep_alive: list[Array] = [inputs, labels]
+        self._constants: list[float] = []
+        largest = max(b.bytes for b in program.buffers("work"))
+        self._scratch = self._ones(largest // 4)
+        self._x, batch_labels = program.buffers("batch")
+        self._sparse: SparseLayout | None = None
+        if order is not None:
+            self._sparse = SparseLayout(self._x, inputs, order, self._keep_alive)
+        self.code = self._gather(batch_labels, inputs, labels)
         for step in program.instructions:
+            if step.op == "dropout_mask":
+                self.draws.append(step)
             if step.op != "update":
-                rows += getattr(self, f"_{step.op}")(step, *step.out, *step.args, **step.options)
-        self.rows = rows
-        self.numbers = np.array([*self._numbers, 0.0], np.float32)
+                assemble = getattr(self, f"_{step.op}")
+                self.code += assemble(*step.out, *step.args, **step.options)
+        self.constants = np.array([*self._constants, 0.0], np.float32)
 
-    def at(self, buffer: Buffer) -> int:
-        """A buffer's address."""
-        if buffer.dtype == np.float32 or buffer.name in ("labels", "right"):
-            return address(buffer.array)
-        raise UnsupportedError(f"the machine computes in float32, {buffer.name} is {buffer.dtype}")
+    # Operands
 
-    def room(self, count: int) -> int:
-        """The address of room for so many floats, ones to begin with."""
+    def _at(self, buffer: Buffer, element: int = 0) -> int:
+        """The address of a buffer's `element`, counted as if it were flattened."""
+        if buffer.name in _INTEGERS:
+            return address(buffer.array) + 8 * element
+        if buffer.dtype == np.float32:
+            return address(buffer.array) + 4 * element
+        raise UnsupportedError(f"machine code computes in float32, {buffer.name} is {buffer.dtype}")
+
+    def _ones(self, count: int) -> int:
+        """The address of a new array of `count` ones: a factor of sums, or a scratch buffer."""
         array = aligned(count, np.float32)
         array[...] = 1
-        self.kept.append(array)
+        self._keep_alive.append(array)
         return address(array)
 
-    def number(self, value: float) -> int:
-        """Where a float is kept."""
-        self._numbers.append(value)
-        return len(self._numbers) - 1
+    def _constant(self, value: float) -> int:
+        """The index of a constant."""
+        self._constants.append(value)
+        return len(self._constants) - 1
 
-    def _gather(self, x: Buffer, own: Buffer, inputs: Array, labels: Array) -> list[Row]:
-        count, width = x.shape
-        lists = self._lists.gather(labels, self.at(own)) if self._lists else []
-        if lists and count > 1:  # the outer product of a single sample wants it whole as well
-            return lists
-        return lists + halves(count, count * width, lambda first, last: [
-            opcodes.GATHER, last - first, width, address(inputs), self.at(x) + 4 * first * width, address(labels),
-            self.at(own) + 8 * first, inputs.dtype == np.uint8, first])  # fmt: skip
+    # The batch
 
-    def _product(self, m: int, n: int, k: int, a: tuple[int, int, bool], b: tuple[int, int, bool],
-                 y: int) -> list[Row]:  # fmt: skip
-        """A product (m, k) @ (k, n): of each operand the address, the length of its rows, whether it is transposed."""
-        gemm = blas("sgemm")
-        how = [_TRANSPOSE if transposed else _NO_TRANSPOSE for _, _, transposed in (a, b)]
+    def _gather(self, batch_labels: Buffer, inputs: Array, labels: Array) -> Code:
+        count, width = self._x.shape
+        code: Code = []
+        if self._sparse:
+            code.append(self._sparse.gather(labels, self._at(batch_labels)))
+            if count > 1:  # the outer product of a single sample reads it whole as well
+                return code
 
-        def part(rows: slice, columns: slice) -> Row:
-            at_a = a[0] + 4 * rows.start * (1 if a[2] else a[1])
-            at_b = b[0] + 4 * columns.start * (b[1] if b[2] else 1)
-            at_y = y + 4 * (rows.start * n + columns.start)
-            return [opcodes.GEMM, gemm, *how, rows.stop - rows.start, columns.stop - columns.start, k, at_a, a[1],
-                    at_b, b[1], at_y, n]  # fmt: skip
+        def part(first: int, last: int) -> isa.Gather:
+            return isa.Gather(
+                rows=last - first,
+                width=width,
+                first=first,
+                inputs=address(inputs),
+                pixels=inputs.dtype == np.uint8,
+                x=self._at(self._x, first * width),
+                all_labels=address(labels),
+                labels=self._at(batch_labels, first),
+            )
 
-        cut = products.cut(m, k, n)
-        if cut is None:
-            return [part(slice(0, m), slice(0, n))]
-        side, at = cut
-        if side == "rows":
-            return pair(part(slice(0, at), slice(0, n)), part(slice(at, m), slice(0, n)))
-        return pair(part(slice(0, m), slice(0, at)), part(slice(0, m), slice(at, n)))
+        return [*code, halves(count, count * width, part)]
 
-    def _moved(self, source: Buffer, target: Buffer) -> list[Row]:
-        """The machine works in place: where an instruction does not, its operand is copied first."""
-        if self.at(source) == self.at(target):
-            return []
-        return [[opcodes.COPY, source.bytes // 4, self.at(source), self.at(target)]]
+    # Products
 
-    def _matmul(self, step: Any, y: Buffer, a: Buffer, b: Buffer, transposed: bool = False) -> list[Row]:
+    def _matmul(self, y: Buffer, a: Buffer, b: Buffer, transposed: bool = False) -> Code:
         (m, k), n = a.shape, y.shape[1]
-        if self._lists and a is self._x:
-            return self._lists.matmul(n, self.at(b), self.at(y))
+        if self._sparse and a is self._x:
+            return [self._sparse.matmul(n, self._at(b), self._at(y))]
         if min(k, n) < 2:
-            raise UnsupportedError(f"the machine leaves a product of {a.shape} and {b.shape} to NumPy")
-        if m == 1:  # as NumPy calls it for a row and a matrix
-            order = _COLUMNS if transposed else _ROWS
-            return [[opcodes.GEMV, blas("sgemv"), order, k, n, self.at(b), b.shape[1], self.at(a), self.at(y)]]
-        return self._product(m, n, k, (self.at(a), k, False), (self.at(b), b.shape[1], transposed), self.at(y))
+            shapes = f"{a.shape} and {b.shape}"
+            raise UnsupportedError(f"machine code leaves a product of {shapes} to NumPy")
+        weight = Matrix(self._at(b), b.shape[1], transposed)
+        if m > 1:
+            return [gemm(m, n, k, Matrix(self._at(a), k), weight, self._at(y))]
+        # NumPy calls gemv for a row and a matrix.
+        order = opcodes.COLUMN_MAJOR if transposed else opcodes.ROW_MAJOR
+        return [gemv(order, k, n, weight, self._at(a), self._at(y))]
 
-    def _weight_gradient(self, step: Any, out: Buffer, x: Buffer, d: Buffer) -> list[Row]:
+    def _weight_gradient(self, out: Buffer, x: Buffer, d: Buffer) -> Code:
         (batch, m), n = x.shape, d.shape[1]
+        x_at, d_at, out_at = self._at(x), self._at(d), self._at(out)
         if batch == 1:
-            return [[opcodes.OUTER, m, n, self.at(x), self.at(d), self.at(out)]]
-        if self._lists and x is self._x:
-            return self._lists.gradient(n, self.at(d), self.at(out))
-        return self._product(m, n, batch, (self.at(x), m, True), (self.at(d), n, False), self.at(out))
+            return [isa.Outer(inputs=m, outputs=n, x=x_at, d=d_at, out=out_at)]
+        if self._sparse and x is self._x:
+            return [self._sparse.gradient(n, d_at, out_at)]
+        return [gemm(m, n, batch, Matrix(x_at, m, transposed=True), Matrix(d_at, n), out_at)]
 
-    def _sum_rows(self, step: Any, out: Buffer, d: Buffer) -> list[Row]:
+    def _sum_rows(self, out: Buffer, d: Buffer) -> Code:
         batch, n = d.shape
+        d_at, out_at = self._at(d), self._at(out)
         if n < 2:
-            raise UnsupportedError("the machine leaves layers of one output to NumPy")
+            raise UnsupportedError("machine code leaves layers of one output to NumPy")
         if batch == 1:
-            return [[opcodes.COPY, n, self.at(d), self.at(out), 1]]  # a sum, of which -0 alone is 0
-        return [[opcodes.GEMV, blas("sgemv"), _ROWS, batch, n, self.at(d), n, self.room(batch), self.at(out)]]
+            return [isa.Copy(size=n, source=d_at, target=out_at, plus_zero=True)]
+        ones = self._ones(batch)  # the product with it is NumPy's fastest sum
+        return [gemv(opcodes.ROW_MAJOR, batch, n, Matrix(d_at, n), ones, out_at)]
 
-    def _add_bias(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, kind: int = opcodes.NONE) -> list[Row]:
+    # Element by element
+
+    def _in_place(self, source: Buffer, target: Buffer) -> Code:
+        """The interpreter works in place: where a program does not, its operand is copied first."""
+        source_at, target_at = self._at(source), self._at(target)
+        if source_at == target_at:
+            return []
+        size = source.bytes // 4
+        return [isa.Copy(size=size, source=source_at, target=target_at, plus_zero=False)]
+
+    def _add_bias(
+        self, out: Buffer, y: Buffer, bias: Buffer, activation: int = opcodes.NONE
+    ) -> Code:
         rows, width = y.shape
-        added = halves(rows, rows * width, lambda first, last: [
-            opcodes.BIAS, last - first, width, self.at(out) + 4 * first * width, self.at(bias), kind])  # fmt: skip
-        return [*self._moved(y, out), *added]
 
-    def _bias_activate(self, step: Any, out: Buffer, y: Buffer, bias: Buffer, name: str) -> list[Row]:
+        def part(first: int, last: int) -> isa.Bias:
+            return isa.Bias(
+                rows=last - first,
+                width=width,
+                y=self._at(out, first * width),
+                bias=self._at(bias),
+                activation=activation,
+            )
+
+        return [*self._in_place(y, out), halves(rows, rows * width, part)]
+
+    def _bias_activate(self, out: Buffer, y: Buffer, bias: Buffer, name: str) -> Code:
         if name == "relu":
-            return self._add_bias(step, out, y, bias, opcodes.RELU)
-        return [*self._add_bias(step, out, y, bias), *self._activate(step, out, out, name)]
+            return self._add_bias(out, y, bias, opcodes.RELU)
+        return [*self._add_bias(out, y, bias), *self._activate(out, out, name)]
 
-    def _activate(self, step: Any, out: Buffer, y: Buffer, name: str) -> list[Row]:
-        if name not in _ACTIVATIONS:
-            raise UnsupportedError(f"the machine knows no {name}")
-        count = out.bytes // 4
-        loops = (*loop(np.exp, "f->f"), *loop(np.tanh, "f->f"))
-        return [*self._moved(y, out), [opcodes.ACTIVATE, count, self.at(out), _ACTIVATIONS[name], self._room, *loops]]
+    def _activate(self, out: Buffer, y: Buffer, name: str) -> Code:
+        exp, exp_data = ufunc_loop(np.exp, "f->f")
+        tanh, tanh_data = ufunc_loop(np.tanh, "f->f")
+        activated = isa.Activate(
+            size=out.bytes // 4,
+            y=self._at(out),
+            activation=_activation(name),
+            scratch=self._scratch,
+            exp=exp,
+            exp_data=exp_data,
+            tanh=tanh,
+            tanh_data=tanh_data,
+        )
+        return [*self._in_place(y, out), activated]
 
-    def _activation_back(self, step: Any, out: Buffer, g: Buffer, y: Buffer, name: str) -> list[Row]:
-        if name not in _ACTIVATIONS:
-            raise UnsupportedError(f"the machine knows no {name}")
-        count = out.bytes // 4
-        rows = halves(count, count, lambda first, last: [
-            opcodes.ACTIVATE_BACK, last - first, self.at(out) + 4 * first, self.at(y) + 4 * first,
-            _ACTIVATIONS[name]])  # fmt: skip
-        return [*self._moved(g, out), *rows]
+    def _activation_back(self, out: Buffer, g: Buffer, y: Buffer, name: str) -> Code:
+        size, activation = out.bytes // 4, _activation(name)
 
-    def _multiply(self, step: Any, out: Buffer, a: Buffer, b: Buffer) -> list[Row]:
-        return [*self._moved(a, out), [opcodes.MULTIPLY, out.bytes // 4, self.at(out), self.at(b)]]
+        def part(first: int, last: int) -> isa.ActivateBack:
+            return isa.ActivateBack(
+                size=last - first,
+                g=self._at(out, first),
+                y=self._at(y, first),
+                activation=activation,
+            )
 
-    def _softmax_cross_entropy(self, step: Any, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer,
-                               labels: Buffer) -> list[Row]:  # fmt: skip
+        return [*self._in_place(g, out), halves(size, size, part)]
+
+    def _multiply(self, out: Buffer, a: Buffer, b: Buffer) -> Code:
+        multiplied = isa.Multiply(size=out.bytes // 4, a=self._at(out), b=self._at(b))
+        return [*self._in_place(a, out), multiplied]
+
+    def _dropout_mask(self, mask: Buffer, rate: float) -> Code:
+        # Where the draws are is known when there is a place for them: see executor.py.
+        return [
+            isa.Dropout(
+                size=mask.bytes // 4,
+                draws=0,
+                stride=0,
+                mask=self._at(mask),
+                rate=self._constant(rate),
+                scale=self._constant(1 / (1 - rate)),
+            )
+        ]
+
+    # The loss
+
+    def _softmax_cross_entropy(
+        self, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer, labels: Buffer
+    ) -> Code:
         batch, classes = logits.shape
-        return [[opcodes.SOFTMAX, batch, classes, self.at(logits), self.at(labels), self._room, self.room(3 * batch),
-                 self.at(d), *loop(np.exp, "f->f"), *loop(np.log, "f->f"), blas("sdot"), self.room(batch)]]  # fmt: skip
+        exp, exp_data = ufunc_loop(np.exp, "f->f")
+        log, log_data = ufunc_loop(np.log, "f->f")
+        return [
+            isa.Softmax(
+                batch=batch,
+                classes=classes,
+                logits=self._at(logits),
+                labels=self._at(labels),
+                d=self._at(d),
+                scratch=self._scratch,
+                sums=self._ones(3 * batch),
+                ones=self._ones(batch),
+                dot=blas("sdot"),
+                exp=exp,
+                exp_data=exp_data,
+                log=log,
+                log_data=log_data,
+            )
+        ]
 
-    def _batch_norm(self, step: Any, y: Buffer, x_hat: Buffer, inverse: Buffer, mean: Buffer, squares: Buffer,
-                    x: Buffer, gamma: Buffer, beta: Buffer, eps: float) -> list[Row]:  # fmt: skip
+    # BatchNorm: two threads take half of the features each
+
+    def _batch_norm(
+        self,
+        y: Buffer,
+        x_hat: Buffer,
+        inverse: Buffer,
+        mean: Buffer,
+        squares: Buffer,
+        x: Buffer,
+        gamma: Buffer,
+        beta: Buffer,
+        eps: float,
+    ) -> Code:
         rows, width = x.shape
-        places = [self.at(b) for b in (x, y, gamma, beta, x_hat, inverse, mean, squares)]
-        number = self.number(eps)
+        eps_index = self._constant(eps)
 
-        def part(first: int, last: int) -> Row:
-            here = [place + 4 * first for place in places]
-            return [opcodes.NORM, rows, last - first, *here[:4], number, *here[4:], width]
+        def part(first: int, last: int) -> isa.BatchNorm:
+            return isa.BatchNorm(
+                rows=rows,
+                width=last - first,
+                stride=width,
+                eps=eps_index,
+                x=self._at(x, first),
+                y=self._at(y, first),
+                gamma=self._at(gamma, first),
+                beta=self._at(beta, first),
+                x_hat=self._at(x_hat, first),
+                inverse=self._at(inverse, first),
+                mean=self._at(mean, first),
+                squares=self._at(squares, first),
+            )
 
-        return halves(width, rows * width, part)
+        return [halves(width, rows * width, part)]
 
-    def _follow(self, step: Any, running_mean: Buffer, running_var: Buffer, mean: Buffer, squares: Buffer,
-                momentum: float, batch: int) -> list[Row]:  # fmt: skip
-        places = [self.at(b) for b in (running_mean, running_var, mean, squares)]
-        return [[opcodes.FOLLOW, mean.shape[0], *places, self.number(momentum), self.number(1 - momentum), batch - 1]]
+    def _running_statistics(
+        self,
+        running_mean: Buffer,
+        running_var: Buffer,
+        mean: Buffer,
+        squares: Buffer,
+        momentum: float,
+        batch: int,
+    ) -> Code:
+        return [
+            isa.RunningStatistics(
+                width=mean.shape[0],
+                running_mean=self._at(running_mean),
+                running_var=self._at(running_var),
+                mean=self._at(mean),
+                squares=self._at(squares),
+                momentum=self._constant(momentum),
+                complement=self._constant(1 - momentum),
+                degrees=batch - 1,
+            )
+        ]
 
-    def _batch_norm_sums(self, step: Any, d_gamma: Buffer, d_beta: Buffer, g: Buffer,
-                         x_hat: Buffer) -> list[Row]:  # fmt: skip
-        (rows, width), places = g.shape, [self.at(b) for b in (g, x_hat, d_gamma, d_beta)]
-        return halves(width, rows * width, lambda first, last: [
-            opcodes.NORM_SUMS, rows, last - first, *[place + 4 * first for place in places], width])  # fmt: skip
+    def _batch_norm_sums(self, d_gamma: Buffer, d_beta: Buffer, g: Buffer, x_hat: Buffer) -> Code:
+        rows, width = g.shape
 
-    def _batch_norm_back(self, step: Any, dx: Buffer, g: Buffer, x_hat: Buffer, inverse: Buffer, gamma: Buffer,
-                         d_gamma: Buffer, d_beta: Buffer) -> list[Row]:  # fmt: skip
-        (rows, width), places = g.shape, [self.at(b) for b in (dx, x_hat, inverse, gamma, d_gamma, d_beta)]
-        room = self.room(6 * width + 32)  # three rows for each of two threads
-        made = halves(width, rows * width, lambda first, last: [
-            opcodes.NORM_BACK, rows, last - first, *[place + 4 * first for place in places],
-            room + (12 * width + 64 if first else 0), width])  # fmt: skip
-        return [*self._moved(g, dx), *made]
+        def part(first: int, last: int) -> isa.BatchNormSums:
+            return isa.BatchNormSums(
+                rows=rows,
+                width=last - first,
+                stride=width,
+                g=self._at(g, first),
+                x_hat=self._at(x_hat, first),
+                d_gamma=self._at(d_gamma, first),
+                d_beta=self._at(d_beta, first),
+            )
 
-    def _dropout_mask(self, step: Instruction, mask: Buffer, rate: float) -> list[Row]:
-        self.draws.append(step)
-        scale = self.number(1 / (1 - rate))
-        return [[opcodes.DROPOUT, mask.bytes // 4, 0, 0, self.at(mask), self.number(rate), scale]]
+        return [halves(width, rows * width, part)]
+
+    def _batch_norm_back(
+        self,
+        dx: Buffer,
+        g: Buffer,
+        x_hat: Buffer,
+        inverse: Buffer,
+        gamma: Buffer,
+        d_gamma: Buffer,
+        d_beta: Buffer,
+    ) -> Code:
+        rows, width = g.shape
+        each = 3 * width + 16  # floats of scratch for a thread, and a cache line between the two
+        scratch = self._ones(2 * each)
+
+        def part(first: int, last: int) -> isa.BatchNormBack:
+            return isa.BatchNormBack(
+                rows=rows,
+                width=last - first,
+                stride=width,
+                g=self._at(dx, first),
+                x_hat=self._at(x_hat, first),
+                inverse=self._at(inverse, first),
+                gamma=self._at(gamma, first),
+                d_gamma=self._at(d_gamma, first),
+                d_beta=self._at(d_beta, first),
+                scratch=scratch + (4 * each if first else 0),
+            )
+
+        return [*self._in_place(g, dx), halves(width, rows * width, part)]
+
+
+def _activation(name: str) -> int:
+    """An activation's number. Raises `UnsupportedError` if there is none."""
+    if name not in _ACTIVATIONS:
+        raise UnsupportedError(f"machine code has no activation {name!r}")
+    return _ACTIVATIONS[name]

@@ -1,4 +1,4 @@
-"""A program carried out by the machine (machine.py): many steps in one call, with no Python between them."""
+"""A program executed by machine code: many steps in one call, with no Python between them."""
 
 import math
 from collections.abc import Callable
@@ -9,254 +9,297 @@ import numpy as np
 
 from ...backend import generator
 from ...hardware.threads import assistant
-from ...optim.execution.upcoming import ScheduledUpdate, scheduled, still_upcoming, upcoming_updates
-from ...optim.flat import aligned
+from ...optim.execution.upcoming import (
+    ScheduledUpdate,
+    scheduled,
+    still_upcoming,
+    upcoming_updates,
+)
 from ..program import Array, Program
-from .assembler import Encoder
+from .assembler import Assembler
 from .cache.background import compile_now
-from .cache.objects import MACHINE, Source, function, load
+from .cache.objects import MACHINE, Source, function
+from .jit import instruction_set as isa
 from .jit import opcodes
 from .rule_codegen import rule_file
 from .summation_order import Order
-from .table import Row, address, halves, table, update_rows
-from .task import dismiss, new_board, written_task
+from .table import Code, address, halves, table
+from .task import dismiss, new_mailbox, new_task
+from .update_code import Fused, update_code
 
 MOST = 1024  # steps in one call
-NARROW = 64  # outputs: to pass over a weight's rows of fewer takes longer than to update them
 
 
 def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
     """The sources whose machine code a program needs that ends with this optimizer's update.
 
-    Raises `UnsupportedError` if its rule does what the machine cannot.
+    Raises `UnsupportedError` if its rule has an operation that machine code lacks.
     """
-    return [
-        MACHINE,
-        *(rule_file(update.rule.name, update.executor.plan) for update in upcoming_updates(optimizer, moving, 1)),
-    ]
+    updates = upcoming_updates(optimizer, moving, 1)
+    rules = [rule_file(update.rule.name, update.executor.plan) for update in updates]
+    return [MACHINE, *rules]
 
 
-class Native:
-    """The steps of `program` on batches of a data set: `inputs` (N, D), uint8 or float32, and `labels` (N,), int64.
+class NativeExecutor:
+    """The steps of `program` on batches of a data set.
 
-    `order`: zeros in the inputs are passed over, and sums made in this order, see order.py. `apart`: updates are kept
-    apart from what comes before them, for `step_by_step`; else for `run`.
-    What is `needed` and has not been compiled before is compiled now, which takes seconds. Raises `UnsupportedError`
-    if the machine lacks something that the program or its optimizer needs, `OSError` if Numba or a disk fails.
+    inputs: (N, D) uint8 or float32; labels: (N,) int64. `moving`: which parameters are updated.
+    `order`: zeros in the inputs are passed over, and sums made in this order (summation_order.py).
+    `stepwise`: updates are kept apart from the backward pass, for `step_by_step`; else for `run`.
+
+    What is `needed` and has not been compiled before is compiled now, which takes seconds. Raises
+    `UnsupportedError` if machine code lacks something that the program or its optimizer needs,
+    `OSError` if Numba or a disk fails.
     """
 
     def __init__(
-        self, program: Program, inputs: Array, labels: Array, optimizer: Any, moving: list[bool],
-        order: Order | None = None, apart: bool = False,
-    ) -> None:  # fmt: skip
-        self._encoder = Encoder(program, inputs, labels, order)
-        self._optimizer, self._moving, self._apart = optimizer, moving, apart
+        self,
+        program: Program,
+        inputs: Array,
+        labels: Array,
+        optimizer: Any,
+        moving: list[bool],
+        order: Order | None = None,
+        stepwise: bool = False,
+    ) -> None:
+        self._assembler = Assembler(program, inputs, labels, order)
+        self._optimizer, self._moving, self._stepwise = optimizer, moving, stepwise
         self._batch = program.buffers("batch")[0].shape[0]
-        self._changed = program.buffers("statistic")
-        self.statistics = {id(b.array): np.empty_like(b.array) for b in self._changed}  # before a step that is `apart`
-        self._found = np.zeros((1 + len(self._changed), 2), np.int64)  # whether they and the gradients are not finite
-        self._outer = {row[5]: row for row in self._encoder.rows if row[0] == opcodes.OUTER}
-        self._losses, self._rights = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
-        self._board = new_board()
-        self._tables: dict[Any, Array] = {}
-        self._kept: list[Any] = []  # alive, for their addresses are in the tables
-        self._scalars: list[Array] = []
-        self._draws: Array | None = None
-        self._coded(upcoming_updates(optimizer, moving, 1), 1)  # so that whatever is lacking is found out now
+        self._losses, self._correct = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
+        self._mailbox = new_mailbox()
+        # A stepwise program saves the running statistics before a step, and checks them after it.
+        self._running = [buffer.array for buffer in program.buffers("statistic")]
+        self.statistics = {id(array): np.empty_like(array) for array in self._running}
+        self._found = np.zeros((1 + len(self._running), 2), np.int64)
+        # The uniform numbers of all dropout masks, a row for each step.
+        drawn = sum(step.out[0].bytes // 4 for step in self._assembler.draws)
+        self._draws = np.empty((0, drawn), np.float32)
+        self._scalars: list[Array] = []  # of each group, a row for each step
+        self._tables: dict[Any, Array] = {}  # of instructions, by the updates they end with
+        self._keep_alive: list[object] = []  # what the tables refer to
+        self._code(
+            upcoming_updates(optimizer, moving, 1), 1
+        )  # whatever is lacking is found out now
         self._machine = function(MACHINE)
 
     def run(self, order: Array, steps: int, gradients: bool = True) -> tuple[Array, Array, float]:
         """Make up to `steps` updates on the samples in `order`, batch after batch.
 
-        `gradients`: whether the last is to leave all of them in their places. Returns each batch's loss, how many
-        answers were right, and the learning rate of the last update.
+        `gradients`: whether the last step leaves all of them in memory. Returns each batch's loss,
+        how many answers were correct, and the learning rate of the last update.
         """
         steps = min(steps, MOST)
         updates = upcoming_updates(self._optimizer, self._moving, steps)
-        self._make_room(steps)
-        for k in range(steps if self._encoder.draws else 0):
+        self._allocate_draws(steps)
+        for k in range(steps if self._assembler.draws else 0):
             self._draw(k)
-        task, _rows = self._task(self._coded(updates, steps), order, steps)
-        task[opcodes.GRADIENTS] = gradients
-        self._shared(partial(self._machine, address(task), 0), task)
+        task, _samples = self._task(self._code(updates, steps), order, steps)
+        task["gradients"] = gradients
+        self._with_assistant(partial(self._machine, address(task), 0), task)
         self._optimizer.count(self._moving, steps)
-        return self._losses[:steps], self._rights[:steps], updates[0].rates[-1]
+        return self._losses[:steps], self._correct[:steps], updates[0].rates[-1]
 
     def step_by_step(self, order: Array, steps: int, make: "Callable[[Stepping], object]") -> None:
-        """Let `make` take up to `steps` steps on the samples in `order`, one by one, by way of a `Stepping`.
+        """Let `make` take up to `steps` steps on the samples in `order`, one by one.
 
-        Another thread shares them as it shares those of `run`.
+        It is given a `Stepping`. Another thread shares the work of each step, as in `run`.
         """
         steps = min(steps, MOST)
-        self._make_room(steps)
-        updates = upcoming_updates(self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps)
-        code = self._coded(updates, steps)
-        task, rows = self._task(code, order, steps)
-        task[opcodes.OPEN] = 1
-        stepping = Stepping(self, task, rows, updates, code)
+        self._allocate_draws(steps)
+        # A schedule is asked for one step at a time, when that is due.
+        updates = upcoming_updates(
+            self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps
+        )
+        code = self._code(updates, steps)
+        task, samples = self._task(code, order, steps)
+        task["open"] = True
+        stepping = Stepping(self, task, samples, updates, code)
 
-        def mine() -> None:
+        def work() -> None:
             try:
                 make(stepping)
             finally:
-                dismiss(self._board)
+                dismiss(self._mailbox)
 
-        self._shared(mine, task)
+        self._with_assistant(work, task)
 
     def _task(self, code: Array, order: Array, steps: int) -> tuple[Array, Array]:
-        """The task of these steps, and the samples' numbers whose address is in it."""
-        rows = np.ascontiguousarray(order[: steps * self._batch], np.int64)
-        task = written_task(
-            code, self._encoder.numbers, rows, steps, self._batch, self._losses, self._rights, self._board,
+        """The task of these steps, and the samples' indices, whose address is in it."""
+        samples = np.ascontiguousarray(order[: steps * self._batch], np.int64)
+        task = new_task(
+            code=code,
+            constants=self._assembler.constants,
+            samples=samples,
+            steps=steps,
+            batch=self._batch,
+            losses=self._losses,
+            correct=self._correct,
+            mailbox=self._mailbox,
             shared=assistant() is not None and bool(code[:, opcodes.PAIRED].any()),
-        )  # fmt: skip
-        return task, rows
+        )
+        return task, samples
 
-    def _shared(self, mine: Callable[[], object], task: Array) -> None:
-        """Call `mine`, which carries the task out, with this thread's assistant, if there is anything to share."""
+    def _with_assistant(self, work: Callable[[], object], task: Array) -> None:
+        """Call `work`, which executes the task, beside this thread's assistant if it is shared."""
         other = assistant()
-        if other is None or not task[opcodes.SHARED]:
-            mine()  # a thread that looks on in vain takes time from this one
+        if other is None or not task["shared"]:
+            work()  # a thread that waits in vain takes time from this one
         else:
-            other.both(mine, partial(self._machine, address(task), 1), partial(dismiss, self._board))
+            assist = partial(self._machine, address(task), 1)
+            other.both(work, assist, partial(dismiss, self._mailbox))
 
-    def _make_room(self, steps: int) -> None:
-        """See to it that there is room for the random numbers of so many steps."""
-        sizes = [step.out[0].bytes // 4 for step in self._encoder.draws]
-        if sizes and (self._draws is None or len(self._draws) < steps):
-            self._draws = np.empty((steps, sum(sizes)), np.float32)
-            self._tables.clear()
+    def _allocate_draws(self, steps: int) -> None:
+        """Make the array of random numbers large enough for so many steps."""
+        width = self._draws.shape[1]
+        if width and len(self._draws) < steps:
+            self._draws = np.empty((steps, width), np.float32)
+            self._tables.clear()  # the old array's address is in them
 
     def _draw(self, k: int) -> None:
-        """Draw the uniform numbers for the dropout masks of step `k`, in the order in which layers would."""
+        """Draw the uniform numbers for the masks of step `k`, in the order of the layers."""
         at = 0
-        for step in self._encoder.draws:
-            mask = step.out[0]
-            drawn = generator("dropout").random(mask.shape, dtype=np.float32)
-            if self._draws is not None:
-                self._draws[k, at : at + drawn.size] = drawn.reshape(-1)
-            at += drawn.size
+        for step in self._assembler.draws:
+            numbers = generator("dropout").random(step.out[0].shape, dtype=np.float32)
+            self._draws[k, at : at + numbers.size] = numbers.reshape(-1)
+            at += numbers.size
 
-    def _coded(self, updates: list[ScheduledUpdate], steps: int, first: int = 0) -> Array:
-        """The table of instructions, with the coming updates' scalars where it expects them: from row `first` on."""
+    def _code(self, updates: list[ScheduledUpdate], steps: int, first: int = 0) -> Array:
+        """The table of instructions, with the scalars of these updates in rows `first` and on."""
         for i, update in enumerate(updates):
             if len(self._scalars) <= i:
                 self._scalars.append(np.empty((MOST, update.scalars.shape[1]), np.float32))
             self._scalars[i][first : first + steps] = update.scalars
         key = tuple((id(update.executor), update.spans, update.idle) for update in updates)
         if key not in self._tables:
-            self._tables[key] = self._written(updates)
+            self._tables[key] = self._assemble(updates)
         return self._tables[key]
 
-    def _written(self, updates: list[ScheduledUpdate]) -> Array:
+    def _assemble(self, updates: list[ScheduledUpdate]) -> Array:
+        """The program with its dropout masks' draws, and the updates."""
         compile_now(needed(self._optimizer, self._moving))
-        rows, offset = [list(row) for row in self._encoder.rows], 0
-        for row in rows:
-            if row[0] == opcodes.DROPOUT and self._draws is not None:
-                row[2], row[3] = address(self._draws) + 4 * offset, self._draws.shape[1]
-                offset += row[1]
-        at_once: dict[int, list[int]] = {}  # updates of weights that follow their gradients at once
-        final: list[list[int]] = []
+        code = self._program_code()
+        outers = [] if self._stepwise else [i for i in code if isinstance(i, isa.Outer)]
+        ending: Code = []
+        fused: Fused = {}
         for update, scalars in zip(updates, self._scalars, strict=False):
-            vectors = update.executor.vectors
-            places = np.array([address(vector) for vector in vectors])
-            loop = load(rule_file(update.rule.name, update.executor.plan))
-            self._kept += [places, *vectors, scalars, update.executor]
-            head, tail = [opcodes.UPDATE, loop, address(places)], [address(scalars), scalars.shape[1] * 4]
-            for start, stop in update.spans:
-                at = start
-                for first, row in sorted(self._outer_products(vectors[1]).items()):
-                    last = first + row[1] * row[2]
-                    if start <= first and last <= stop:
-                        own, room = places.copy(), aligned(max(row[2], opcodes.OUTER_ROOM), np.float32)
-                        self._kept += [own, room]
-                        at_once[row[5]] = [opcodes.UPDATE_OUTER, loop, address(own), first, last, *tail, *row[1:5],
-                                           address(room), update.idle and row[2] >= NARROW, row[5]]  # fmt: skip
-                        final += update_rows(head, at, first, tail)
-                        at = last
-                final += update_rows(head, at, stop, tail)
-        rows = [at_once.get(row[5], row) if row[0] == opcodes.OUTER else row for row in rows]
-        if self._apart:
-            rows = [*self._copies(), *rows, *self._checks(updates[0].executor.vectors[1])]
-        return table([*rows, *final])
+            separate, replaced = update_code(update, scalars, outers, self._keep_alive)
+            ending += separate
+            fused |= replaced
+        code = [fused.get(i, i) if isinstance(i, isa.Outer) else i for i in code]
+        if self._stepwise:
+            gradients = updates[0].executor.vectors[1]
+            code = [*self._saves(), *code, *self._checks(gradients)]
+        return table([*code, *ending])
 
-    def _copies(self) -> list[Row]:
-        """Running statistics, copied as they are before a step that may be taken back."""
+    def _program_code(self) -> Code:
+        """The program's instructions, with the addresses of the numbers drawn for its masks."""
+        code: Code = []
+        offset = 0
+        for item in self._assembler.code:
+            if isinstance(item, isa.Dropout):
+                at = address(self._draws) + 4 * offset
+                offset += item.size
+                item = item._replace(draws=at, stride=self._draws.shape[1])
+            code.append(item)
+        return code
+
+    def _saves(self) -> Code:
+        """Save the running statistics before a step that may be undone."""
         return [
-            [opcodes.COPY, b.array.size, address(b.array), address(self.statistics[id(b.array)])] for b in self._changed
+            isa.Copy(
+                size=array.size,
+                source=address(array),
+                target=address(self.statistics[id(array)]),
+                plus_zero=False,
+            )
+            for array in self._running
         ]
 
-    def _checks(self, gradients: Array) -> list[Row]:
-        """A look at all numbers that a step may have spoilt, before an update; that is not made if any of them is."""
-        rows: list[Row] = []
-        for array, found in zip([gradients, *(b.array for b in self._changed)], self._found, strict=True):
-            rows += _check_rows(address(array), array.size, address(found))
-        return [*rows, [opcodes.STOP, self._found.size, address(self._found)]]
-
-    def _outer_products(self, gradients: Array) -> dict[int, list[int]]:
-        """The outer products that go into this vector, each by the number of its first element there."""
-        if self._apart:
-            return {}
-        base, size = address(gradients), gradients.nbytes
-        return {(at - base) // 4: row for at, row in self._outer.items() if base <= at < base + size}
+    def _checks(self, gradients: Array) -> Code:
+        """Check gradients and running statistics; if a number is not finite, stop the step here."""
+        code: Code = []
+        for array, found in zip([gradients, *self._running], self._found, strict=True):
+            code.append(_check(array, found))
+        return [*code, isa.Stop(size=self._found.size, found=address(self._found))]
 
 
-def _check_rows(at: int, count: int, found: int) -> list[Row]:
-    """A look at so many numbers; what each of two halves finds is noted in two places."""
-    return halves(count, count, lambda first, last: [
-        opcodes.CHECK, last - first, at + 4 * first, found + 8 * (first > 0)])  # fmt: skip
+def _check(array: Array, found: Array) -> Any:
+    """A check of all numbers of an array; its halves write to the two numbers of `found`."""
+
+    def part(first: int, last: int) -> isa.Check:
+        return isa.Check(
+            size=last - first,
+            numbers=address(array) + 4 * first,
+            found=address(found) + 8 * (first > 0),
+        )
+
+    return halves(array.size, array.size, part)
 
 
 class Stepping:
-    """`steps` of a `Native` one by one: `differentiate`, then `update`, which may be left out."""
+    """The `steps` of a `NativeExecutor` one by one: `differentiate`, then (or not) `update`."""
 
-    def __init__(self, native: Native, task: Array, rows: Array, updates: list[ScheduledUpdate], code: Array) -> None:
-        self._native, self._task, self._rows, self._updates, self._code = native, task, rows, updates, code
-        self._place, self._t = address(task), native._optimizer.t
-        self.steps = int(task[opcodes.STEPS])
-        ops = code[:, 0].tolist()
-        self._check, self._update = ops.index(opcodes.CHECK), ops.index(opcodes.STOP) + 1
-        self._number, self.statistics = -1, native.statistics
+    def __init__(
+        self,
+        executor: NativeExecutor,
+        task: Array,
+        samples: Array,
+        updates: list[ScheduledUpdate],
+        code: Array,
+    ) -> None:
+        self._executor, self._task, self._updates, self._code = executor, task, updates, code
+        self._samples = samples  # kept alive: its address is in the task
+        self._t = executor._optimizer.t
+        self._address = address(task)
+        self.steps = int(task["steps"])
+        self.statistics = executor.statistics
+        order = code[:, opcodes.OPCODE].tolist()
+        self._check = order.index(opcodes.CHECK)  # where the first check is
+        self._update = order.index(opcodes.STOP) + 1  # ... and the first update
+        self._number = -1
 
     def differentiate(self) -> tuple[Any, int]:
-        """Forward, loss and backward of the next batch: the gradients are in their places.
+        """Forward, loss and backward of the next batch, which leave the gradients in memory.
 
-        Returns the loss, and how many answers were right.
+        Returns the loss, and how many answers were correct.
         """
         self._number += 1
-        native, number = self._native, self._number
-        native._draw(number)
-        self._task[opcodes.FIRST], self._task[opcodes.LAST] = number, number + 1
-        self._carry_out(0, self._check)
-        return native._losses[number], int(native._rights[number])
+        executor, number = self._executor, self._number
+        executor._draw(number)
+        self._task["first"], self._task["last"] = number, number + 1
+        self._execute(0, self._check)
+        return executor._losses[number], int(executor._correct[number])
 
     def update(self, checked: bool) -> bool:
-        """Move the parameters by the gradients that are there now, as ``optimizer.step()`` does.
+        """Update the parameters with the gradients in memory, as ``optimizer.step()`` does.
 
-        If `checked`, that is done only if loss, gradients and running statistics are seen to be finite. Returns whether
-        it was done.
+        If `checked`, only if loss, gradients and running statistics are found to be finite. Returns
+        whether they were updated.
         """
-        native = self._native
-        optimizer, moving = native._optimizer, native._moving
-        mine = self._as_foreseen() and optimizer.collect() == moving
-        if checked and not (mine and math.isfinite(native._losses[self._number])):
+        executor = self._executor
+        optimizer, moving = executor._optimizer, executor._moving
+        expected = self._as_expected() and optimizer.collect() == moving
+        if checked and not (expected and math.isfinite(executor._losses[self._number])):
             return False
-        if not mine:
+        if not expected:
             optimizer.step()  # a gradient has been taken away, or what moves has changed
             return True
-        self._carry_out(self._check if checked else self._update, len(self._code))
-        if checked and native._found.any():
+        self._execute(self._check if checked else self._update, len(self._code))
+        if checked and executor._found.any():
             return False
         optimizer.count(moving, 1)
         return True
 
-    def _as_foreseen(self) -> bool:
-        """Whether the code is for the next update, whose scalars are in their places then."""
-        native, number = self._native, self._number
-        if native._optimizer.t == self._t + number and still_upcoming(native._optimizer, self._updates):
+    def _as_expected(self) -> bool:
+        """Whether the code is that of the next update; its scalars are in memory then."""
+        executor, number = self._executor, self._number
+        optimizer = executor._optimizer
+        if optimizer.t == self._t + number and still_upcoming(optimizer, self._updates):
             return True
-        return native._coded(upcoming_updates(native._optimizer, native._moving, 1), 1, number) is self._code
+        updates = upcoming_updates(optimizer, executor._moving, 1)
+        return executor._code(updates, 1, number) is self._code
 
-    def _carry_out(self, begin: int, end: int) -> None:
-        self._task[opcodes.BEGIN], self._task[opcodes.END] = begin, end
-        self._native._machine(self._place, 0)
+    def _execute(self, begin: int, end: int) -> None:
+        """Execute the instructions from `begin` to `end` for the current step."""
+        self._task["begin"], self._task["end"] = begin, end
+        self._executor._machine(self._address, 0)

@@ -1,4 +1,4 @@
-"""The instructions for products with a batch that is mostly zeros: see sparse.py."""
+"""How a batch that is mostly zeros lies in memory, and the instructions for products with it."""
 
 from typing import Any
 
@@ -6,121 +6,185 @@ import numpy as np
 
 from ...optim.flat import aligned
 from ..program import Array, Buffer, Program
-from .jit import opcodes
+from .jit import instruction_set as isa
+from .jit.opcodes import COLUMN_STRIDE, GROUP, SPAN
+from .jit.structures import SparseBatch
 from .summation_order import Order
-from .table import Row, address, halves
+from .table import Pair, address, halves
 
-SPARSE = 0.3  # the share of inputs that are not zero, up to which it pays to pass over the others
-NARROW = 64  # outputs: a dense product with less is as quick
-FEW = 8  # so many samples that read a row of the weight, on average, are worth a copy of it
-_BLOCK = 112  # rows of the weight at most, 64 numbers each: 28 KB, for a first cache of 32
+SPARSE = 0.3  # the share of non-zero inputs up to which passing over zeros is faster
+NARROW = 64  # outputs: a dense product with fewer is as fast
+FEW = 8  # samples that read a row of the weight, on average, from which on a copy of it pays
+_BLOCK = 112  # rows of the weight at most, of 64 floats each: 28 KB of a first-level cache of 32
 _LANES = 64
 
 
 def first_product(program: Program, inputs: Array) -> int | None:
-    """How many outputs the product has in which it pays to pass over the zeros of these `inputs`; None if it does not.
+    """The outputs of the product with the batch if passing over its zeros pays, else None.
 
-    A program has to begin with a wide product, and few of its `inputs` may be anything else than zero.
+    The program has to begin with a wide product, and most `inputs` have to be zero.
     """
     x = program.buffers("batch")[0]
     users = [step for step in program.instructions if x in step.args]
-    if users[0].op != "matmul" or any(step.op not in ("matmul", "weight_gradient") for step in users):
+    if users[0].op != "matmul":
+        return None
+    if any(step.op not in ("matmul", "weight_gradient") for step in users):
         return None
     outputs = int(users[0].out[0].shape[1])
-    return outputs if outputs >= NARROW and share(inputs) <= SPARSE else None
+    return outputs if outputs >= NARROW and nonzero_share(inputs) <= SPARSE else None
 
 
-def share(inputs: Array) -> float:
-    """The share of a data set's inputs that are not zero, by some two thousand samples from all over it."""
+def nonzero_share(inputs: Array) -> float:
+    """The share of inputs that are not zero, by some two thousand samples spread over them."""
     some = inputs[:: -(-len(inputs) // 2048) or 1]
     return int(np.count_nonzero(some)) / some.size if some.size else 1.0
 
 
-class Lists:
-    """The lists of one batch of `inputs`, and the instructions that make them and use them in this `order`."""
+def few_read_a_row(batch: int, inputs: Array) -> bool:
+    """Whether so few samples of a batch read each row of the weight that it is not copied first."""
+    return batch == 1 or batch * nonzero_share(inputs) < FEW
 
-    def __init__(self, x: Buffer, inputs: Array, order: Order, kept: list[Array]) -> None:
-        (self.batch, self.width), self.inputs, self._kept, self._order = x.shape, inputs, kept, order
-        self._few = self.batch == 1 or self.batch * share(inputs) < FEW
-        most = self.width if self.batch == 1 else _BLOCK
-        self._edges, edges_anew, edges_limit = _parts(self.width, order.inputs, most)
-        spans, spans_anew, spans_limit = _parts(self.batch, order.samples, opcodes.TOGETHER)
-        self._spans = len(spans) - 1
-        self._blocks = len(self._edges) - 1
-        self._block = int(np.diff(self._edges).max())
-        values = (np.arange(256) * np.float32(1 / 255)).astype(np.float32).view(np.int32).astype(np.int64) << 32
-        told = {
-            opcodes.ENTRIES: self._room(self.batch * self.width + 8, np.int64),
-            opcodes.BEGINS: self._room(self.batch * (self._blocks + 1), np.int64),
-            opcodes.COLUMNS: self._room(self.width * opcodes.COLUMN if self.batch > 1 else 0, np.int64),
-            opcodes.ENDS: self._room(self.width, np.int64), opcodes.VALUES: self._held(values),
-            opcodes.SAMPLES: self.batch, opcodes.FEATURES: self.width, opcodes.BLOCKS: self._blocks,
-            opcodes.BLOCK: self._block, opcodes.EDGES: self._held(self._edges),
-            opcodes.EDGES_ANEW: self._held(edges_anew), opcodes.EDGES_LIMIT: self._held(edges_limit),
-            opcodes.RIMS: self._held(order.rims),
-            opcodes.SPANS: self._spans, opcodes.SPAN_EDGES: self._held(spans),
-            opcodes.SPANS_ANEW: self._held(spans_anew), opcodes.SPANS_LIMIT: self._held(spans_limit),
-            opcodes.SPAN_RIMS: self._held(order.sample_rims),
-            opcodes.GROUPED: self._room(self.width // opcodes.GROUP + 2, np.int64) if order.grouped else 0,
-        }  # fmt: skip
-        self._told = self._held(np.array([told[part] for part in range(opcodes.LISTS)], np.int64))
 
-    def gather(self, labels: Array, own: int) -> list[Row]:
-        """Each sample's list, and its label, to the address `own`."""
-        pixels = self.inputs.dtype == np.uint8
-        return halves(self.batch, self.batch * self.width, lambda first, last: [
-            opcodes.SPARSE_GATHER, first, last, address(self.inputs), address(labels), own, pixels,
-            self._told])  # fmt: skip
+class SparseLayout:
+    """The memory of one batch of `inputs`, and the instructions that write and read it.
 
-    def matmul(self, n: int, w: int, y: int) -> list[Row]:
-        """The batch times a weight (width, n): in halves of its columns if they are whole lanes, else of the batch."""
-        room = _LANES * (self._block + (2 if self._order.rims is None else 4) * self.batch)
+    Sums are made in `order`. The arrays are appended to `keep_alive`.
+    """
 
-        def part(first: int, last: int, left: int, right: int) -> Row:
-            return [opcodes.SPARSE_MATMUL, first, last, left, right, n, w, y, self._told,
-                    self._room(room, np.float32), self._few]  # fmt: skip
+    def __init__(self, x: Buffer, inputs: Array, order: Order, keep_alive: list[Array]) -> None:
+        self._batch, self._width = batch, width = x.shape
+        self._inputs, self._order, self._keep_alive = inputs, order, keep_alive
+        self._few = few_read_a_row(batch, inputs)
+        self._blocks = _Parts(width, order.inputs, most=width if batch == 1 else _BLOCK)
+        self._spans = _Parts(batch, order.samples, most=SPAN)
+        self._block = int(np.diff(self._blocks.edges).max())
+        fields = SparseBatch(
+            samples=batch,
+            features=width,
+            entries=self._scratch(batch * width + 8, np.int64),
+            begins=self._scratch(batch * (self._blocks.count + 1), np.int64),
+            pixel_values=self._kept(_pixel_values()),
+            columns=self._scratch(width * COLUMN_STRIDE if batch > 1 else 0, np.int64),
+            ends=self._scratch(width, np.int64),
+            groups=self._scratch(width // GROUP + 2, np.int64) if order.grouped else 0,
+            blocks=self._blocks.count,
+            block=self._block,
+            block_edges=self._kept(self._blocks.edges),
+            block_restarts=self._kept(self._blocks.restarts),
+            block_limits=self._kept(self._blocks.limits),
+            block_split=self._kept(order.split),
+            spans=self._spans.count,
+            span_edges=self._kept(self._spans.edges),
+            span_restarts=self._kept(self._spans.restarts),
+            span_limits=self._kept(self._spans.limits),
+            span_split=self._kept(order.sample_split),
+        )
+        self._fields = self._kept(np.array(fields, np.int64))
 
+    def gather(self, labels: Array, batch_labels: int) -> isa.SparseGather | Pair:
+        """The samples' entries, and their labels to the address `batch_labels`."""
+
+        def part(first: int, last: int) -> isa.SparseGather:
+            return isa.SparseGather(
+                first=first,
+                last=last,
+                inputs=address(self._inputs),
+                pixels=self._inputs.dtype == np.uint8,
+                all_labels=address(labels),
+                labels=batch_labels,
+                batch=self._fields,
+            )
+
+        return halves(self._batch, self._batch * self._width, part)
+
+    def matmul(self, n: int, w: int, y: int) -> isa.SparseMatmul | Pair:
+        """The batch times a weight (width, n).
+
+        In halves of its columns if each is a multiple of 64, else of the batch.
+        """
+        split = self._order.split is not None
+        rows = self._block + (4 if split else 2) * self._batch  # packed, narrow, partial, pairs
+
+        def part(first: int, last: int, left: int, right: int) -> isa.SparseMatmul:
+            return isa.SparseMatmul(
+                first=first,
+                last=last,
+                left=left,
+                right=right,
+                n=n,
+                w=w,
+                y=y,
+                batch=self._fields,
+                scratch=self._scratch(_LANES * rows, np.float32),
+                few=self._few,
+            )
+
+        elements = self._batch * self._width
         if n % (2 * _LANES) == 0:
-            return halves(n, self.batch * self.width, lambda left, right: part(0, self.batch, left, right))
-        return halves(self.batch, self.batch * self.width, lambda first, last: part(first, last, 0, n))
+            return halves(n, elements, lambda left, right: part(0, self._batch, left, right))
+        return halves(self._batch, elements, lambda first, last: part(first, last, 0, n))
 
-    def gradient(self, n: int, d: int, target: int) -> list[Row]:
-        """The transposed batch times the gradient (batch, n)."""
-        middle = int(np.abs(self._edges - self.width / 2).argmin())
-        others = self._room(self.width * n if self._order.samples else 0, np.float32)
-        lanes = self.width * -(-n // _LANES) if self._spans > 1 else 1
+    def gradient(self, n: int, d: int, out: int) -> isa.SparseGradient | Pair:
+        """The transposed batch times the gradient (batch, n), in halves of the blocks."""
+        middle = int(np.abs(self._blocks.edges - self._width / 2).argmin())
+        restarts = bool(self._order.samples)
+        partial = self._scratch(self._width * n if restarts else 0, np.float32)
+        waiting = self._width * -(-n // _LANES) if self._spans.count > 1 else 1
 
-        def pairs() -> int:
-            return 0 if self._order.sample_rims is None else self._room(2 * _LANES * lanes, np.float32)
+        def part(first: int, last: int) -> isa.SparseGradient:
+            pairs = 0
+            if self._order.sample_split is not None:
+                pairs = self._scratch(2 * _LANES * waiting, np.float32)
+            return isa.SparseGradient(
+                first=first,
+                last=last,
+                n=n,
+                d=d,
+                out=out,
+                batch=self._fields,
+                scratch=self._scratch(_LANES * (SPAN + 1), np.float32),
+                partial=partial,
+                pairs=pairs,
+            )
 
-        return halves(self._blocks, self.batch * self.width, lambda first, last: [
-            opcodes.SPARSE_GRADIENT, first, last, n, d, target, self._told,
-            self._room(_LANES * (opcodes.TOGETHER + 1), np.float32), others, pairs()], middle)  # fmt: skip
+        return halves(self._blocks.count, self._batch * self._width, part, middle)
 
-    def _room(self, count: int, dtype: Any) -> int:
-        """The address of room for so many numbers, at the begin of a cache line."""
-        self._kept.append(aligned(count, dtype))
-        return address(self._kept[-1])
+    def _scratch(self, count: int, dtype: Any) -> int:
+        """The address of a new scratch buffer of `count` numbers, on a cache line."""
+        return self._kept(aligned(count, dtype))
 
-    def _held(self, array: Array) -> int:
-        """The address of an array, which is kept alive; 0 if there is none."""
+    def _kept(self, array: Array) -> int:
+        """The address of an array, which is kept alive; 0 for None."""
         if array is None:
             return 0
-        self._kept.append(array)
+        self._keep_alive.append(array)
         return address(array)
 
 
-def _parts(length: int, cuts: tuple[int, ...], most: int) -> tuple[Array, Array, Array]:
-    """Edges that cut `length` into even parts of at most so many, at all `cuts`; for each, whether it begins at a cut.
+def _pixel_values() -> Array:
+    """Of each of the 256 pixels the float32 value in [0, 1], as the upper half of an entry."""
+    values = (np.arange(256) * np.float32(1 / 255)).astype(np.float32)
+    return values.view(np.int32).astype(np.int64) << 32
 
-    And for each part how many of its terms come before the last few of their sum, that do not make up 8.
+
+class _Parts:
+    """`length` cut into even parts of at most `most`, and at all `cuts`, as three int64 arrays.
+
+    `edges`: where parts begin, and the end. `restarts`: whether there is a cut at each edge.
+    `limits`: how many terms of each part come before the last ones of their sum that do not make
+    up 8, which OpenBLAS does not sum as even and odd terms.
     """
-    edges, limits = [0], []
-    for start, stop in zip((0, *cuts), (*cuts, length), strict=True):
-        count = -(-(stop - start) // most)
-        size = -(-(stop - start) // count // 8) * 8 if count > 1 else stop - start
-        parts = [*range(start, stop, size)]
-        limits += [max(0, start + (stop - start) // 8 * 8 - edge) for edge in parts]
-        edges += [*parts[1:], stop]
-    anew = [edge in (0, *cuts, length) for edge in edges]
-    return np.array(edges, np.int64), np.array(anew, np.int64), np.array(limits, np.int64)
+
+    def __init__(self, length: int, cuts: tuple[int, ...], most: int) -> None:
+        edges, limits = [0], []
+        for start, stop in zip((0, *cuts), (*cuts, length), strict=True):
+            terms = stop - start
+            count = -(-terms // most)
+            size = -(-terms // count // 8) * 8 if count > 1 else terms
+            parts = [*range(start, stop, size)]
+            limits += [max(0, start + terms // 8 * 8 - edge) for edge in parts]
+            edges += [*parts[1:], stop]
+        self.count = len(edges) - 1
+        self.edges = np.array(edges, np.int64)
+        self.restarts = np.array([edge in (0, *cuts, length) for edge in edges], np.int64)
+        self.limits = np.array(limits, np.int64)

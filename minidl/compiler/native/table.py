@@ -1,43 +1,58 @@
-"""The machine's instructions as rows of integers: alone, in pairs for two threads, and all of them as one table."""
+"""The interpreter's program as a table of int64: an instruction a row, some of them in pairs."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ..program import Array
-from .jit.opcodes import PAIRED, WIDTH
+from .jit.instruction_set import OPCODES, Instruction
+from .jit.opcodes import WIDTH
 
-SHARED = 16384  # elements from which on it pays to share a pass over them between two threads
+SHARED = 16384  # elements from which on two threads that halve a pass over them gain from it
 
-Row = list[int]
+
+class Pair(NamedTuple):
+    """Two instructions that two threads may execute at the same time."""
+
+    first: Instruction
+    second: Instruction
+
+
+Code = list[Instruction | Pair]
 
 
 def address(array: Array) -> int:
-    """Where an array's first element is."""
+    """The address of an array's first element."""
     return int(array.ctypes.data)
 
 
-def pair(one: Row, other: Row) -> list[Row]:
-    """Two instructions that may be carried out at the same time."""
-    return [[*one, *[0] * (PAIRED - len(one)), 1], other]
+def halves(
+    length: int,
+    elements: int,
+    part: Callable[[int, int], Instruction],
+    middle: int | None = None,
+) -> Instruction | Pair:
+    """``part(0, length)``, or a pair of halves if its `elements` are enough for two threads."""
+    if elements < SHARED or length < 2:
+        return part(0, length)
+    if middle is None:
+        middle = -(-length // 32) * 16  # whole cache lines of float32
+    return Pair(part(0, middle), part(middle, length))
 
 
-def halves(length: int, work: int, part: Callable[[int, int], Row], middle: int | None = None) -> list[Row]:
-    """An instruction for all of `length`, or, if that is `work` for two, one for each half."""
-    if work < SHARED or length < 2:
-        return [part(0, length)]
-    middle = -(-length // 32) * 16 if middle is None else middle
-    return pair(part(0, middle), part(middle, length))
+def table(code: Sequence[Instruction | Pair]) -> Array:
+    """The instructions as an array (N, WIDTH) of int64."""
+    rows: list[list[int]] = []
+    for item in code:
+        if isinstance(item, Pair):
+            rows += [_row(item.first, paired=True), _row(item.second)]
+        else:
+            rows.append(_row(item))
+    return np.array(rows, np.int64).reshape(-1, WIDTH)
 
 
-def update_rows(head: Row, start: int, stop: int, tail: Row) -> list[Row]:
-    """An optimizer's update of the elements from `start` to `stop`: what comes before and after those in the row."""
-    return halves(stop - start, stop - start, lambda first, last: [*head, start + first, start + last, *tail])
-
-
-def table(rows: Sequence[Row]) -> Array:
-    """Rows as one array, the short ones filled up with zeros."""
-    filled = np.zeros((max(len(rows), 1), WIDTH), np.int64)
-    for i, row in enumerate(rows):
-        filled[i, : len(row)] = row
-    return filled
+def _row(instruction: Instruction, paired: bool = False) -> list[int]:
+    """Opcode, pairing and operands, padded with zeros."""
+    row = [OPCODES[type(instruction)], int(paired), *map(int, instruction)]
+    return row + [0] * (WIDTH - len(row))

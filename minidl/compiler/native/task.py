@@ -1,41 +1,66 @@
-"""A task for the machine: what it is to carry out and where it notes the results, as addresses and sizes (codes.py)."""
+"""A task for the interpreter: what to execute, and where to write the results."""
 
 import ctypes
 import sys
-from typing import Any
 
 import numpy as np
 
 from ...optim.flat import aligned
 from ..program import Array
-from .jit import opcodes
+from .jit.opcodes import MAILBOX_BYTES, OFFER
+from .jit.structures import Task
 from .table import address
 
+_TASK = np.dtype([(name, np.int64) for name in Task._fields])
 _YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
-_REST = ctypes.cast(_YIELD, ctypes.c_void_p).value if _YIELD else 0  # lets other threads have the processor
+_YIELD_ADDRESS = ctypes.cast(_YIELD, ctypes.c_void_p).value or 0 if _YIELD else 0
 
 
-def new_board() -> Array:
-    """A board, on which two threads share a task."""
-    return aligned(opcodes.BOARD_BYTES // 8, np.int64)
+def new_mailbox() -> Array:
+    """A mailbox, through which two threads share a task."""
+    return aligned(MAILBOX_BYTES // 8, np.int64)
 
 
-def dismiss(board: Array) -> None:
-    """Let the thread that helps with the task of this board come to its end, though that was never begun."""
-    board[opcodes.OFFER // 8] = -1
+def dismiss(mailbox: Array) -> None:
+    """Let the thread that assists with this mailbox's task return, even if it never began."""
+    mailbox[OFFER // 8] = -1
 
 
-def written_task(
-    code: Array, numbers: Array, rows: Array, steps: int, batch: int, losses: Array, rights: Array, board: Array, *,
+def new_task(
+    *,
+    code: Array,
+    constants: Array,
+    samples: Array,
+    steps: int,
+    batch: int,
+    losses: Array,
+    correct: Array,
+    mailbox: Array,
     shared: bool,
-) -> Array:  # fmt: skip
-    """The task of running all of `code` on so many batches of the samples `rows`, by the addresses of them all."""
-    board[...] = 0
-    given: dict[int, Any] = {
-        opcodes.CODE: address(code), opcodes.LENGTH: len(code), opcodes.NUMBERS: address(numbers),
-        opcodes.ROWS: address(rows), opcodes.STEPS: steps, opcodes.FIRST: 0, opcodes.LAST: steps,
-        opcodes.BEGIN: 0, opcodes.END: len(code), opcodes.OPEN: 0, opcodes.GRADIENTS: 0, opcodes.BATCH: batch,
-        opcodes.LOSSES: address(losses), opcodes.RIGHTS: address(rights), opcodes.BOARD: address(board),
-        opcodes.SHARED: shared, opcodes.REST: _REST,
-    }  # fmt: skip
-    return np.array([given[place] for place in range(len(given))], np.int64)
+) -> Array:
+    """The task of running all of `code` on `steps` batches of the `samples`, by their addresses.
+
+    Returns an array of dimension 0 with a field for each of `Task`'s. The arrays have to be kept
+    alive as long as it is used. Clears the mailbox.
+    """
+    mailbox[...] = 0
+    task = Task(
+        code=address(code),
+        length=len(code),
+        constants=address(constants),
+        samples=address(samples),
+        steps=steps,
+        batch=batch,
+        first=0,
+        last=steps,
+        begin=0,
+        end=len(code),
+        open=0,
+        gradients=0,
+        losses=address(losses),
+        correct=address(correct),
+        mailbox=address(mailbox),
+        shared=shared,
+        yield_function=_YIELD_ADDRESS,
+    )
+    return np.array(tuple(task), _TASK)

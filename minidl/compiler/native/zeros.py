@@ -1,4 +1,4 @@
-"""Whether products with a batch pass over its zeros: if that pays, and gives the very bits of the dense products."""
+"""Whether products with a batch pass over its zeros: if that pays, and gives the dense bits."""
 
 import functools
 
@@ -7,39 +7,42 @@ import numpy as np
 from ...hardware.threads import use_blas_threads
 from ...kernels import products
 from ..program import Array, Buffer, Instruction, Program
-from .assembler import Encoder
+from .assembler import Assembler
 from .cache.objects import MACHINE, function
-from .sparse_layout import FEW, first_product, share
+from .sparse_layout import FEW, few_read_a_row, first_product
 from .summation_order import Order, likely_order
 from .table import address, table
-from .task import new_board, written_task
+from .task import new_mailbox, new_task
 
 
 def order_without_zeros(program: Program, inputs: Array) -> Order | None:
-    """The order in which a program's machine code is to add if it passes over the zeros of `inputs`; None if it is not.
+    """The order in which machine code has to add if it passes over zeros of `inputs`.
 
-    Raises `OSError` if the machine cannot be loaded.
+    None if it had better not. Raises `OSError` if the machine code cannot be loaded.
     """
     outputs = first_product(program, inputs)
     if outputs is None:
         return None
     batch, width = program.buffers("batch")[0].shape
-    few = batch == 1 or batch * share(inputs) < FEW
+    few = few_read_a_row(batch, inputs)
     with use_blas_threads(1):
         return _tried(batch, width, outputs, inputs.dtype, few)
 
 
 @functools.cache
 def _tried(batch: int, width: int, outputs: int, dtype: np.dtype, few: bool) -> Order | None:
-    """The likely order, if the machine then makes the bits of the dense products of numbers drawn at random."""
+    """The likely order, if machine code then gives the bits of dense products of random numbers."""
     order = likely_order(batch, width, outputs)
     rng = np.random.default_rng(0)
-    kept = (FEW / 2 if few and batch > 1 else 1.5 * FEW) / max(batch, 2 * FEW)  # the share that is not zero
-    there = rng.random((batch, width), np.float32) < kept
-    numbers = rng.integers(1, 256, there.shape, dtype) if dtype == np.uint8 else rng.random(there.shape, dtype)
-    inputs = numbers * there
+    # A share of non-zeros on the right side of FEW, so that the same code is tried.
+    samples = FEW / 2 if few and batch > 1 else 1.5 * FEW
+    nonzero = rng.random((batch, width), np.float32) < samples / max(batch, 2 * FEW)
+    if dtype == np.uint8:
+        numbers = rng.integers(1, 256, nonzero.shape, dtype)
+    else:
+        numbers = rng.random(nonzero.shape, dtype)
     weight = rng.random((width, outputs), np.float32) - np.float32(0.5)
-    x, y, gradient = _by_machine(inputs, weight, order)
+    x, y, gradient = _sparse(numbers * nonzero, weight, order)
     dense, dense_gradient = np.empty_like(y), np.empty_like(gradient)
     products.alone(x, weight, dense)()
     if batch > 1:
@@ -50,19 +53,35 @@ def _tried(batch: int, width: int, outputs: int, dtype: np.dtype, few: bool) -> 
     return order if same else None
 
 
-def _by_machine(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, Array]:
-    """The batch x, x @ weight, and x.T @ (x @ weight), where the machine passes over the zeros of `inputs`."""
+def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, Array]:
+    """The batch x, x @ weight, and xᵀ @ (x @ weight), by machine code that passes over zeros."""
     (batch, width), outputs = inputs.shape, weight.shape[1]
-    labels = np.zeros(batch, np.int64)
-    x = Buffer("x", (batch, width), np.dtype(np.float32), "batch", np.zeros((batch, width), np.float32))
-    own = Buffer("labels", (batch,), np.dtype(np.int64), "batch", labels.copy())
-    w = Buffer("w", weight.shape, weight.dtype, "parameter", weight)
-    y = Buffer("y", (batch, outputs), weight.dtype, "work", np.empty((batch, outputs), np.float32))
-    found = Buffer("d_w", weight.shape, weight.dtype, "work", np.empty_like(weight))
-    steps = [Instruction("matmul", (y,), (x, w)), Instruction("weight_gradient", (found,), (x, y))]
-    encoder = Encoder(Program([Instruction("update", (), (x, own)), *steps]), inputs, labels, order)
-    code, rows, nothing = table(encoder.rows), np.arange(batch), np.zeros(1, np.int64)
-    task = written_task(code, encoder.numbers, rows, 1, batch, nothing, nothing, new_board(), shared=False)
+    f32, labels = np.dtype(np.float32), np.zeros(batch, np.int64)
+    x = Buffer("x", (batch, width), f32, "batch", np.zeros((batch, width), f32))
+    batch_labels = Buffer("labels", (batch,), labels.dtype, "batch", labels.copy())
+    w = Buffer("w", weight.shape, f32, "parameter", weight)
+    y = Buffer("y", (batch, outputs), f32, "work", np.empty((batch, outputs), f32))
+    d_w = Buffer("d_w", weight.shape, f32, "work", np.empty_like(weight))
+    program = Program(
+        [
+            Instruction("update", (), (x, batch_labels)),  # names the batch's buffers
+            Instruction("matmul", (y,), (x, w)),
+            Instruction("weight_gradient", (d_w,), (x, y)),
+        ]
+    )
+    assembler = Assembler(program, inputs, labels, order)
+    code, samples, unused = table(assembler.code), np.arange(batch), np.zeros(1, np.int64)
+    task = new_task(
+        code=code,
+        constants=assembler.constants,
+        samples=samples,
+        steps=1,
+        batch=batch,
+        losses=unused,
+        correct=unused,
+        mailbox=new_mailbox(),
+        shared=False,
+    )
     function(MACHINE)(address(task), 0)
     pixels = inputs.dtype == np.uint8
-    return inputs * np.float32(1 / 255) if pixels else inputs, y.array, found.array
+    return inputs * np.float32(1 / 255) if pixels else inputs, y.array, d_w.array

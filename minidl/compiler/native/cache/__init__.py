@@ -1,1 +1,1 @@
-"""Machine code on disk: made once, trusted only where nobody else can write, found by what it is made from."""
+"""The cache of machine code: found by a hash, trusted only where nobody else can write."""

@@ -1,8 +1,8 @@
-"""The process that compiles, beside the one that trains: background.py starts it, and tells it what on standard input.
+"""The child process that compiles: background.py starts it, with a request on standard input.
 
-It runs isolated (``python -I -S``): Python's own library and the folders that it is told are all that it imports from,
-never the folder that somebody happens to train in. It ends when the process that started it does, unless that says, at
-its own normal end, that it may go on for the next.
+It runs isolated (``python -I -S``): it imports from Python's own library and the folders in the
+request, never from the folder that somebody happens to train in. It ends when its parent does,
+unless that writes a byte, at its own normal end: then it goes on alone, for the next training.
 """
 
 import contextlib
@@ -16,22 +16,22 @@ import time
 import traceback
 from typing import Any
 
-ALONE = 600.0  # seconds that it may go on alone
+ALONE = 600.0  # seconds that it may go on without a parent
 
 
 def main() -> None:
-    """Compile what is missing; ends the process, with 1 if something could not be compiled."""
-    told, more = _told()
-    _give_way(told["nice"], told["policy"])
+    """Compile what is not cached; exits with 1 if something could not be compiled."""
+    request, more = _read_request()
+    _lower_priority(request["nice"], request["policy"])
     threading.Thread(target=_end_with_parent, args=(more,), daemon=True).start()
     faulthandler.enable()
-    sys.path += told["path"]
-    _import_minidl(told["minidl"])
-    os._exit(_compile(told["sources"]))  # at once, for a thread still listens
+    sys.path += request["path"]
+    _import_minidl(request["minidl"])
+    os._exit(_compile(request["sources"]))  # at once: a thread still reads standard input
 
 
-def _told() -> tuple[dict[str, Any], bytes]:
-    """What the other process has written in a line, and what it has said since."""
+def _read_request() -> tuple[dict[str, Any], bytes]:
+    """The parent's request, a line of JSON, and what was read beyond it."""
     text = b""
     while b"\n" not in text and (piece := os.read(0, 1 << 16)):
         text += piece
@@ -41,8 +41,8 @@ def _told() -> tuple[dict[str, Any], bytes]:
     return json.loads(line), more
 
 
-def _give_way(nice: int, policy: int | None) -> None:
-    """Let others go first, as far as the system knows how to."""
+def _lower_priority(nice: int, policy: int | None) -> None:
+    """Let other processes go first, as far as the system can."""
     with contextlib.suppress(OSError, AttributeError):
         os.nice(nice)
     with contextlib.suppress(OSError, AttributeError):
@@ -50,15 +50,15 @@ def _give_way(nice: int, policy: int | None) -> None:
             os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
-def _end_with_parent(said: bytes) -> None:
-    """Wait for the other process to end: with a word, if this one may go on."""
-    if said or os.read(0, 1):
+def _end_with_parent(more: bytes) -> None:
+    """Exit when the pipe from the parent is closed, or ALONE seconds after a byte from it."""
+    if more or os.read(0, 1):
         time.sleep(ALONE)
     os._exit(1)
 
 
 def _import_minidl(file: str) -> None:
-    """Import minidl from where the other process has it: the folder around it is nobody else's to import from."""
+    """Import minidl from the parent's file, without putting the folder around it on the path."""
     spec = importlib.util.spec_from_file_location("minidl", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} cannot be imported")
@@ -67,19 +67,23 @@ def _import_minidl(file: str) -> None:
 
 
 def _compile(sources: list[list[str]]) -> int:
-    """Compile what is not there, one process at a time, and print the seconds of each; its log tells why it failed."""
+    """Compile what is not cached, one process at a time, and print the seconds of each.
+
+    Returns 1 if something failed; its log says why.
+    """
     from minidl.compiler.native.cache import objects, store
     from minidl.compiler.native.cache.build import build
 
     failures = 0
-    with store.held():
+    with store.locked():
         for source in map(objects.Source._make, sources):
-            name, log, begin = objects.object_name(source), objects.log_name(source), time.perf_counter()
+            begin = time.perf_counter()
+            name, log = objects.object_name(source), objects.log_name(source)
             handle = store.new_log(log)
-            os.dup2(handle, 2)
+            os.dup2(handle, 2)  # standard error goes to the log
             os.close(handle)
             try:
-                if not objects.there(source):
+                if not objects.cached(source):
                     store.write(name, build(*source))
             except Exception:
                 traceback.print_exc()

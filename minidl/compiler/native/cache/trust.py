@@ -1,7 +1,8 @@
-"""Which folder may hold machine code, and which file in it: whoever can write there decides what this process runs.
+"""Which folder and files may hold machine code: whoever can write there decides what is executed.
 
-Folder and file have to be the user's own, no link, and nobody else's to write to. What is opened is what is looked at,
-so that nothing can take its place in between. Where there are no owners to ask for (Windows), all are trusted.
+Folder and file have to belong to the user, be no link, and be writable by nobody else. The checks
+are made on the open file descriptor, so that nothing can be exchanged between check and use. Where
+files have no owners (Windows), all are trusted.
 """
 
 import contextlib
@@ -13,28 +14,31 @@ from pathlib import Path
 PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _ELSEWHERE = "set XDG_CACHE_HOME to a folder of your own"
-_said: list[str] = []  # the warning that this process has given
+_warned: list[str] = []  # the warning that this process has given
 
 
 def folder() -> Path | None:
-    """The folder for machine code, whether it is there yet or not; None, and a warning, if there is none to trust.
+    """The cache's folder, which need not exist yet; None, and a warning, if there is none to trust.
 
-    It is minidl/ in $XDG_CACHE_HOME or, where that is not set or may not be trusted, in ~/.cache.
+    It is minidl/ in $XDG_CACHE_HOME or, where that is not set or not trusted, in ~/.cache.
     """
     refused: list[str] = []
-    for place in places():
+    for place in candidates():
         why = objection(place)
         if why is None:
             if refused:
-                say(f"{refused[0]}; {place} is used instead")
+                warn_once(f"{refused[0]}; {place} is used instead")
             return place
         refused.append(f"{place} {why}")
-    say(f"{'; '.join(refused) or 'there is no home folder'}; NumPy does the work")
+    warn_once(f"{'; '.join(refused) or 'there is no home folder'}; NumPy does the work")
     return None
 
 
-def places() -> list[Path]:
-    """Where the folder may be, the first choice first. A relative $XDG_CACHE_HOME counts as none, by its standard."""
+def candidates() -> list[Path]:
+    """Where the folder may be, the first choice first.
+
+    A relative $XDG_CACHE_HOME is ignored, as its standard asks.
+    """
     found = [Path(os.environ.get("XDG_CACHE_HOME", ""))]
     with contextlib.suppress(RuntimeError):  # a user without a home
         found.append(Path.home() / ".cache")
@@ -42,7 +46,10 @@ def places() -> list[Path]:
 
 
 def objection(place: Path) -> str | None:
-    """Why the folder `place` may hold no code, and how to mend that; None if it may, or is not there but could be."""
+    """Why the folder `place` is not trusted, and how to fix that.
+
+    None if it is trusted, or does not exist but can be created.
+    """
     try:
         if not os.path.lexists(place):
             nearest = next(parent for parent in place.parents if parent.exists())
@@ -71,7 +78,10 @@ def objection(place: Path) -> str | None:
 
 
 def content(file: Path) -> bytes:
-    """All of a file. Raises `PermissionError`, with why, if it is not to be trusted, `OSError` if it cannot be read."""
+    """The content of a file.
+
+    Raises `PermissionError`, with the reason, if it is not trusted, `OSError` if it cannot be read.
+    """
     try:
         handle = os.open(file, os.O_RDONLY | PLAIN)
     except OSError as error:
@@ -80,7 +90,9 @@ def content(file: Path) -> bytes:
         raise
     try:
         found = os.fstat(handle)
-        why = _foreign(found) or _open_to_others(found) or ("" if stat.S_ISREG(found.st_mode) else "is no file")
+        why = _foreign(found) or _open_to_others(found)
+        if not why and not stat.S_ISREG(found.st_mode):
+            why = "is no file"
         if why:
             raise PermissionError(why)
         with open(handle, "rb", closefd=False) as opened:
@@ -89,10 +101,10 @@ def content(file: Path) -> bytes:
         os.close(handle)
 
 
-def say(what: str) -> None:
-    """Warn of the first that was not trusted, once in a process."""
-    if not _said:
-        _said.append(what)
+def warn_once(what: str) -> None:
+    """Warn of the first folder or file that is not trusted, once in a process."""
+    if not _warned:
+        _warned.append(what)
         warnings.warn(f"machine code: {what}", stacklevel=2)
 
 

@@ -1,1 +1,1 @@
-"""What Numba compiles, and nothing else: what stands in this folder is what machine code is known by."""
+"""What Numba compiles, and nothing else: the text of all of it is part of the cache's key."""

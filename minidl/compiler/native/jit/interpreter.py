@@ -1,140 +1,150 @@
-"""The machine that carries out a compiled program: one function, compiled by Numba once, for all models.
+"""The interpreter of compiled programs: one function, compiled by Numba once, for all models.
 
-A program reaches it as a table of integers: a row per instruction, with addresses and sizes (encode.py says what is
-where). Products and ufuncs are called where NumPy has them (addresses.py), updates where emit.py's loops are; what lies
-between is in loops.py. It needs no interpreter while it runs, and holds no lock.
+A program is a table of int64, an instruction in each row (instruction_set.py). Matrix products and
+ufuncs are calls of NumPy's own machine code (../addresses.py), updates are calls of loops written
+from their rules (../rule_codegen.py). It runs without Python, and holds no lock.
 """
 
 from typing import Any
 
-from . import dense, opcodes, sparse
-from .atomics import claimed, load, pause, store
-from .memory import call, floats, integers, native
-from .opcodes import BEGIN, BOARD, CODE, DONE, END, FIRST, LAST, LENGTH, OFFER, OPEN, PAIRED, ROOM, SHARED, WIDTH
+from . import batch_norm, dense, opcodes, sparse, sparse_batch, updates
+from . import instruction_set as isa
+from .atomics import compare_and_clear, load_acquire, pause, store_release
+from .memory import call, float32_at, int64_at, native, record_at
+from .opcodes import CACHE_LINE, DONE, OFFER, OPCODE, OPERANDS, PAIRED, SCRATCH, WIDTH
+from .structures import Task
 
-
-@native
-def _carry_out(n: Any, task: Any, k: Any, places: Any) -> Any:
-    """Instruction number `n`, for batch number `k`; `places` is the thread's own."""
-    row = integers(task[CODE] + 8 * WIDTH * n, WIDTH)
-    op = row[0]
-    numbers = floats(task[opcodes.NUMBERS], 1 << 30)
-    rows = integers(task[opcodes.ROWS] + 8 * k * task[opcodes.BATCH], task[opcodes.BATCH])
-    if op == opcodes.GATHER:
-        dense.gather(row, rows)
-    elif op == opcodes.GEMM:
-        call(row[1], (101, row[2], row[3], row[4], row[5], row[6], dense.ONE, row[7], row[8], row[9], row[10],
-                      dense.ZERO, row[11], row[12]))  # fmt: skip
-    elif op == opcodes.GEMV:
-        call(row[1], (row[2], 112, row[3], row[4], dense.ONE, row[5], row[6], row[7], 1, dense.ZERO, row[8], 1))
-    elif op == opcodes.OUTER:
-        dense.outer(row)
-    elif op == opcodes.BIAS:
-        dense.bias(row)
-    elif op == opcodes.ACTIVATE:
-        dense.activate(row, places)
-    elif op == opcodes.ACTIVATE_BACK:
-        dense.activate_back(row)
-    elif op == opcodes.MULTIPLY:
-        a, b = floats(row[2], row[1]), floats(row[3], row[1])
-        for i in range(row[1]):
-            a[i] = a[i] * b[i]
-    elif op == opcodes.SOFTMAX:
-        loss, right = dense.softmax(row, places)
-        floats(task[opcodes.LOSSES], k + 1)[k] = loss
-        integers(task[opcodes.RIGHTS], k + 1)[k] = right
-    elif op == opcodes.NORM:
-        dense.norm(row, numbers)
-    elif op == opcodes.FOLLOW:
-        dense.follow(row, numbers)
-    elif op == opcodes.NORM_SUMS:
-        dense.norm_sums(row)
-    elif op == opcodes.NORM_BACK:
-        dense.norm_back(row)
-    elif op == opcodes.DROPOUT:
-        dense.dropout(row, numbers, k)
-    elif op == opcodes.COPY:
-        a, b = floats(row[2], row[1]), floats(row[3], row[1])
-        for i in range(row[1]):
-            b[i] = a[i] + dense.ZERO if row[4] else a[i]
-    elif op == opcodes.UPDATE:
-        dense.update(row, k)
-    elif op == opcodes.UPDATE_OUTER:
-        dense.update_outer(row, k, task[opcodes.GRADIENTS] != 0 and k == task[opcodes.LAST] - 1)
-    elif op == opcodes.CHECK:
-        dense.check(row)
-    elif op == opcodes.SPARSE_GATHER:
-        sparse.gather(row, rows, k + 1 < task[opcodes.STEPS])
-    elif op == opcodes.SPARSE_MATMUL:
-        sparse.matmul(row)
-    elif op == opcodes.SPARSE_GRADIENT:
-        sparse.gradient(row)
+SPINS = 4000  # before a waiting thread yields the processor
 
 
 def machine(address: Any, assisting: Any) -> None:
-    """Carry out the task at `address` (codes.py), or help another thread with it.
+    """Execute the task at `address` (structures.py), or assist another thread that does.
 
-    The program is carried out once for each batch; each one's loss is noted, and how many were right. If the task is
-    shared, the second of two paired instructions is offered on the board, by its number, while the first is carried
-    out: the other thread takes it, or, if that is busy elsewhere, this one, afterwards. So each thread mostly meets the
-    same part of a memory again, in its own cache.
+    The program runs once for each batch, and notes its loss and how many answers were correct. If
+    the task is shared, the thread in `_run` offers the second of two paired instructions in the
+    mailbox, by its number, while it executes the first. The thread in `_assist` claims it; if that
+    one is late, the first thread does both. So each thread mostly meets the same part of an array
+    again, in its own cache.
     """
-    task = integers(address, opcodes.REST + 1)
     if assisting:
-        _assist(task)
+        _assist(address)
     else:
-        _run(task)
+        _run(address)
 
 
 @native
-def _run(task: Any) -> Any:
-    """Carry out the program, alone or with another thread that is in `_assist`."""
-    length, places = task[LENGTH], task[BOARD] + ROOM
-    offer, done = task[BOARD] + OFFER, task[BOARD] + DONE
-    for k in range(task[FIRST], task[LAST]):
-        n = task[BEGIN]
-        while n < task[END]:
-            row = integers(task[CODE] + 8 * WIDTH * n, WIDTH)
-            if row[0] == opcodes.STOP and dense.any_found(row):
+def _run(address: Any) -> Any:
+    """Execute the program, alone or with another thread that is in `_assist`."""
+    task = record_at(Task, address)
+    scratch = task.mailbox + SCRATCH
+    offer, done = task.mailbox + OFFER, task.mailbox + DONE
+    for k in range(task.first, task.last):
+        n = task.begin
+        while n < task.end:
+            row = int64_at(task.code + 8 * WIDTH * n, WIDTH)
+            if row[OPCODE] == opcodes.STOP and updates.any_found(_stop(task.code, n)):
                 break
-            if task[SHARED] == 0 or row[PAIRED] == 0:
-                _carry_out(n, task, k, places)
+            if task.shared == 0 or row[PAIRED] == 0:
+                _execute(n, address, k, scratch)
                 n += 1
                 continue
-            number, waited = k * length + n + 1, 0
-            store(offer, number)
-            _carry_out(n, task, k, places)
-            if claimed(offer, number):
-                _carry_out(n + 1, task, k, places)
+            number = k * task.length + n + 1
+            store_release(offer, number)
+            _execute(n, address, k, scratch)
+            if compare_and_clear(offer, number):  # nobody has claimed it
+                _execute(n + 1, address, k, scratch)
             else:
-                while load(done) != number:
-                    waited = _wait(waited, task[opcodes.REST])
+                waited = 0
+                while load_acquire(done) != number:
+                    waited = _wait(waited, task.yield_function)
             n += 2
-    if not task[OPEN]:
-        store(offer, -1)
+    if not task.open:
+        store_release(offer, -1)
 
 
 @native
-def _assist(task: Any) -> Any:
-    """Help a thread that is in `_run`, until that has finished."""
-    length, places = task[LENGTH], task[BOARD] + ROOM + 64
-    offer, done = task[BOARD] + OFFER, task[BOARD] + DONE
+def _assist(address: Any) -> Any:
+    """Execute what a thread in `_run` offers, until that has finished and offers -1."""
+    task = record_at(Task, address)
+    scratch = task.mailbox + SCRATCH + CACHE_LINE
+    offer, done = task.mailbox + OFFER, task.mailbox + DONE
     number, waited = 0, 0
     while number >= 0:
-        number = load(offer)
-        if number > 0 and claimed(offer, number):
-            _carry_out(number % length, task, number // length, places)
-            store(done, number)
+        number = load_acquire(offer)
+        if number > 0 and compare_and_clear(offer, number):
+            _execute(number % task.length, address, number // task.length, scratch)
+            store_release(done, number)
             waited = 0
         else:
-            waited = _wait(waited, task[opcodes.REST])
+            waited = _wait(waited, task.yield_function)
 
 
 @native
-def _wait(waited: Any, rest: Any) -> Any:
-    """A moment; after some thousand, the processor is offered to others, by the function at `rest`."""
+def _wait(waited: Any, yield_function: Any) -> Any:
+    """Spin once (CPU pause); after 4,000 spins call sched_yield, if there is one."""
     pause()
-    if waited > 4000 and rest:
-        call(rest, (0,))
+    if waited > SPINS and yield_function:
+        call(yield_function, (0,))
         return 0
     return waited + 1
+
+
+@native
+def _stop(code: Any, n: Any) -> Any:
+    return record_at(isa.Stop, code + 8 * (WIDTH * n + OPERANDS))
+
+
+@native
+def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
+    """Execute instruction number `n` for batch number `k`; `scratch` is this thread's own."""
+    task = record_at(Task, address)  # anew: between two steps its fields change
+    row = task.code + 8 * WIDTH * n
+    opcode, operands = int64_at(row, WIDTH)[OPCODE], row + 8 * OPERANDS
+    constants = float32_at(task.constants, 1 << 30)
+    samples = int64_at(task.samples + 8 * k * task.batch, task.batch)
+    if opcode == opcodes.GATHER:
+        dense.gather(record_at(isa.Gather, operands), samples)
+    elif opcode == opcodes.GEMM:
+        dense.gemm(record_at(isa.Gemm, operands))
+    elif opcode == opcodes.GEMV:
+        dense.gemv(record_at(isa.Gemv, operands))
+    elif opcode == opcodes.OUTER:
+        updates.outer(record_at(isa.Outer, operands))
+    elif opcode == opcodes.BIAS:
+        dense.bias(record_at(isa.Bias, operands))
+    elif opcode == opcodes.ACTIVATE:
+        dense.activate(record_at(isa.Activate, operands), scratch)
+    elif opcode == opcodes.ACTIVATE_BACK:
+        dense.activate_back(record_at(isa.ActivateBack, operands))
+    elif opcode == opcodes.MULTIPLY:
+        dense.multiply(record_at(isa.Multiply, operands))
+    elif opcode == opcodes.SOFTMAX:
+        loss, correct = dense.softmax(record_at(isa.Softmax, operands), scratch)
+        float32_at(task.losses, k + 1)[k] = loss
+        int64_at(task.correct, k + 1)[k] = correct
+    elif opcode == opcodes.BATCH_NORM:
+        batch_norm.forward(record_at(isa.BatchNorm, operands), constants)
+    elif opcode == opcodes.RUNNING_STATISTICS:
+        batch_norm.running_statistics(record_at(isa.RunningStatistics, operands), constants)
+    elif opcode == opcodes.BATCH_NORM_SUMS:
+        batch_norm.sums(record_at(isa.BatchNormSums, operands))
+    elif opcode == opcodes.BATCH_NORM_BACK:
+        batch_norm.back(record_at(isa.BatchNormBack, operands))
+    elif opcode == opcodes.DROPOUT:
+        dense.dropout(record_at(isa.Dropout, operands), constants, k)
+    elif opcode == opcodes.COPY:
+        dense.copy(record_at(isa.Copy, operands))
+    elif opcode == opcodes.UPDATE:
+        updates.update(record_at(isa.Update, operands), k)
+    elif opcode == opcodes.UPDATE_OUTER:
+        keep = task.gradients != 0 and k == task.last - 1
+        updates.update_outer(record_at(isa.UpdateOuter, operands), k, keep)
+    elif opcode == opcodes.CHECK:
+        updates.check(record_at(isa.Check, operands))
+    elif opcode == opcodes.SPARSE_GATHER:
+        more = k + 1 < task.steps
+        sparse_batch.gather(record_at(isa.SparseGather, operands), samples, more)
+    elif opcode == opcodes.SPARSE_MATMUL:
+        sparse.matmul(record_at(isa.SparseMatmul, operands))
+    elif opcode == opcodes.SPARSE_GRADIENT:
+        sparse.gradient(record_at(isa.SparseGradient, operands))
