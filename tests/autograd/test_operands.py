@@ -7,8 +7,8 @@ import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from op_cases import CASES, MINIDL
 from scipy import sparse
-from test_ops_gradients import CASES, MINIDL
 
 import minidl
 from minidl import Tensor, nn, ops

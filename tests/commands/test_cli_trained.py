@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import OBEYED, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_terminal import OBEYED, said
 
 import minidl
 from minidl import nn

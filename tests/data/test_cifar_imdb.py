@@ -4,13 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from data_files import write_cifar, write_imdb
 
 from minidl.data import Loader
 from minidl.data._cifar10 import cifar10
 from minidl.data._imdb import imdb
 from minidl.errors import DataError, LabelError, OptionError
-
-BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
 
 
 @pytest.fixture
@@ -19,32 +18,6 @@ def places(tmp_path, monkeypatch):
     monkeypatch.delenv("MINIDL_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path
-
-
-def write_cifar(folder, count=3):
-    """Six files of `count` records. In file f, record r has label (f + r) % 10; its planes are all f, r and 7."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for f, name in enumerate(BATCHES):
-        records = [
-            bytes([(f + r) % 10]) + bytes([f]) * 1024 + bytes([r]) * 1024 + bytes([7]) * 1024 for r in range(count)
-        ]
-        (folder / name).write_bytes(b"".join(records))
-    return folder
-
-
-def write_imdb(folder, reviews=None):
-    """Reviews as aclImdb has them: one file each, named by number and stars."""
-    reviews = reviews or {
-        "train/neg": ["Bad, bad film.<br /><br />I don't like it", "the plot is bad"],
-        "train/pos": ["The best film: I like it!", "It's GOOD", "good film"],
-        "test/neg": ["bad plot, unseen words"],
-        "test/pos": ["", "best"],
-    }
-    for name, texts in reviews.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for i, text in enumerate(texts):
-            (folder / name / f"{i}_7.txt").write_text(text, encoding="utf-8")
-    return folder
 
 
 # --- CIFAR-10

@@ -1,4 +1,4 @@
-"""A sample of fuzz_idx.py's damaged files; ``python tests/fuzz_idx.py`` reads 100,000 of them."""
+"""A sample of fuzz_idx.py's damaged files; ``python tests/support/fuzz_idx.py`` reads 100,000 of them."""
 
 import fuzz_idx
 

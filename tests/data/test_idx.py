@@ -235,7 +235,7 @@ def test_an_xz_file_cannot_ask_for_gigabytes_of_dictionary(file_of):
 
 def python(*arguments):
     return subprocess.run(
-        [sys.executable, *arguments], cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=60
+        [sys.executable, *arguments], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60
     )
 
 

@@ -19,7 +19,7 @@ from benchmarks.runner import Bench, share_samples
 from benchmarks.sections import steps
 from benchmarks.workloads import WORKLOADS, Samples
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "tensors.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "tensors.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SHOWN = re.compile(r"^(\S.*?)\s+# = (.*)$", re.MULTILINE)
 
@@ -24,4 +24,4 @@ def test_the_pages_blocks_print_what_it_shows():
 
 @pytest.mark.parametrize("name", ["README.md", "docs/architecture.md"])
 def test_the_page_is_linked(name):
-    assert "tensors.md" in (Path(__file__).parent.parent / name).read_text()
+    assert "tensors.md" in (Path(__file__).parents[2] / name).read_text()

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from cuda_on_cpu import COMPILER, launch
+from kernel_cases import CASES, LARGER, sized
+from rule_cases import VARIANTS, names, vectors
 from strict import StrictArray
-from test_kernels import CASES
-from test_optim_program import vectors
-from test_optim_rules import VARIANTS, names
 
 import minidl
 from minidl import backend, ops
@@ -76,21 +75,6 @@ def test_a_kernel_agrees_with_its_composition(name, launches):
 @pytest.mark.parametrize("op", KERNELS, ids=lambda op: op.name)
 def test_float32_too(op):
     assert_pinned(next(case for case in CASES.values() if case[0] is op), np.float32, 1e-5)
-
-
-def sized(*shape):
-    return RNG.standard_normal(shape)
-
-
-LARGER = {  # more columns than one block has, more rows than one block adds up, rows that several blocks share
-    "dense": (ops.dense, (sized(70, 5), sized(5, 67), sized(67)), (), {"activation": "tanh"}),
-    "dense long": (ops.dense, (sized(1100, 2), sized(2, 3), sized(3)), (), {"activation": "relu"}),
-    "dense long plain": (ops.dense, (sized(1600, 2), sized(2, 3), sized(3)), (), {"activation": None}),
-    "loss": (ops.softmax_cross_entropy, (sized(19, 70) * 9,), (RNG.integers(0, 70, 19),), {"reduction": "mean"}),
-    "loss long": (ops.softmax_cross_entropy, (sized(1030, 2),), (RNG.integers(0, 2, 1030),), {"reduction": "sum"}),
-    "batch_norm": (ops.batch_norm, (sized(45, 40), sized(40), sized(40)), (), {"eps": 1e-5}),
-    "batch_norm narrow": (ops.batch_norm, (sized(70, 1), sized(1), sized(1)), (), {"eps": 1e-3}),
-}
 
 
 @pytest.mark.parametrize("name", LARGER)

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from test_optim_rules import VARIANTS
+from rule_cases import VARIANTS
 
 from minidl import optim
 from minidl.kernels import cupy_sources

@@ -9,7 +9,7 @@ from torch_cases import LABELS, TARGETS, weights, x_and_gradient
 
 from minidl import Tensor, nn
 
-VALUES = json.loads(Path(__file__).with_name("torch_values.json").read_text())
+VALUES = json.loads((Path(__file__).parents[1] / "support" / "torch_values.json").read_text())
 X, G = x_and_gradient(6, 4)
 
 

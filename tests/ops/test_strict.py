@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from op_cases import COMPARISONS, CONSTANT, MINIDL, every_case
 from strict import CUPY, StrictArray, strict
-from test_ops_gradients import COMPARISONS, CONSTANT, MINIDL, every_case
 
 import minidl
 from minidl import backend

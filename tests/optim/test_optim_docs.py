@@ -12,7 +12,7 @@ from minidl import optim
 from minidl.optim import rule as rule_module
 from minidl.optim import rules
 
-PAGE = (Path(__file__).parent.parent / "docs" / "optimizers.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "optimizers.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"<!-- source: (\S+) -->\n```python\n(.*?)\n```", PAGE, re.DOTALL)
 CODE = re.findall(r"(?<!-->\n)```python\n(.*?)\n```", PAGE, re.DOTALL)
 NAMES = [name for name in optim.__all__ if inspect.isclass(getattr(optim, name)) and name != "Optimizer"]

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from test_optim_optimizer import OPTIMIZERS, assert_equal, parameters, train, values
+from optimizer_steps import OPTIMIZERS, assert_equal, parameters, train, values
 
 from minidl import Tensor, optim
 from minidl.errors import StateError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rule_cases import VARIANTS, names, vectors
 from strict import StrictArray
-from test_optim_rules import VARIANTS, names
 
 from minidl import ops
 from minidl.errors import UnsupportedError
@@ -16,17 +16,6 @@ from minidl.optim.flat import aligned
 from minidl.optim.rule import Rule
 from minidl.optim.rules import SGD, AdaDelta, Adam, AdamW, Momentum, NAdam, Nesterov, RMSProp
 from minidl.optim.symbols import Symbol, equation, scalar_function
-
-
-def vectors(rule, size, dtype, seed=0):
-    rng = np.random.default_rng(seed)
-    theta, g = aligned(size, dtype), aligned(size, dtype)
-    theta[:], g[:] = rng.normal(size=size), rng.normal(size=size)
-    state = []
-    for start in rule.init(theta):
-        state.append(aligned(size, dtype))
-        state[-1][:] = start + rng.uniform(0.1, 1, size=size)
-    return [theta, g, *state]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from rule_cases import EVERY, VARIANTS, names
 
 import minidl
 from minidl import Tensor, no_grad
@@ -12,23 +13,7 @@ from minidl.errors import OptionError
 from minidl.optim import rules
 from minidl.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, NAdam, Nesterov, RMSProp, RMSPropNesterov
 
-EVERY = [SGD, Momentum, Nesterov, AdaGrad, RMSProp, RMSPropNesterov, AdaDelta, Adam, AdamW, NAdam]
-VARIANTS = [
-    SGD(),
-    SGD(weight_decay=0.1),
-    *[Momentum(beta=0.7, form=form) for form in ("accumulated", "velocity", "averaged")],
-    Nesterov(weight_decay=0.01),
-    *[kind(eps_mode=mode, eps=1e-3) for kind in EVERY[3:] for mode in ("outside", "inside")],
-    *[kind(eps_mode="hat", amsgrad=amsgrad) for kind in (Adam, AdamW) for amsgrad in (False, True)],
-    AdaGrad(initial_accumulator=0.1),
-    NAdam(momentum_decay=None),
-    NAdam(momentum_decay=0.5, beta1=0.99),
-]
 LRS = [0.1 * (1 + math.cos(k / 7)) for k in range(200)]  # an lr that changes at every step
-
-
-def names(rule):
-    return repr(rule)
 
 
 # f(x) = 0.1 x1² + 2 x2² of note A, from (-5, -2)

@@ -1,6 +1,6 @@
 """Alter checkpoints and model files in every way that a disk or an attacker might, and try to load them.
 
-    python tests/fuzz_checkpoints.py --count 10000
+    python tests/support/fuzz_checkpoints.py --count 10000
 
 Only minidl's own errors may come out, with no allocation beyond four times the file's size, and nothing executed or
 written. Most of the files get their checksum made right again, so that what lies behind it is reached.

@@ -1,4 +1,4 @@
-"""Damaged and hostile IDX files by the thousand: ``python tests/fuzz_idx.py --count 100000``.
+"""Damaged and hostile IDX files by the thousand: ``python tests/support/fuzz_idx.py --count 100000``.
 
 Each case is a sound small file (real digits, and all types and ranks of the format; plain, gzip, xz), changed in
 one to three ways. `read_idx` must return exactly the bytes that are there, or raise `DataError`. And always:

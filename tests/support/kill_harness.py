@@ -1,6 +1,6 @@
 """Kill real training processes at random moments, resume them, and compare with a run that nobody killed.
 
-    python tests/kill_harness.py --kills 200
+    python tests/support/kill_harness.py --kills 200
 
 Each training saves a checkpoint every few updates. Half of the kills (SIGKILL: no last words) come at a random moment,
 of start or training, half as soon as a save is seen to be under way. A run is killed again and again until it ends by itself; its last checkpoint must then equal the uninterrupted

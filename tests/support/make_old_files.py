@@ -1,9 +1,9 @@
-"""Writes tests/fixtures: model files and run folders, for test_old_files.py to read with later code.
+"""Writes tests/support/fixtures: model files and run folders, for test_old_files.py to read with later code.
 
 They are only worth something as the code of their day wrote them, so this is not run again with newer code: what is
-there stays, and what a later version writes would go beside it. See tests/fixtures/README.md.
+there stays, and what a later version writes would go beside it. See tests/support/fixtures/README.md.
 
-    python tests/make_old_files.py
+    python tests/support/make_old_files.py
 """
 
 import ctypes

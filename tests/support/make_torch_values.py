@@ -1,6 +1,6 @@
 """Writes torch_values.json: what PyTorch computes for layers and losses, for test_torch_values.py.
 
-Needs PyTorch (pip install torch==2.13.0), which the tests do not: python tests/make_torch_values.py
+Needs PyTorch (pip install torch==2.13.0), which the tests do not: python tests/support/make_torch_values.py
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Trainings beside one another, forks and signals at any moment: ``python tests/stress.py --rounds 200``.
+"""Trainings beside one another, forks and signals at any moment: ``python tests/support/stress.py --rounds 200``.
 
-Each part prints what it counted and exits with 1 if anything was wrong, hung or crashed. tests/test_stress.py runs a
+Each part prints what it counted and exits with 1 if anything was wrong, hung or crashed. tests/system/test_stress.py runs a
 share of it.
 
 - `threads`: two trainings, predictions, an evaluation and compiled steps at the same time, in threads; made eagerly, by

@@ -1,4 +1,4 @@
-"""A share of tests/stress.py: trainings side by side, forks, Ctrl-C twice at random moments. A hang is a failure."""
+"""A share of tests/support/stress.py: trainings side by side, forks, Ctrl-C twice at random moments. A hang is a failure."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-STRESS = Path(__file__).with_name("stress.py")
+STRESS = Path(__file__).parents[1] / "support" / "stress.py"
 
 
 @pytest.mark.parametrize(

@@ -1,40 +1,26 @@
 """What reaches the terminal: text, whatever a name or a file holds, in letters that the stream has."""
 
-import contextlib
 import io
 import os
 import re
 import signal
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pytest
+from command_line import OBEYED, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minidl
 from minidl import nn, optim
-from minidl.cli import main
 from minidl.data import Dataset, Loader
 from minidl.system.terminal import printable, tell
 from minidl.train import fit
 
-OBEYED = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # all but newlines
 NAMES = st.text(st.one_of(st.characters(max_codepoint=0xFF), st.characters()), min_size=1, max_size=12)
 COMMAND = [sys.executable, "-m", "minidl"]
-
-
-def said(*arguments):
-    """What a command line prints, here in this process, and its exit code."""
-    out, err = io.StringIO(), io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(list(arguments))
-        except SystemExit as end:
-            return out.getvalue() + err.getvalue(), end.code
-    raise AssertionError("a command ends by SystemExit")
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_teach_ledger import CASES, descent
+from ledger_cases import CASES, descent
 
 from minidl import nn, optim
 from minidl.errors import OptionError
@@ -19,7 +19,7 @@ from minidl.teach._ledger.contributions import divisor, pushes
 from minidl.teach._ledger.entry import Entry
 from minidl.teach._ledger.sentences import LANGUAGES
 
-PAGE = Path(__file__).parent.parent / "docs" / "ledger.md"
+PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 every_rule = pytest.mark.parametrize("case", CASES)
 
 # the parts

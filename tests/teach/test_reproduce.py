@@ -8,8 +8,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from data_files import write_cifar, write_imdb
 from PIL import Image
-from test_data_cifar_imdb import write_cifar, write_imdb
 
 import minidl
 from minidl import optim

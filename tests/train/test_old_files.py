@@ -1,4 +1,4 @@
-"""Files that an earlier minidl wrote (tests/fixtures): they are read, and runs go on from them as they would have then."""
+"""Files that an earlier minidl wrote (tests/support/fixtures): they are read, and runs go on from them as they would have then."""
 
 import importlib.util
 import json

@@ -305,7 +305,7 @@ def test_what_a_killed_save_left_behind_is_cleared_away(tmp_path):
 
 
 def test_ten_processes_killed_at_random_resume_bit_for_bit():
-    harness = Path(__file__).with_name("kill_harness.py")
+    harness = Path(__file__).parents[1] / "support" / "kill_harness.py"
     result = subprocess.run([sys.executable, harness, "--kills", "10"], capture_output=True, text=True, timeout=500)
     assert result.returncode == 0, result.stderr
     assert "10 kills, " in result.stdout
