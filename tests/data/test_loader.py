@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from strict import strict
 
-from minidl.backend import seed, use_backend
+from minidl.backend import seed
 from minidl.data import Dataset, Loader
 from minidl.data.loader import resident
 from minidl.errors import BackendError, DataError, DTypeError, OptionError
@@ -198,22 +198,3 @@ def test_a_data_set_travels_once(data, monkeypatch):
     first = resident(data, "strict")
     assert all(a is b for a, b in zip(first, resident(data, "strict"), strict=True))
     assert resident(data[:], "strict")[0] is not first[0]
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("dtype", ["u1", "f4"])
-def test_batches_on_the_gpu_equal_those_on_the_cpu(data, dtype):
-    cupy = pytest.importorskip("cupy")
-    data = Dataset(data.inputs.astype(dtype), data.labels)
-    seed(3)
-    here = list(Loader(data, 4))
-    seed(3)
-    with use_backend("cupy"):
-        there = list(Loader(data, 4))
-    seed(3)
-    chosen = list(Loader(data, 4, backend="cupy"))
-    for (x, y), *batches in zip(here, there, chosen, strict=True):
-        for gpu_x, gpu_y in batches:
-            assert isinstance(gpu_x, cupy.ndarray)
-            np.testing.assert_array_equal(gpu_x.get(), x, strict=True)
-            np.testing.assert_array_equal(gpu_y.get(), y, strict=True)
