@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -108,13 +110,28 @@ PUBLIC = {
 
 
 @pytest.mark.parametrize("place", PUBLIC)
-def test_the_public_names_are_there_and_documented(place):
+def test_the_public_names_are_there(place):
     holder = minidl
     for part in filter(None, place.split(".")):
         holder = getattr(holder, part)
     for name in PUBLIC[place].split():
         assert hasattr(holder, name), f"minidl.{place}.{name}"
-        assert getattr(holder, name).__doc__, f"minidl.{place}.{name} has no docstring"
+
+
+def _modules_with_public_names():
+    for path in FILES:
+        if any(line.startswith("__all__") for line in path.read_text().splitlines()):
+            yield ".".join(["minidl", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("name", [*_modules_with_public_names()])
+def test_every_public_name_is_there_and_documented(name):
+    module = import_module(name)
+    assert module.__doc__
+    assert len(module.__all__) == len(set(module.__all__))
+    values = {public: getattr(module, public) for public in module.__all__}
+    described = {public: value for public, value in values.items() if callable(value) or ismodule(value)}
+    assert [public for public, value in described.items() if not value.__doc__] == []
 
 
 def test_every_numpy_name_is_reachable_from_the_top():
