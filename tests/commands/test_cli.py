@@ -73,6 +73,7 @@ def test_predict_reads_pictures_of_digits_dark_on_light_of_any_size(run):
     assert right >= 8
 
 
+@pytest.mark.slow
 def test_without_a_model_the_newest_run_is_used(run):
     folder, _ = run
     assert "no trained model in runs/: run `minidl train` first" in minidl("evaluate", cwd=folder, code=1)
@@ -80,6 +81,7 @@ def test_without_a_model_the_newest_run_is_used(run):
     assert "runs/mnist-" in minidl("evaluate", cwd=folder)
 
 
+@pytest.mark.slow
 def test_same_seed_same_model_file(run, tmp_path):
     for name in ("a", "b"):
         minidl("train", *FAST, "--seed", "7", "--output", name, cwd=tmp_path)

@@ -67,6 +67,7 @@ def test_a_model_of_other_classes_is_told_from_one_of_digits(digit, tmp_path):
     assert printed.split(": ")[1][0] in "abcde"
 
 
+@pytest.mark.slow
 @given(classes=st.one_of(
     st.none(), st.integers(), st.text(), st.dictionaries(st.text(), st.integers(), max_size=3),
     st.lists(st.one_of(st.text(), st.integers(), st.none()), max_size=12), st.lists(st.text(), min_size=10, max_size=10)))  # fmt: skip

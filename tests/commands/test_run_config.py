@@ -224,6 +224,7 @@ def test_a_process_that_comes_second_by_a_hair_leaves_the_first_ones_options(tmp
     assert (tmp_path / "run/config.json").read_text() == "the first one's"
 
 
+@pytest.mark.slow
 def test_of_many_processes_that_ask_for_one_folder_exactly_one_gets_it(place):
     command = [sys.executable, "-m", "minidl", "train", *OPTIONS, "--output"]
     for name in ("contested", None):

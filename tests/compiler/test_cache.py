@@ -90,6 +90,7 @@ def flipped(content, at, bit):
     return content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
 
 
+@pytest.mark.slow
 def test_sixty_damaged_files_are_not_loaded_but_removed(place, compiled):
     ways = list(damaged())
     assert len(ways) == 60
@@ -118,6 +119,7 @@ right = trained(compile=False)
 """
 
 
+@pytest.mark.slow
 def test_after_damage_trainings_give_the_right_numbers_and_have_machine_code_again(place, compiled):
     """A training meets a damaged loop and has it compiled beside it; the next, in the same process or not, uses it."""
     program = (NEEDED + TRAINING) + (

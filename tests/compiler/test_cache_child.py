@@ -139,6 +139,7 @@ def test_it_ends_with_its_parent_although_a_fork_of_that_lives_on(environment):
 # what it says
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compiled_is_told_and_not_tried_again_by_itself(environment):
     tried = "background.ready([SOURCE], 60.0); print(len(background._compiling))\n"
     wait = "for process in background._compiling.values(): process.wait()\n"

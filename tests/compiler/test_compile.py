@@ -87,6 +87,7 @@ def engines():
     return ["replay", "machine"]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     hidden=st.lists(st.integers(2, 40), max_size=3),

@@ -38,6 +38,7 @@ def result(output):
     return json.loads((output / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_one_command_leaves_raw_timings_tables_and_a_picture(output, result):
     assert result["rounds"] == 1
     assert result["machine"]["cores"] >= 1
@@ -51,12 +52,14 @@ def test_one_command_leaves_raw_timings_tables_and_a_picture(output, result):
     assert {found[1] for found in BLOCK.findall((output / "tables.md").read_text())} == set(tables(result))
 
 
+@pytest.mark.slow
 def test_nothing_of_it_failed(result):
     for name, section in result["sections"].items():
         parts = section.values() if name in ("steps", "growth") else [section]
         assert [part["skipped"] for part in parts] == [{}] * len(parts)
 
 
+@pytest.mark.slow
 def test_every_table_has_a_line_for_minidl(result):
     made = tables(result)
     assert set(made) == {"machine", "W1", *SECTIONS}
@@ -64,6 +67,7 @@ def test_every_table_has_a_line_for_minidl(result):
         assert "\n| minidl" in made[name], name
 
 
+@pytest.mark.slow
 def test_minidl_trains_as_float64_does_by_its_losses_and_its_weights(result):
     for variant, apart in result["sections"]["steps"]["W1"]["apart"]["minidl"].items():
         assert apart["losses"] < 1e-5, variant
@@ -96,6 +100,7 @@ def test_minidl_and_float64_make_the_same_steps_on_every_workload(apart, name):
     assert found["weights"] < 0.01
 
 
+@pytest.mark.slow
 def test_other_initial_weights_are_noticed(apart, monkeypatch, result):
     assert not steps.differs("W1", apart())
     true_initial = contender.initial

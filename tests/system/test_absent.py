@@ -7,6 +7,8 @@ browser) does not have.
 import subprocess
 import sys
 
+import pytest
+
 TAKEN = """
 import ctypes, multiprocessing, os, signal, sys
 for name in ("fork", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "sched_getaffinity", "sched_setaffinity",
@@ -79,5 +81,6 @@ def test_a_training_is_resumed_bit_for_bit_without_what_unix_has(tmp_path):
     assert "bit for bit" in without_unix(FIT, tmp_path)
 
 
+@pytest.mark.slow
 def test_every_command_runs_without_what_unix_has(tmp_path):
     assert "all commands" in without_unix(COMMANDS, tmp_path)

@@ -12,7 +12,13 @@ STRESS = Path(__file__).parents[1] / "support" / "stress.py"
 
 @pytest.mark.parametrize(
     ("part", "options"),
-    [("threads", ["--rounds", "9"]), ("forks", ["--forks", "12"]), ("signals", ["--signals", "40"])],
+    [
+        pytest.param("threads", ["--rounds", "9"], marks=pytest.mark.slow),
+        pytest.param("forks", ["--forks", "12"], marks=pytest.mark.slow),
+        pytest.param("signals", ["--signals", "40"], marks=pytest.mark.slow),
+        ("forks", ["--forks", "2"]),
+        ("signals", ["--signals", "6"]),
+    ],
 )
 def test_nothing_is_wrong_hangs_or_crashes_beside_one_another(part, options):
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}  # with one thread there would be nothing to share

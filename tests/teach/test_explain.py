@@ -226,6 +226,7 @@ def test_the_pages_python_runs(tmp_path):
     assert "El paso 12 de Adam movió parameter 2 [3, 7] en " in result.stdout
 
 
+@pytest.mark.slow
 def test_the_command_on_mnist_in_italian():
     printed = command("--optimizer", "nadam", "--steps", "3", "--at", "2", "--element", "layers.2.weight:3,7",
                       "--letters", "B", "--language", "it", "--seed", "1")  # fmt: skip

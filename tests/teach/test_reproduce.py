@@ -337,6 +337,7 @@ def verdicts(printed):
     return found
 
 
+@pytest.mark.slow
 def test_every_row_is_run_and_those_that_train_nothing_are_reproduced(everything):
     _, printed = everything
     found = verdicts(printed)
@@ -350,6 +351,7 @@ def test_every_row_is_run_and_those_that_train_nothing_are_reproduced(everything
             assert verdict in (REPRODUCED, DIFFERS, FAILED)
 
 
+@pytest.mark.slow
 def test_the_numbers_are_printed_beside_the_notes(everything):
     _, printed = everything
     assert (
@@ -362,6 +364,7 @@ def test_the_numbers_are_printed_beside_the_notes(everything):
     assert re.search(r"84 rows in \d+ s\n  ✓ +\d+  reproduced", printed)
 
 
+@pytest.mark.slow
 def test_data_that_is_not_there_is_said_to_be_so_with_the_remedy(everything):
     _, printed = everything
     assert "– not run: data not present. cifar-10: not found." in printed
@@ -369,6 +372,7 @@ def test_data_that_is_not_there_is_said_to_be_so_with_the_remedy(everything):
     assert "download the “CIFAR-10 binary version" in printed
 
 
+@pytest.mark.slow
 def test_every_figure_is_there_as_svg_and_png(everything):
     folder, _ = everything
     names = {path.stem.partition("-")[0] for path in (folder / "figures").iterdir()}
@@ -387,6 +391,7 @@ def page(everything):
     return text, ElementTree.fromstring(text)  # raises if the page is not well-formed
 
 
+@pytest.mark.slow
 def test_the_report_holds_every_row_with_passage_verdict_and_code(page):
     text, root = page
     sections = {section.get("id"): section for section in root.iter("section")}
@@ -402,6 +407,7 @@ def test_the_report_holds_every_row_with_passage_verdict_and_code(page):
     assert "epoch 20, x1: -0.943467, x2: -0.000073" in text
 
 
+@pytest.mark.slow
 def test_the_report_has_every_figure_drawn_in_it(page, everything):
     _, root = page
     figures = list(root.iter("figure"))
@@ -410,6 +416,7 @@ def test_the_report_has_every_figure_drawn_in_it(page, everything):
     assert all(figure.get("aria-label") for figure in figures)
 
 
+@pytest.mark.slow
 def test_the_report_needs_nothing_from_elsewhere(page):
     text, root = page
     for element in root.iter():
@@ -420,6 +427,7 @@ def test_the_report_needs_nothing_from_elsewhere(page):
     assert not re.search(r"@import|@font-face|url\((?!#)", text)
 
 
+@pytest.mark.slow
 def test_no_two_things_on_the_page_have_one_name_and_every_reference_leads_somewhere(page):
     text, root = page
     names = Counter(element.get("id") for element in root.iter() if element.get("id"))
@@ -457,6 +465,7 @@ def test_an_output_that_is_a_file_is_refused(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_same_run_leaves_the_same_figures(tmp_path):
     for name in ("one", "two"):
         minidl_reproduce("FA3", "FA9", "--output", name, cwd=tmp_path)
@@ -464,6 +473,7 @@ def test_the_same_run_leaves_the_same_figures(tmp_path):
         assert (tmp_path / "one/figures" / file).read_bytes() == (tmp_path / "two/figures" / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_with_data_of_the_users_cifar_and_imdb_are_run(tmp_path):
     write_cifar(tmp_path / "data/cifar-10", count=40)
     good, bad = ["a good film", "very good", "I liked it"], ["a bad film", "very bad", "I hated it"]

@@ -208,6 +208,7 @@ def test_a_file_made_to_mislead_is_refused_by_name(file, change, message):
         minidl.load(file)
 
 
+@pytest.mark.slow
 def test_three_hundred_spoilt_files_raise_nothing_but_minidls_errors(capsys):
     outcomes = fuzz(300, seed=1)
     assert outcomes["DataError"] > 150

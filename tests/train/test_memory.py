@@ -20,6 +20,7 @@ def test_an_op_that_runs_out_of_memory_says_which_and_on_what():
         minidl.exp(Tensor(HUGE))
 
 
+@pytest.mark.slow
 def test_so_does_the_way_back_and_training_goes_on():
     narrow = Tensor(np.ones((1 << 25, 1), np.float32), requires_grad=True)
     wide = Tensor(np.ones((1, 2), np.float64), requires_grad=True)

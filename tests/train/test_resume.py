@@ -79,6 +79,7 @@ def test_every_rule_goes_on_bit_for_bit(rule, tmp_path):
     assert bits(*training(tmp_path, rule, resume=True, seed=77)) == whole
 
 
+@pytest.mark.slow
 def test_it_does_so_from_every_step(tmp_path):
     whole = bits(*training())
     for step in range(2, 25):  # it breaks off before that step's checkpoint: the one before serves
@@ -134,6 +135,7 @@ def test_more_epochs_may_be_asked_for(tmp_path):
     assert bits(*training(tmp_path, epochs=4, lr=0.05, resume=True)) == bits(*training(epochs=4, lr=0.05))
 
 
+@pytest.mark.slow
 def test_a_run_of_thousands_of_epochs_goes_on(tmp_path):
     def run(folder, epochs):
         minidl.seed(0)
@@ -304,6 +306,7 @@ def test_what_a_killed_save_left_behind_is_cleared_away(tmp_path):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_ten_processes_killed_at_random_resume_bit_for_bit():
     harness = Path(__file__).parents[1] / "support" / "kill_harness.py"
     result = subprocess.run([sys.executable, harness, "--kills", "10"], capture_output=True, text=True, timeout=500)

@@ -99,6 +99,7 @@ def test_ctrl_c_twice_ends_at_once_and_leaves_the_last_checkpoint_whole(place):
     assert read_archive(place / "twice/checkpoints/latest.safetensors", "run")[1]["run"]["step"] >= 50
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_training_as_head_does_and_nothing_is_lost(place):
     process = started(place, "pipe", lines=1)
     process.stdout.close()
@@ -111,6 +112,7 @@ def test_a_closed_pipe_ends_training_as_head_does_and_nothing_is_lost(place):
     assert_as_if_never_interrupted(place, "pipe")
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_a_warning_and_no_training(place):
     def small_files():  # a limit that the system itself enforces, as it does a disk's
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -130,6 +132,7 @@ def test_a_full_disk_costs_a_warning_and_no_training(place):
     shutil.rmtree(place / "full")
 
 
+@pytest.mark.slow
 def test_the_way_to_the_disk_may_be_mended_and_the_run_resumed(place):
     def tiny_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

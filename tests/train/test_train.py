@@ -159,6 +159,7 @@ def test_a_bad_argument_is_refused_before_training(digits, options, message):
     assert all((before[k] == v).all() for k, v in model.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("collect", [True, False])
 def test_two_thousand_steps_leave_memory_flat(digits, collect):
     minidl.seed(0)
