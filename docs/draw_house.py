@@ -5,10 +5,11 @@
 
 import ast
 import html
+from importlib.util import find_spec
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-PACKAGE = DOCS.parent / "minidl"
+PACKAGE = Path(find_spec("minidl").origin).parent
 HOUSE = next((DOCS.parent / "tests").rglob("test_house.py"))
 
 WIDTH, ROW, BOX, LEFT = 1040, 92, 30, 130  # pixels

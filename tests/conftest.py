@@ -1,9 +1,26 @@
-"""Tests marked `gpu` are skipped, with the reason, where there is no GPU for CuPy."""
+"""Which tests are collected and run: those in tests/gpu only where they are asked for, and skipped without a GPU."""
+
+import re
+from pathlib import Path
 
 import pytest
 
 from minidl.backend import module_of
 from minidl.errors import BackendError
+
+GPU = Path(__file__).parent / "gpu"
+
+
+def pytest_ignore_collect(collection_path, config):
+    if collection_path != GPU:
+        return None
+    asked = re.search(r"(?<!not )\bgpu\b", config.option.markexpr)
+    named = any(GPU in [path, *path.parents] for path in map(_path, config.args))
+    return None if asked or named else True
+
+
+def _path(argument):
+    return Path(argument.partition("::")[0]).resolve()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,6 @@
 """CuPy kernels for the compositions that training an MLP spends its time in, and for gathering batches.
 
-Each is pinned to its composition by tests/test_cupy_kernels.py, where the same source runs on the CPU, and by
+Each is pinned to its composition by tests/kernels/test_cupy_kernels.py, where the same source runs on the CPU, and by
 tests/gpu. They are written for float32 and float64; anything else goes through the composition. None of them
 waits for the GPU.
 """

@@ -1,6 +1,6 @@
 """NumPy kernels for the three compositions that training an MLP spends its time in.
 
-Each is pinned to its composition, in value, gradient and Hessian-vector product, by tests/test_kernels.py.
+Each is pinned to its composition, in value, gradient and Hessian-vector product, by tests/kernels/test_kernels.py.
 `wanted` holds the numbers of the arguments whose gradients are asked for: no other is computed.
 """
 

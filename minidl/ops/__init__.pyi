@@ -1,4 +1,4 @@
-# Written by tests/make_stubs.py.
+# Written by tests/support/make_stubs.py.
 
 from collections.abc import Sequence
 from typing import Any, Literal, overload

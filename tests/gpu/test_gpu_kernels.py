@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from test_cupy_kernels import LARGER
-from test_kernels import CASES, results
-from test_optim_program import vectors
-from test_optim_rules import VARIANTS, names
+from kernel_cases import CASES, LARGER, results
+from rule_cases import VARIANTS, names, vectors
 
 import minidl
 from minidl import Tensor, ops

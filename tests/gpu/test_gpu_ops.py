@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_ops_gradients import COMPARISONS, CONSTANT, MINIDL, every_case
+from op_cases import COMPARISONS, CONSTANT, MINIDL, every_case
 
 import minidl
 from minidl import Tensor
