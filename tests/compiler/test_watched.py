@@ -396,7 +396,7 @@ def test_after_training_the_last_gradients_are_there(digits, engine, batch):
 def test_gradients_are_there_for_who_looks_between_stretches(digits, warm, batch):
     class Look(Callback):
         def interval(self, run):
-            return 7
+            return 7 - run.step % 7  # at every seventh, whatever pauses time makes in between
 
         def on_pause(self, run):
             seen.append((run.step, *(p.grad.data.tobytes() for p in run.model.parameters())))
