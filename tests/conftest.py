@@ -1,9 +1,13 @@
 """Which tests are collected and run: those in tests/gpu only where they are asked for, and skipped without a GPU."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have other tests; NumPy reads this when it is imported
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from minidl.backend import module_of
 from minidl.errors import BackendError

@@ -88,6 +88,7 @@ def test_same_seed_same_model_file(run, tmp_path):
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [["--batch-norm", "before"], ["--batch-norm", "after", "--dropout", "0.1"], ["--layers", "none"],
                                      ["--optimizer", "momentum", "--schedule", "linear"], ["--activation", "tanh"]])  # fmt: skip
 def test_every_kind_of_network_trains(options, tmp_path):

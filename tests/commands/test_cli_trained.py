@@ -117,6 +117,7 @@ def trained(tmp_path, **environment):
                           env=os.environ | environment, timeout=120)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_home_that_cannot_be_written_to_is_nothing_to_warn_of(tmp_path):
     (tmp_path / "file").touch()
     home = str(tmp_path / "file" / "home")
@@ -126,6 +127,7 @@ def test_a_home_that_cannot_be_written_to_is_nothing_to_warn_of(tmp_path):
     assert (tmp_path / "run/curve.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "told"),
     [

@@ -116,6 +116,7 @@ def test_clearing_removes_what_minidl_made_and_nothing_else(place):
     assert {str(file.relative_to(place)) for file in place.rglob("*") if file.is_file()} == set(theirs)
 
 
+@pytest.mark.slow
 def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monkeypatch):
     pytest.importorskip("numba")
     from minidl.compiler.native.cache import stock

@@ -61,6 +61,7 @@ def altered(place, tmp_path, **values):
     return copy
 
 
+@pytest.mark.slow
 def test_what_train_wrote_is_read_as_it_was_given(place):
     config = json.loads((place / "run/config.json").read_text())
     options = read_config(place / "run", READERS)
@@ -146,6 +147,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(changes=st.dictionaries(st.one_of(st.sampled_from(sorted(READERS)), st.text()), JSON, min_size=1, max_size=3),
        gone=st.lists(st.sampled_from(sorted(READERS)), max_size=1))  # fmt: skip
 @settings(max_examples=400, deadline=None)

@@ -188,6 +188,7 @@ def test_it_has_only_the_time_that_others_leave_and_a_little_of_its_own_if_that_
     assert run(LONG + program, environment).splitlines() == [f"True {nicer}", *[f"False {nicer}"] * 2]
 
 
+@pytest.mark.slow
 def test_what_found_no_time_in_its_first_minute_is_compiled_all_the_same(environment):
     program = (
         "import os\nbackground.PATIENCE = 0.2\n"
@@ -198,6 +199,7 @@ def test_what_found_no_time_in_its_first_minute_is_compiled_all_the_same(environ
     assert run(SHORT + program, environment) == f"False {-signal.SIGKILL} True\n"
 
 
+@pytest.mark.slow
 def test_two_processes_that_compile_the_same_at_once_both_have_it(environment):
     program = SHORT + (
         "seconds = sum(took for _, took in background.compiling([SOURCE]))\nassert objects.load(SOURCE)\nprint(seconds)"

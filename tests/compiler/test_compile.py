@@ -290,6 +290,7 @@ def test_float64_models_are_replayed(digits):
     assert results[0][0] == results[1][0]
 
 
+@pytest.mark.slow
 def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_path):
     pytest.importorskip("numba")
     program = (

@@ -126,6 +126,7 @@ def assert_equal(net, other):
         np.testing.assert_allclose(net.state_dict()[name], value, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretches", [[(0, 5)], [(0, 1), (1, 4), (4, 5)]])
 def test_it_trains_as_the_eager_step_on_numpy_does(stretches):
     expected, losses, right, optimizer = trained_eagerly()

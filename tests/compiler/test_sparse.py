@@ -220,6 +220,7 @@ def test_an_interrupted_run_goes_on_to_the_bits_of_one_that_was_not(digits, tmp_
     assert run(digits, tmp_path) == whole
 
 
+@pytest.mark.slow
 def test_the_first_run_after_an_installation_and_all_later_ones_give_the_same_bits(digits, tmp_path):
     """With an empty cache, with machine code, without it from some step on, and without a program at all."""
     program = (
@@ -237,6 +238,7 @@ def test_the_first_run_after_an_installation_and_all_later_ones_give_the_same_bi
     assert run(digits, compile=False) == whole
 
 
+@pytest.mark.slow
 def test_a_run_that_an_older_minidl_began_goes_on_in_its_order_or_says_that_it_cannot(digits, tmp_path):
     """That added up straight on, passing over zeros; so it said in its checkpoints."""
     run(digits, tmp_path / "run", stop=201)
@@ -254,6 +256,7 @@ def test_a_run_that_an_older_minidl_began_goes_on_in_its_order_or_says_that_it_c
     np.testing.assert_allclose(losses, run(digits)[0], rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_left_out_leaves_the_same_bits_whenever_it_is_noticed(digits, monkeypatch):
     """The stretches between two looks depend on the clock; what comes of them does not."""
     inputs = digits.inputs.astype(np.float32) / 255

@@ -295,6 +295,7 @@ def test_two_threads_share_a_step_that_is_looked_at(digits, warm, batch):
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_thousands_of_steps_are_looked_at_one_by_one(warm):
     """More than machine code makes in one call."""
     data, found = mnist()[0][:5000], []
@@ -337,6 +338,7 @@ def test_a_batch_that_is_not_sound_is_left_out_after_it_was_shown(digits, engine
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("place", ["the first", "the last of a thread's", "another thread's first", "the last"])
 def test_a_gradient_that_a_callback_spoils_moves_nothing(digits, engine, value, place):

@@ -239,6 +239,7 @@ def python(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_files_are_refused_under_python_O_too(file_of):
     code = "import sys\nfrom minidl.data import read_idx\nread_idx(sys.argv[1])"
     for raw in (SMALL[:-1], SMALL + b"\0", b"\0\0\x0a" + SMALL[3:], b"\x01" + SMALL[1:]):

@@ -121,6 +121,7 @@ def plain_digits(tmp_path_factory):
     return [read_digit(stored(folder, "L.png", digit)).astype(float) for digit in DIGITS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("light", [False, True], ids=["light on dark", "dark on light"])
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_hundred_digits_in_any_format_are_read_as_in_eight_bits(name, light, plain_digits, tmp_path):
@@ -223,6 +224,7 @@ def black_png(path, width, height, colours):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "height", "colours"),
     [(12_000, 12_000, False), (12_000, 12_000, True), (6_000, 6_000, True), (65_000, 2_000, False), (80_000, 10, False), (40_000, 40_000, True)],
@@ -242,6 +244,7 @@ def test_a_picture_bomb_is_read_or_refused_within_300_megabytes(width, height, c
     assert int(megabytes) < 300
 
 
+@pytest.mark.slow
 def test_a_large_jpeg_is_decoded_smaller(tmp_path):
     page = Image.new("L", (9000, 9000), 255).convert("RGB")  # 324 MB if it were decoded whole
     page.paste(Image.fromarray(255 - DIGITS[0]).resize((6000, 6000)), (1500, 1500))

@@ -19,8 +19,9 @@ class Collected:
         self.tests = [(item.nodeid.partition("::")[0], [mark.name for mark in item.iter_markers()]) for item in items]
 collected = Collected()
 code = pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", {str(TESTS)!r}], plugins=[collected])
+if code:
+    sys.exit(code)
 print("\\n" + json.dumps(collected.tests))
-sys.exit(code)
 """
 
 

@@ -92,7 +92,9 @@ def test_warnings_are_written_out_too(capsys):
 # encodings
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", *(pytest.param(name, marks=pytest.mark.slow) for name in ("latin-1", "cp1252"))]
+)
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -155,6 +157,7 @@ def test_fit_needs_no_standard_output(monkeypatch):
         assert len(trained()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_training_with_closed_streams_leaves_all_its_files(closed, tmp_path):
     line = f"{sys.executable} -m minidl train --epochs 1 --layers 4 --batch-size 5000 --output run {closed}"

@@ -237,6 +237,7 @@ def test_the_command_on_mnist_in_italian():
     assert command(*given, "1") == command(*given, "1") != command(*given, "2")
 
 
+@pytest.mark.slow
 def test_the_command_takes_hyperparameters_and_prints_markup():
     given = [
         "--problem",

@@ -283,6 +283,7 @@ def test_reading_a_rule_leaves_an_earlier_profiler_in_place():
 # LaTeX and MathML
 
 
+@pytest.mark.slow
 @every_rule
 @every_alphabet
 def test_latex_is_balanced_and_matplotlib_can_read_it(case, letters):
