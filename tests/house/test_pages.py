@@ -87,7 +87,7 @@ def commands(block):
 
 def check(program, *words):
     """Nothing that a command names is missing: no option of minidl's, no file of the project, no extra."""
-    program = Path(program).name
+    program = Path(program).name or program  # . has none
     if program == "sudo":
         check(*words)
     elif program == "minidl":
