@@ -36,12 +36,6 @@ class Watcher:
         return run(*args)
 
 
-def forward(module: Any, run: Callable[..., Any], *args: Any) -> Any:
-    """``run(*args)``, the forward of `module`, in sight of the watcher."""
-    current = watcher
-    return run(*args) if current is None else current.forward(module, run, *args)
-
-
 def write(run: Callable[..., Any], *args: Any) -> Any:
     """``run(*args)``, which writes into the array of a Tensor, in sight of the watcher."""
     current = watcher

@@ -51,11 +51,16 @@ class Sequential(Module):
         """Run the layers in order; a Dense and the activation behind it run as one op, with the same result."""
         waiting: Dense | None = None
         layer = None
+        watcher = hooks.watcher
         try:
             for layer in self.layers:
                 if waiting is not None:
                     fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS)
-                    x = hooks.forward(waiting, waiting.forward, x, layer.name if fused else None)
+                    name = layer.name if fused else None
+                    if watcher is None:
+                        x = waiting.forward(x, name)
+                    else:
+                        x = watcher.forward(waiting, waiting.forward, x, name)
                     waiting = None
                     if fused:
                         continue
@@ -63,7 +68,9 @@ class Sequential(Module):
                     waiting = layer
                 else:
                     x = layer(x)
-            return x if waiting is None else hooks.forward(waiting, waiting.forward, x)
+            if waiting is None:
+                return x
+            return waiting.forward(x) if watcher is None else watcher.forward(waiting, waiting.forward, x)
         except ShapeError as error:
             if waiting is not None or not isinstance(layer, Module):  # else it went through that layer's __call__
                 tell_place(error, layer if waiting is None else waiting)
