@@ -71,7 +71,10 @@ def assert_as_if_never_interrupted(place, name):
     assert "this run is finished: nothing to do" in again.stdout
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_and_says_how_to_go_on(place, number, code):
     name = number.name
     process = started(place, name)
