@@ -104,9 +104,11 @@ def test_warnings_are_written_out_too(capsys):
         ["explain", "--problem", "note-a", "--format", "mathml"],
         ["explain", "--help"],
         ["reproduce"],
-        ["reproduce", "A1", "FA3", "--quick", "--output", "out"],
+        pytest.param(["reproduce", "A1", "FA3", "--quick", "--output", "out"], marks=pytest.mark.slow),
         ["train", "--help"],
-        ["train", "--epochs", "1", "--layers", "4", "--batch-size", "5000", "--output", "ö"],
+        pytest.param(
+            ["train", "--epochs", "1", "--layers", "4", "--batch-size", "5000", "--output", "ö"], marks=pytest.mark.slow
+        ),
         ["predict", "é.png", "日.png", "--model", "θ"],
     ],
     ids=" ".join,
@@ -189,6 +191,7 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
 # Ctrl-C before anything has begun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["minidl", "minidl.cli"])
 @pytest.mark.parametrize("imported", ["numpy", "click", "safetensors"])
 def test_ctrl_c_while_the_command_is_imported_shows_no_traceback(module, imported, tmp_path):
