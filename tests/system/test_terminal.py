@@ -180,6 +180,7 @@ def test_every_command_runs_with_closed_streams(arguments, tmp_path):
     assert code == (1 if "predict" in arguments else 0)
 
 
+@pytest.mark.slow
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
     program = "import os, stat, sys; from minidl.cli import main; main(['explain', '--steps', '1'], standalone_mode=False); " \
               "file = open('mine', 'w'); sys.stderr.write(str(file.fileno() > 2 and stat.S_ISCHR(os.fstat(1).st_mode)))"  # fmt: skip
