@@ -135,6 +135,7 @@ def test_building_says_how_long_each_part_took_and_then_all_is_there(place, monk
     assert told("--build-cache").splitlines() == [f"{name:16} was there" for name in few]
 
 
+@pytest.mark.slow
 def test_what_could_not_be_compiled_is_told_with_where_to_read_more(place, monkeypatch):
     pytest.importorskip("numba")
     from minidl.compiler.native.cache import objects, stock

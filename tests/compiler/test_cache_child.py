@@ -65,6 +65,7 @@ def comes_true(condition, seconds=300.0):
 # what it imports
 
 
+@pytest.mark.slow
 def test_nothing_in_the_working_folder_is_imported_or_read(tmp_path, environment):
     """Not under any of the ways in which a folder comes to be on Python's path."""
     folder = tmp_path / "work"
@@ -83,6 +84,7 @@ def test_nothing_in_the_working_folder_is_imported_or_read(tmp_path, environment
     assert not list(tmp_path.glob("*.imported"))
 
 
+@pytest.mark.slow
 def test_a_rules_source_is_handed_over_and_not_read_from_a_file(environment):
     run(SHORT + "background.compile_now([SOURCE])", environment)
     assert not list(Path(environment["XDG_CACHE_HOME"]).rglob("*.py"))
@@ -171,6 +173,7 @@ def test_without_an_interpreter_to_start_numpy_goes_on(environment):
 # how it gives way
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CORES < 2 or not hasattr(os, "SCHED_IDLE"), reason="needs Linux, and two cores")
 def test_it_has_only_the_time_that_others_leave_and_a_little_of_its_own_if_that_is_too_little(environment):
     program = (
@@ -211,6 +214,7 @@ def test_two_processes_that_compile_the_same_at_once_both_have_it(environment):
     assert not files(environment, "log")
 
 
+@pytest.mark.slow
 def test_a_link_where_a_lock_once_was_is_left_alone(tmp_path, environment):
     victim, place = tmp_path / "victim", tmp_path / "cache" / "minidl"
     victim.write_text("mine")

@@ -141,6 +141,7 @@ def test_it_trains_as_the_eager_step_on_numpy_does(stretches):
     assert steps.reason == "it cannot be recorded: no recording here"
 
 
+@pytest.mark.slow
 def test_with_dropout_it_stays_eager_and_trains_as_on_numpy():
     expected, *_ = trained_eagerly(rate=0.4)
     steps = stepper(rate=0.4)
@@ -150,6 +151,7 @@ def test_with_dropout_it_stays_eager_and_trains_as_on_numpy():
     assert steps.reason.startswith("Dropout draws its masks on the CPU")
 
 
+@pytest.mark.slow
 def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatch):
     steps, order, recorded, launched = stepper(), np.arange(22), [], []
 

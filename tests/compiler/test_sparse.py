@@ -131,6 +131,7 @@ def test_digits_train_to_the_bits_of_the_dense_step_on_one_thread_and_on_two(dig
         assert sparse[2] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(kernel() != "SkylakeX", reason="this processor is not asked for another one's order")
 def test_the_order_of_another_processor_is_found_as_well():
     """OpenBLAS as it is with AVX2, which adds up in another order and by twos at the rims of a matrix."""

@@ -261,6 +261,7 @@ def slow_down(run):
     run.optimizer.lr = 1e-3 / (1 + run.step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [lambda run: None, clip, replace, leave_out, slow_down])
 @pytest.mark.parametrize("checks", ["stop", "skip", "continue"])
 def test_what_a_callback_does_to_gradients_is_what_the_update_takes(digits, engine, act, checks):

@@ -93,7 +93,9 @@ def apart(tmp_path):
     return compared
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "W3" else name for name in WORKLOADS]
+)
 def test_minidl_and_float64_make_the_same_steps_on_every_workload(apart, name):
     found = apart(name)
     assert found["losses"] < 1e-4

@@ -63,8 +63,8 @@ def execute(code, block, names):
 
 @pytest.mark.parametrize(("program", "digits"), [*programs()])
 def test_python_runs_as_it_is_printed(program, digits, tmp_path, monkeypatch):
-    train, test = minidl.data.mnist()
-    monkeypatch.setattr(minidl.data, "mnist", lambda: (train[:digits], test))
+    complete = minidl.data.mnist
+    monkeypatch.setattr(minidl.data, "mnist", lambda: [half[:digits] for half in complete()])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIDL_DATA", str(ROOT / "tests/support/fixtures/digits"))  # for sets of one's own
     names = {"__name__": "page"}

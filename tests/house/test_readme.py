@@ -17,7 +17,9 @@ def test_the_readmes_printed_gradient_is_right():
     np.testing.assert_allclose(printed, np.exp(x) * (1 + x), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["by_hand.py", "backprop_tour.py", "mnist_mlp.py"])
+@pytest.mark.parametrize(
+    "name", ["by_hand.py", "backprop_tour.py", pytest.param("mnist_mlp.py", marks=pytest.mark.slow)]
+)
 def test_an_example_runs(name):
     arguments = ["1"] if name == "mnist_mlp.py" else []
     command = [sys.executable, "-W", "error", str(ROOT / "examples" / name), *arguments]

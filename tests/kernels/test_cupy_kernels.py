@@ -215,6 +215,7 @@ class Wild(Rule):
 EVERY_FORM = "square reciprocal absolute sign sqrt exp expm1 log log1p sin cos tan tanh negative positive".split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY_FORM)
 def test_a_users_own_rule_may_use_any_function_that_has_a_form(name):
     kind = type("Wild", (Wild,), {"function": lambda self, g: getattr(np, name)(g)})

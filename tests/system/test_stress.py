@@ -17,7 +17,6 @@ STRESS = Path(__file__).parents[1] / "support" / "stress.py"
         pytest.param("forks", ["--forks", "12"], marks=pytest.mark.slow),
         pytest.param("signals", ["--signals", "40"], marks=pytest.mark.slow),
         ("forks", ["--forks", "2"]),
-        ("signals", ["--signals", "6"]),
     ],
 )
 def test_nothing_is_wrong_hangs_or_crashes_beside_one_another(part, options):

@@ -104,9 +104,11 @@ def test_warnings_are_written_out_too(capsys):
         ["explain", "--problem", "note-a", "--format", "mathml"],
         ["explain", "--help"],
         ["reproduce"],
-        ["reproduce", "A1", "FA3", "--quick", "--output", "out"],
+        pytest.param(["reproduce", "A1", "FA3", "--quick", "--output", "out"], marks=pytest.mark.slow),
         ["train", "--help"],
-        ["train", "--epochs", "1", "--layers", "4", "--batch-size", "5000", "--output", "ö"],
+        pytest.param(
+            ["train", "--epochs", "1", "--layers", "4", "--batch-size", "5000", "--output", "ö"], marks=pytest.mark.slow
+        ),
         ["predict", "é.png", "日.png", "--model", "θ"],
     ],
     ids=" ".join,
@@ -178,6 +180,7 @@ def test_every_command_runs_with_closed_streams(arguments, tmp_path):
     assert code == (1 if "predict" in arguments else 0)
 
 
+@pytest.mark.slow
 def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
     program = "import os, stat, sys; from minidl.cli import main; main(['explain', '--steps', '1'], standalone_mode=False); " \
               "file = open('mine', 'w'); sys.stderr.write(str(file.fileno() > 2 and stat.S_ISCHR(os.fstat(1).st_mode)))"  # fmt: skip
@@ -189,6 +192,7 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
 # Ctrl-C before anything has begun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["minidl", "minidl.cli"])
 @pytest.mark.parametrize("imported", ["numpy", "click", "safetensors"])
 def test_ctrl_c_while_the_command_is_imported_shows_no_traceback(module, imported, tmp_path):

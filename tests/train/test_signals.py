@@ -71,7 +71,10 @@ def assert_as_if_never_interrupted(place, name):
     assert "this run is finished: nothing to do" in again.stdout
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)],
+)
 def test_a_signal_saves_and_says_how_to_go_on(place, number, code):
     name = number.name
     process = started(place, name)
@@ -148,6 +151,7 @@ def test_the_way_to_the_disk_may_be_mended_and_the_run_resumed(place):
     assert_as_if_never_interrupted(place, "tiny")
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_run_are_told_apart(place):
     first = started(place, "shared", "--epochs", "100000", lines=1)
     second = resumed(place, "shared")
@@ -252,6 +256,7 @@ def test_without_a_checkpoint_ctrl_c_waits_for_the_update_to_end():
     assert steps[-1] >= 5
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_validation_does_not_wait_for_its_end(tmp_path):
     seen = []
 
