@@ -4,10 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pages import BLOCKS, PAGES, ROOT
+
+import minidl
+
+PACKAGE = Path(minidl.__file__).parent
 
 
 def test_the_readmes_printed_gradient_is_right():
@@ -47,3 +52,12 @@ def test_every_test_that_a_paper_names_is_there():
 @pytest.mark.parametrize("name", ["README.md", "docs/architecture.md"])
 def test_the_page_of_tensors_is_linked(name):
     assert "tensors.md" in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "docs/glossary.md"])
+def test_every_file_and_room_that_the_tour_names_is_there(name):
+    there = [path.relative_to(PACKAGE).as_posix() + "/" * path.is_dir() for path in PACKAGE.rglob("*")]
+    there += ["docs/draw_house.py", *(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))]
+    named = re.findall(r"`(?:minidl/)?([\w/]+(?:\.py|/))`", (ROOT / name).read_text())
+    assert len(named) > 20
+    assert [one for one in named if not any(path == one or path.endswith("/" + one) for path in there)] == []
