@@ -14,11 +14,11 @@ def checked_integer(value: Any, what: str, least: int, most: int | None = None, 
     Raises `OptionError`, which begins with `what`; a `note` tells more of what is allowed.
     """
     try:
-        number = operator.index(value)
+        # a bool is an index too; older NumPy warns of its own
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
-        number = least - 1  # none of those allowed
-    wrong = number < least or (most is not None and number > most)
-    if wrong or isinstance(value, bool | np.bool_):
+        number = None
+    if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise OptionError(f"{what} must be an integer {bounds}{note}, got {value!r}")
     return number
