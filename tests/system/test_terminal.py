@@ -19,7 +19,10 @@ from minidl.data import Dataset, Loader
 from minidl.system.terminal import printable, tell
 from minidl.train import fit
 
-NAMES = st.text(st.one_of(st.characters(max_codepoint=0xFF), st.characters()), min_size=1, max_size=12)
+# What a command line can hold: characters, and bytes that are none, which Python spells as surrogates of this range.
+NO_CHARACTERS = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+LETTERS = st.one_of(st.characters(max_codepoint=0xFF), st.characters(exclude_categories=["Cs"]), NO_CHARACTERS)
+NAMES = st.text(LETTERS, min_size=1, max_size=12)
 COMMAND = [sys.executable, "-m", "minidl"]
 
 
