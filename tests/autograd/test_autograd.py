@@ -383,6 +383,7 @@ def test_a_graph_dies_with_its_last_reference_without_the_garbage_collector():
         gc.enable()
 
 
+@pytest.mark.slow
 def test_a_chain_of_a_hundred_thousand_ops_goes_forward_backward_and_away():
     program = """
 import sys, time

@@ -336,6 +336,7 @@ def test_two_threads_that_load_at_once_get_the_same_code_fifty_times(place):
     assert python(program) == "50\n"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_process_forked_while_a_thread_loads_can_load_too(place):
     entered, leave = threading.Event(), threading.Event()

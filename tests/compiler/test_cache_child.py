@@ -105,6 +105,7 @@ def test_it_ends_with_a_process_that_is_killed(environment, how):
     assert not files(environment, "o")
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_training_that_a_signal_stops_between_two_steps(environment):
     program = (
         "import signal\nfrom minidl.train.signals import deferring\n"
@@ -120,6 +121,7 @@ def test_it_ends_with_a_training_that_a_signal_stops_between_two_steps(environme
     assert not files(environment, "o")
 
 
+@pytest.mark.slow
 def test_after_a_short_training_that_ended_by_itself_the_next_finds_its_work(environment):
     child = int(run(SHORT + BEGIN, environment))
     assert comes_true(lambda: not running(child))

@@ -175,6 +175,7 @@ def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatc
     assert recorded == [5, 2, 5, 5]
 
 
+@pytest.mark.slow
 def test_a_changed_array_or_graph_is_noticed():
     steps = stepper()
     x = StrictArray(np.ones((2, 6)))

@@ -195,6 +195,7 @@ def run(data, folder=None, stop=None, hidden=64, epochs=8, batch=50, **options):
     return [row["loss"] for row in history.rows], [p.numpy().tobytes() for p in model.parameters()]
 
 
+@pytest.mark.slow
 def test_fit_passes_over_zeros_by_itself_where_that_pays(digits, monkeypatch):
     dense = Dataset(digits.inputs.astype(np.float32) / 255 + 1, digits.labels)
     seen = []

@@ -177,6 +177,7 @@ def nests(draw, leaves):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     data=st.data(),

@@ -158,6 +158,7 @@ def worked_out(expression, given):
     return getattr(ops, operation)(*parts) if operation != "add" else parts[0] + parts[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.tuples(expressions(), expressions(), expressions()))
 def test_any_elementwise_rule_is_carried_out_right(wanted):

@@ -42,6 +42,7 @@ def model(tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.slow
 @given(name=NAMES)
 @settings(max_examples=60, deadline=None)
 def test_no_name_on_the_command_line_gives_orders_to_the_terminal(name, model, tmp_path_factory):

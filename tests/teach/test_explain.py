@@ -218,6 +218,7 @@ def test_the_page_shows_what_the_command_prints():
     assert command(*line.split()) == shown
 
 
+@pytest.mark.slow
 def test_the_pages_python_runs(tmp_path):
     (block,) = re.findall(r"```python\n([\s\S]*?)```", PAGE.read_text())
     result = subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=tmp_path, capture_output=True, text=True)

@@ -130,6 +130,7 @@ def test_a_number_is_compared_digit_by_digit():
     assert not number("x", "0.000000", "-0.000000").ok
 
 
+@pytest.mark.slow
 def test_a_wrong_rule_gets_a_cross(monkeypatch):
     monkeypatch.setattr(rules.SGD, "update", lambda self, theta, g, *, lr, t: (theta - 1.0001 * lr * g,))
     assert made("A1").verdict == FAILED
@@ -466,6 +467,7 @@ def test_an_unknown_name_is_refused_in_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_few_rows_come_with_their_tables_and_a_report_of_their_own(tmp_path):
     printed = minidl_reproduce("ea11", "a1", "--output", "here", cwd=tmp_path)
     assert re.search(r"^ +AdaDelta +s, d +2$", printed, re.MULTILINE)

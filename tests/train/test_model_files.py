@@ -254,6 +254,7 @@ def networks(draw):
     return cast(model, draw(st.sampled_from([np.float16, np.float32, np.float64])))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(model=networks())
 def test_any_model_survives_saving(model, tmp_path_factory):
