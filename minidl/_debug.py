@@ -33,7 +33,7 @@ _lock = threading.RLock()
 _users = 0  # how many debug blocks all threads are in
 _held: dict[int, tuple[np.ndarray, int]] = {}  # by id, each array made read-only, and how many nodes hold it
 _origins: dict[int, tuple[Any, Any]] = {}  # by id of a node's array, the model and the layer that it was made in
-_releases: dict[int, Any] = {}  # by id of a node, what gives back its arrays
+_releases: dict[int, tuple[int, Any]] = {}  # by id of a node, the thread that made it, and what gives back its arrays
 
 
 class _Watcher(hooks.Watcher):
@@ -60,7 +60,7 @@ class _Watcher(hooks.Watcher):
         return _located(module, run, *args) if _here.blocks else run(*args)
 
     def write(self, run: Callable[..., Any], *args: Any) -> Any:
-        return _writing(run, *args) if _here.blocks else run(*args)
+        return _writing(run, *args)  # in any thread: what another one holds is read-only for all
 
 
 class _Debug(Reusable):
@@ -74,12 +74,14 @@ class _Debug(Reusable):
     def __exit__(self, *error: Any) -> None:
         global _users
         _here.blocks -= 1
+        if not _here.blocks:
+            for thread, release in list(_releases.values()):
+                if thread == threading.get_ident():
+                    release()
         with _lock:
             _users -= 1
             if not _users:
                 hooks.watcher = None
-                for release in list(_releases.values()):
-                    release()
 
 
 _watcher = _Watcher()
@@ -159,7 +161,7 @@ def _checked_backward(run: Callable[[], None], output: Node) -> None:
     leaves = [node for node in ancestors(output) if node.requires_grad and maker(node) is None]
     with np.errstate(all="ignore"):
         run()
-    for release in list(_releases.values()):
+    for _, release in list(_releases.values()):
         alive = release.peek()
         if alive is not None and is_freed(alive[0]):
             release()
@@ -267,7 +269,8 @@ def _hold(node: Node, args: Sequence[Any], saved: Any) -> None:
     running = _running()
     if running is not None:
         _origins[id(node.data)] = running
-    _releases[id(node)] = weakref.finalize(node, _release, id(node), id(node.data), arrays)
+    release = weakref.finalize(node, _release, id(node), id(node.data), arrays)
+    _releases[id(node)] = threading.get_ident(), release
 
 
 def _release(node: int, data: int, arrays: list[np.ndarray]) -> None:

@@ -1,8 +1,10 @@
 """Where `backward` stores a leaf's gradient: in its slot of an optimizer's flat vector, or in an array of its own."""
 
+import operator
 import weakref
 from typing import Any
 
+from . import hooks
 from .backend import array_module
 from .errors import GradientError
 from .node import Node, wrap
@@ -30,7 +32,7 @@ def deposited(leaf: Node, gradient: Any) -> Any:
         kept = leaf._left()
         if kept is not None and kept._array is slot:
             kept._array = slot.copy()
-    slot[...] = gradient
+    hooks.write(operator.setitem, slot, ..., gradient)
     left = wrap(slot)
     leaf._left = weakref.ref(left)
     return left
@@ -40,8 +42,7 @@ def accumulated(leaf: Node, gradient: Any, create_graph: bool) -> Any:
     """What ``leaf.grad`` is to be once `gradient` has been added to it, in place unless a graph hangs on it."""
     if create_graph:
         return gradient if leaf.grad is None else leaf.grad + gradient
-    total = leaf.grad._array
-    total += gradient
+    hooks.write(operator.iadd, leaf.grad._array, gradient)
     leaf.grad.changed()
     return leaf.grad
 

@@ -1,6 +1,6 @@
 """Where a watcher looks on, or steps in: at each call of an op, each gradient formula, each write of minidl's own.
 
-`minidl.debug` is one. While there is none, each of these moments costs one truth test.
+There is one watcher at a time, `minidl.debug`'s. While there is none, each of these moments costs one truth test.
 """
 
 from collections.abc import Callable, Sequence

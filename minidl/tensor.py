@@ -121,10 +121,7 @@ class Tensor(Node):
             return self._kept_dtype(op(self, other))
         value = unwrapped(other)
         try:
-            if hooks.watcher is None:
-                write(self._array, value)
-            else:
-                hooks.write(write, self._array, value)
+            hooks.write(write, self._array, value)
         except (ValueError, TypeError) as error:
             raise as_minidl_error(write.__name__, [self._array, value], error) from error
         self.changed()
@@ -144,10 +141,7 @@ class Tensor(Node):
                 "concatenate or stack; or assign inside `with minidl.no_grad():` if no gradient should pass"
             )
         index, value = plain(index), unwrapped(value)
-        if hooks.watcher is None:
-            self._array[index] = value
-        else:
-            hooks.write(operator.setitem, self._array, index, value)
+        hooks.write(operator.setitem, self._array, index, value)
         self.changed()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
