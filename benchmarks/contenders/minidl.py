@@ -89,7 +89,7 @@ class Fitting:
         that is measured in the section job.
         """
         if installed() and self.options.get("compile") is not False:
-            compile_now(needed(self.optimizer, [True] * len(self.model.parameters())))
+            compile_now(needed(self.optimizer))
         clock = Clock(np.cumsum([len(part) for part in parts]).tolist())
         self._fit(np.concatenate(parts), clock, epochs=100)
         return np.diff(clock.times).tolist()

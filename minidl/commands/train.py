@@ -115,20 +115,18 @@ def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
 @contextmanager
 def _resume_hint(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
     """When the block ends early, print what is saved and how to resume; exit as Unix does: 128 + the signal."""
+    again = f"minidl train --resume {shlex.quote(str(folder))}"
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
         state = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
-        again = f"minidl train --resume {shlex.quote(str(folder))}"
         tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
         raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
     except OSError as error:
-        again = f"minidl train --resume {shlex.quote(str(folder))}"
         what = error if isinstance(error, WriteError) else f"{printable(error.filename or folder)}: {error.strerror}"
         raise WriteError(f"{what}; once that is fixed, to go on: {again}") from error
     except MemoryError as error:
-        again = f"minidl train --resume {shlex.quote(str(folder))}"
         raise DeviceMemoryError(f"out of memory ({error}); with more of it, to go on: {again}") from error
 
 

@@ -19,6 +19,7 @@ from ..kernels.cupy_nn import gather
 from ..nn import Dropout, Module
 from ..nn._module import Buffer
 from ..optim.execution.cuda import CudaExecutor
+from .eligibility import numbers_of
 
 
 class GraphStep:
@@ -49,6 +50,7 @@ class GraphStep:
         self._state: list[Any] = []
         self._graphs: dict[int, Any] = {}
         self._products: Any = None
+        self._renew()
 
     def run(self, order: np.ndarray, first: int, last: int) -> tuple[Array, Array]:
         """Make the updates of batches `first` to `last` of an epoch.
@@ -145,15 +147,13 @@ class GraphStep:
         """Forget the graphs if what they were captured from has changed."""
         optimizer = self.optimizer
         optimizer.vectors.claim()
-        for group in optimizer.vectors.groups:
-            group.read()
         optimizer.vectors.prepare()
         parameters = [(p.data, p.requires_grad) for p in self.model.parameters()]
-        modes = [
-            (m, m.training, getattr(m, "momentum", None)) for _, m in self.model.named_modules()
-        ]
+        statistics = [(t.data,) for _, t in self.model.named_tensors(Buffer)]
+        modes = [(m, m.training, *numbers_of(m)) for _, m in self.model.named_modules()]
         state = [
             *parameters,
+            *statistics,
             *modes,
             *(group.executor for group in optimizer.vectors.groups),
             uses_tf32(),

@@ -15,13 +15,14 @@ _STEP = (
     "zero_grad",
     "lr",
     "rate",
+    "at",
     "step_after",
-    "_step",
+    "check_ready",
     "count",
-    "collect",
     "__setattr__",
     "__getattribute__",
 )
+_UPDATE = tuple(name for name in _STEP if not name.startswith("__"))
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
@@ -56,6 +57,12 @@ def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any)
                 yield name
 
 
+def numbers_of(module: nn.Module) -> tuple[Any, ...]:
+    """The numbers of a layer that a compiled step repeats."""
+    held = vars(module)
+    return held.get("rate"), held.get("momentum"), held.get("eps")
+
+
 class Watch:
     """A quick check, at every step, of what was minidl's own when the step was lowered."""
 
@@ -63,10 +70,10 @@ class Watch:
         layers = [module for _, module in model.named_modules()]
         # Names that may not appear on an instance, ...
         self._instances: list[tuple[dict[str, Any], tuple[str, ...]]]
-        self._instances = [(vars(optimizer), ("step", "zero_grad"))]
+        self._instances = [(vars(optimizer), _UPDATE)]
         self._instances += [(vars(layer), ("forward",)) for layer in layers]
         # ... and the methods of each class, which may not be replaced.
-        names = {(type(optimizer), name): None for name in ("step", "zero_grad")}
+        names = {(type(optimizer), name): None for name in _UPDATE}
         names |= {(type(layer), name): None for layer in layers for name in ("forward", "__call__")}
         self._methods = [(kind, name, getattr(kind, name)) for kind, name in names]
 

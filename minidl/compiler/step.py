@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
-from ..autograd import wrap
+from ..autograd import Node, wrap
 from ..backend import Array
 from ..deposit import slot_of
 from ..errors import UnsupportedError
@@ -15,7 +15,7 @@ from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
 from ..optim.execution.upcoming import step_overlapped
-from .eligibility import Watch, in_the_way
+from .eligibility import Watch, in_the_way, numbers_of
 from .lower import lower
 from .native.cache.objects import Source
 from .native.executor import NativeExecutor, needed
@@ -87,6 +87,7 @@ class Step:
                 raise UnsupportedError(reason)
             if not all(module.training for _, module in self.model.named_modules()):
                 raise UnsupportedError("compile: a part of the model is in evaluation mode")
+            self.optimizer.vectors.claim()  # now, not in the first update
             program = lower(self.model, self.loss, batch, x.shape[1], y.dtype)
             wanted = program.buffers("batch")[0].dtype
             pixels = x.dtype == np.uint8 and wanted == np.float32
@@ -110,12 +111,6 @@ def _array(values: Any, dtype: Any = None) -> Array:
     return values if hasattr(values, "dtype") else np.asarray(values, dtype)
 
 
-def _numbers(module: nn.Module) -> tuple[Any, ...]:
-    """The numbers of a layer that are written into a program."""
-    held = vars(module)
-    return held.get("rate"), held.get("momentum"), held.get("eps")
-
-
 class Bound:
     """A program with its arrays, and the state of model and optimizer that it was lowered from."""
 
@@ -128,14 +123,17 @@ class Bound:
         loss_step = next(s for s in program.instructions if s.op == "softmax_cross_entropy")
         self.logits = loss_step.args[0].array
         self.draws = any(s.op == "dropout_mask" for s in program.instructions)
+        self._pixels: Array | None = None  # a batch of them, once there is one
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
         self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
-        self._statistics = [t for _, t in step.model.named_tensors(nn.Buffer)]
-        self._modules = [(m, _numbers(m)) for m in modules]
+        self._frozen = [p for p in step.optimizer.vectors.parameters if not p.requires_grad]
+        self._statistics = [(t, t.data) for _, t in step.model.named_tensors(nn.Buffer)]
+        self._modules = [(m, numbers_of(m)) for m in modules]
+        held = [(vars(m), name, value) for m in modules for name, value in vars(m).items()]
+        self._tensors = [entry for entry in held if isinstance(entry[2], Node)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._layers = [list(m.layers) for m in self._sequentials]
-        self._pixels = np.empty(self.x.shape, np.uint8)
         self._watch = Watch(step.model, step.optimizer)
         executor = NumpyExecutor(program)
         self.forward, self.backward = executor.forward, executor.backward
@@ -147,17 +145,27 @@ class Bound:
             if p.data is not data or p.requires_grad is not wanted:
                 return False
         for m, numbers in self._modules:
-            if not m.training or _numbers(m) != numbers:
+            if not m.training or numbers_of(m) != numbers:
                 return False
+        for held, name, tensor in self._tensors:
+            if held.get(name) is not tensor:
+                return False
+        if not self.statistics_in_place():
+            return False
         for m, layers in zip(self._sequentials, self._layers, strict=True):
             if m.layers != layers:
                 return False
         return self._watch.undisturbed()
 
+    def statistics_in_place(self) -> bool:
+        """Whether the running statistics are in the arrays that the program updates."""
+        return all(tensor.data is data for tensor, data in self._statistics)
+
     def gather(self, inputs: Array, labels: Array, samples: Array) -> None:
         """Copy these samples of a data set into the batch; pixels (uint8) are scaled to [0, 1]."""
-        pixels = self._pixels if inputs.dtype == np.uint8 else None
-        primitives.gather(inputs, samples, self.x, pixels)
+        if inputs.dtype == np.uint8 and self._pixels is None:
+            self._pixels = np.empty(self.x.shape, np.uint8)
+        primitives.gather(inputs, samples, self.x, self._pixels)
         labels.take(samples, out=self.labels, mode="clip")
 
     def native(
@@ -176,11 +184,11 @@ class Bound:
 
     def code(self) -> list[Source]:
         """The sources whose machine code `native` needs; raises as `needed` does."""
-        return needed(self.optimizer, self._moving())
+        return needed(self.optimizer)
 
     def _moving(self) -> list[bool]:
         """Which of the optimizer's parameters are updated."""
-        return [p.requires_grad for p in self.optimizer.parameters]
+        return [p.requires_grad for p in self.optimizer.vectors.parameters]
 
     def update(self) -> None:
         """Let the optimizer update the parameters with the gradients in its vector."""
@@ -197,5 +205,7 @@ class Bound:
         """Let each ``p.grad`` be what is in its place in the optimizer's vector."""
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
-        for statistic in self._statistics:
+        for parameter in self._frozen:  # one may have been frozen just now
+            parameter.grad = None
+        for statistic, _ in self._statistics:
             statistic.changed()

@@ -14,7 +14,7 @@ from ..errors import DataError, GuardWarning, OptionError, ShapeError
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops import batch_norm, sqrt
 from ._dense import misfit
-from ._module import Buffer, Module, Parameter, arrayed
+from ._module import Buffer, Module, Parameter, arrayed, in_mode
 
 
 class BatchNorm(Module):
@@ -93,7 +93,7 @@ def estimate_statistics(model: Module, loader: Any) -> None:
     momenta = [layer.momentum for layer in layers]
     seen = 0
     try:
-        with model.mode(training=False), recording(False), warnings.catch_warnings():
+        with in_mode(model, training=False), recording(False), warnings.catch_warnings():
             warnings.simplefilter("ignore", GuardWarning)  # in training mode on purpose
             for layer in layers:
                 layer.training = True

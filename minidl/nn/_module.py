@@ -145,13 +145,8 @@ class Module:
 
         Afterwards each module is in the mode that it was in before, also if the block raises.
         """
-        before = [(module, module.training) for _, module in self.named_modules()]
-        try:
-            self.train(training)
+        with in_mode(self, training):
             yield
-        finally:
-            for module, mode in before:
-                module.training = mode
 
     def zero_grad(self) -> None:
         """Forget every parameter's gradient."""
@@ -173,7 +168,7 @@ class Module:
         return summary(self, input_shape)
 
     def estimate_statistics(self, loader: Any) -> None:
-        """Replace BatchNorm's running statistics by those of one whole pass over `loader`; see batchnorm.py."""
+        """Replace BatchNorm's running statistics by those of one whole pass over `loader`; see _batchnorm.py."""
         from ._batchnorm import estimate_statistics
 
         estimate_statistics(self, loader)
@@ -265,3 +260,16 @@ def _without_history(value: Any, within: tuple[int, ...] = ()) -> Any:
 
 
 OWNED = (Module, Parameter, Buffer)
+
+
+@contextmanager
+def in_mode(model: Module, training: bool) -> Iterator[None]:
+    """Do what `Module.mode` does, whatever a model calls its own attributes."""
+    before = [(module, module.training) for _, module in model.named_modules()]
+    try:
+        for module, _ in before:
+            module.training = training
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode

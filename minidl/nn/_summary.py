@@ -7,7 +7,7 @@ import numpy as np
 from ..autograd import recording
 from ..errors import OptionError
 from ._dense import Dense
-from ._module import Buffer, Module, title
+from ._module import Buffer, Module, in_mode, title
 from ._sequential import Sequential
 
 
@@ -27,7 +27,7 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> str:
     x: Any = np.zeros((2, *input_shape), np.float32)
     rows = [("", "input", _shown(x), "")]
     counted: set[int] = set()
-    with model.mode(training=False), recording(False):
+    with in_mode(model, training=False), recording(False):
         for name, layer in layers:
             x = layer(x)
             new = [p for p in Sequential(layer).parameters() if id(p) not in counted]

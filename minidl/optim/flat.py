@@ -1,11 +1,13 @@
 """Law 5: all parameters of an optimizer are views of one flat vector, all their gradients of another."""
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .. import hooks
 from ..autograd import Node
 from ..backend import Array, array_module, backend_of, same_backend
 from ..deposit import assign
@@ -75,7 +77,7 @@ class Flat:
     def _take(self, pieces: list[Piece]) -> None:
         copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go
         for piece, values in zip(pieces, copies, strict=True):
-            piece.value[...] = values
+            hooks.write(operator.setitem, piece.value, ..., values)
             assign(piece.parameter, piece.value, piece.gradient)  # the same values: no change
 
     def claim(self) -> None:
@@ -122,7 +124,7 @@ class Flat:
         overlap = array_module(self.gradients).may_share_memory
         copies = [g.copy() if overlap(g, self.gradients) else g for _, g in foreign]
         for (piece, _), gradient in zip(foreign, copies, strict=True):
-            piece.gradient[...] = gradient
+            hooks.write(operator.setitem, piece.gradient, ..., gradient)
         return active
 
     def part(self, first: int, last: int) -> slice:

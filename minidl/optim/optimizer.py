@@ -30,8 +30,8 @@ class Optimizer:
 
     The parameters become views of one flat vector, and their gradients of another. One that has no
     gradient, or ``requires_grad=False``, is not moved, and neither is its state. `t` is the number of
-    updates made, one for all. `state` is what the rule remembers: by name, one flat vector each, in the
-    order of the parameters.
+    updates made, one for all. `parameters` are those of all groups, in order. `state` is what the rule remembers: by
+    name, one flat vector each, in the order of the parameters.
 
     `groups` are dicts of "params", "lr" and every hyperparameter. A number that is changed in one of them
     is checked and used at the next step; the parameters and the options (form, eps_mode, amsgrad) stay.
@@ -62,18 +62,10 @@ class Optimizer:
         self.t = 0
         self.groups = [group.settings for group in groups]
         self.vectors = Vectors(groups)
+        self.parameters = cast("tuple[Tensor, ...]", tuple(self.vectors.parameters))
+        self.state: dict[str, Array] = self.vectors.state
         self._guard = StepGuard()
         self._at_iterate = False  # inside `at_iterate()`: step() is refused
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        """All parameters, those of the first group first."""
-        return cast("list[Tensor]", list(self.vectors.parameters))
-
-    @property
-    def state(self) -> dict[str, Array]:
-        """What the rule remembers: by name, one flat vector each, in the order of the parameters."""
-        return self.vectors.state
 
     @property
     def lr(self) -> float:
@@ -120,13 +112,10 @@ class Optimizer:
                 not fit it.
             StateError: inside `at_iterate`.
         """
-        self._step(None)
+        self.step_after(None)
 
-    def step_after(self, pending: PendingGradient) -> None:
-        """``step()``, a part of whose gradient is still `pending`: it is made first."""
-        self._step(pending)
-
-    def _step(self, pending: PendingGradient | None) -> None:
+    def step_after(self, pending: PendingGradient | None) -> None:
+        """``step()``; a part of the gradient that is still `pending` is made first."""
         self.check_ready()
         t = self.t + 1
         moved = self.vectors.apply(t, [group.at(t) for group in self.vectors.groups], pending)
@@ -142,10 +131,6 @@ class Optimizer:
             raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
         if [id(settings) for settings in self.groups] != [id(group.settings) for group in self.vectors.groups]:
             raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
-
-    def collect(self) -> list[bool]:
-        """Which parameters have a gradient, and are to move; what was put in a gradient's place is copied there."""
-        return self.vectors.collect()
 
     def count(self, moved: Iterable[bool], steps: int) -> None:
         """Take note of so many updates of the parameters that `moved`, made elsewhere (see execution/upcoming.py)."""
@@ -176,7 +161,7 @@ class Optimizer:
         for group in vectors.groups:
             part = vectors.part(group.first, group.last)
             rule = group.read().at(max(self.t, 1))
-            vectors.values[part] = rule.iterate(before[part], *[self.state[name][part] for name in rule.state])
+            vectors.values[part] = rule.iterate(before[part], *[vectors.state[name][part] for name in rule.state])
         self._exchanged(at_iterate=True)
         try:
             yield

@@ -19,7 +19,7 @@ def saved(optimizer: "Optimizer") -> dict[str, Any]:
     for group in optimizer.groups:
         settings = {name: _storable(value) for name, value in group.items() if name != "params"}
         groups.append({"shapes": [list(p.data.shape) for p in group["params"]], **settings})
-    state = {name: np.array(to_numpy(vector)) for name, vector in optimizer.state.items()}
+    state = {name: np.array(to_numpy(vector)) for name, vector in optimizer.vectors.state.items()}
     return {"rule": optimizer.rule.__name__, "t": optimizer.t, "groups": groups, "state": state}
 
 
@@ -35,7 +35,7 @@ def restore(optimizer: "Optimizer", given: Any) -> None:
                 group[name].load_state_dict(value)
             elif name != "shapes" and not callable(group[name]):
                 group[name] = value
-    for name, vector in optimizer.state.items():
+    for name, vector in optimizer.vectors.state.items():
         vector[...] = array_module(vector).asarray(given["state"][name])
 
 
@@ -93,7 +93,9 @@ def _unfit(optimizer: "Optimizer", name: str, current: Any, value: Any) -> str |
             copy.copy(current).load_state_dict(value)
         elif not callable(current):
             number = allowed.checked(optimizer.rule.__name__, name, value)
-            check_eps(optimizer.rule.__name__, number if name == "eps" else None, optimizer.parameters[0].dtype)
+            check_eps(
+                optimizer.rule.__name__, number if name == "eps" else None, optimizer.vectors.parameters[0].data.dtype
+            )
     except (MinidlError, AttributeError) as error:
         return str(error)
     return None

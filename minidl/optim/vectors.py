@@ -29,7 +29,12 @@ class Vectors(Flat):
                 self.state[name][part] = start
 
     def prepare(self) -> None:
-        """See to it that state and executors are for where the parameters are now, and for today's equations."""
+        """See to it that state and executors are for where the parameters are now, and for today's equations.
+
+        Raises `OptionError` if a group holds what is not allowed.
+        """
+        for group in self.groups:
+            group.read()  # another equation needs another executor
         if self.values is not self._prepared:
             self._prepared = self.values
             for name, vector in self.state.items():

@@ -28,6 +28,7 @@ from ..errors import OptionError
 from ..hardware.denormals import flush_denormals
 from ..hardware.threads import CORES, assisted, use_blas_threads
 from ..nn import Module, softmax_cross_entropy
+from ..nn._module import in_mode
 from .callbacks import Callback, Run
 from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
@@ -121,6 +122,7 @@ def fit(
         stack.enter_context(_unbroken(own_streams(), _arithmetic(model, loader.batch_size, threads)))
         if checkpoint is not None:
             checkpoints = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+            run.keep_gradients |= type(checkpoints) is not Checkpoint  # a subclass may look at them
             stack.enter_context(checkpoints.attached(run, loader, watchers, resume))
             watchers.append(checkpoints)  # after the user's, so that it saves what those have changed
         if guards:
@@ -227,7 +229,7 @@ def _next_pause(run: Run, watchers: list[Callback]) -> int:
     for watcher in watchers:
         updates = watcher.interval(run)
         if updates is not None:
-            next_pause = min(next_pause, run.batch + updates)
+            next_pause = min(next_pause, run.batch + max(updates, 1))
     return next_pause
 
 
@@ -268,7 +270,7 @@ def evaluate(
         data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
     )
     metrics = RunningMetrics()
-    with model.mode(training=False), recording(False), _arithmetic(model, batch_size):
+    with in_mode(model, training=False), recording(False), _arithmetic(model, batch_size):
         for x, y in loader:
             output = model(x)
             metrics.add(loss(output, y), output, y)

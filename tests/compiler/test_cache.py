@@ -22,7 +22,7 @@ from minidl.compiler.native.cache import objects, store, trust
 from minidl.compiler.native.cache.background import compile_now
 from minidl.compiler.native.executor import needed
 
-SOURCES = needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True])
+SOURCES = needed(optim.SGD(nn.Dense(2, 2).parameters()))
 MACHINE, LOOP = SOURCES
 
 
@@ -62,7 +62,7 @@ NEEDED = """
 from minidl import nn, optim
 from minidl.compiler.native.cache import background, objects
 from minidl.compiler.native.executor import needed
-MACHINE, LOOP = needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True])
+MACHINE, LOOP = needed(optim.SGD(nn.Dense(2, 2).parameters()))
 """
 
 # what is loaded

@@ -128,7 +128,7 @@ def compiled_ahead(kind):
     from minidl.compiler.native.cache.background import compile_now
     from minidl.compiler.native.executor import needed
 
-    compile_now(needed(kind(nn.Dense(2, 2).parameters()), [True, True]))
+    compile_now(needed(kind(nn.Dense(2, 2).parameters())))
 
 
 def fitted(data, compiled, **options):
@@ -299,7 +299,7 @@ def test_the_first_run_compiles_beside_training_and_the_next_finds_it_done(tmp_p
         "from minidl.compiler.native.cache import background\n"
         "from minidl.compiler.native.executor import needed\n"
         "p = nn.Dense(2, 2).parameters()\n"
-        "files = needed(optim.Nesterov(p), [True, True])\n"
+        "files = needed(optim.Nesterov(p))\n"
         "seen = [background.ready(files, 1.0), len(background._compiling), background.ready(files, 60.0)]\n"
         "for process in set(background._compiling.values()): process.wait()\n"
         "print(*seen, background.ready(files, 0.0), 'numba' in sys.modules)"

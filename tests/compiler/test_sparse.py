@@ -44,7 +44,7 @@ def kernel():
 @pytest.fixture(scope="module", autouse=True)
 def _compiled():
     for rule in (optim.SGD, optim.Momentum, optim.Adam):
-        compile_now(needed(rule(WEIGHT), [True, True]))
+        compile_now(needed(rule(WEIGHT)))
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +276,7 @@ def test_what_is_kept_needs_neither_numba_nor_the_interpreter(tmp_path):
     tool = shutil.which("nm")
     if tool is None:
         pytest.skip("there is no nm to list symbols with")
-    for file in needed(optim.Adam(WEIGHT), [True, True]):
+    for file in needed(optim.Adam(WEIGHT)):
         kept = objects.object_file(file)
         missing = subprocess.run([tool, "-u", kept], capture_output=True, text=True, check=True).stdout.split()
         assert set(missing) - {"U"} <= {"_GLOBAL_OFFSET_TABLE_", "memset", "memcpy", "memmove"}

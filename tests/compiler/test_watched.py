@@ -9,7 +9,7 @@ import pytest
 import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
-from minidl.errors import GradientError, OptionError, StateError
+from minidl.errors import GradientError, NonFiniteError, OptionError, StateError
 from minidl.hardware.threads import use_blas_threads
 from minidl.teach import ledger
 from minidl.train import Callback, evaluate, fit
@@ -25,7 +25,7 @@ BATCH, SIZE = 32, 20 * 32 + 7  # an epoch of 20 whole batches and a smaller one
 def _machine_code():
     weight = nn.Dense(2, 2).parameters()
     for rule in (optim.SGD, optim.Momentum, optim.Adam):
-        compile_now(needed(rule(weight), [True, True]))
+        compile_now(needed(rule(weight)))
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,8 @@ class Gradients(Callback):
         self.act, self.seen = act, []
 
     def on_gradients(self, run):
-        norm = sum(float((p.grad.data.astype(np.float64) ** 2).sum()) for p in run.model.parameters())
+        gradients = [p.grad.data for p in run.model.parameters() if p.grad is not None]
+        norm = sum(float((gradient.astype(np.float64) ** 2).sum()) for gradient in gradients)
         self.seen.append((run.step, norm, float(run.loss.item())))
         self.act(run)
 
@@ -253,8 +254,6 @@ def leave_out(run):
 def freeze(run):
     if run.step == 25:
         run.model.parameters()[0].requires_grad = False
-    if run.model.parameters()[0].grad is None:
-        run.model.parameters()[0].grad = minidl.Tensor(np.zeros((784, 64), np.float32))
 
 
 def slow_down(run):
@@ -262,7 +261,7 @@ def slow_down(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("act", [lambda run: None, clip, replace, leave_out, slow_down])
+@pytest.mark.parametrize("act", [lambda run: None, clip, replace, leave_out, freeze, slow_down])
 @pytest.mark.parametrize("checks", ["stop", "skip", "continue"])
 def test_what_a_callback_does_to_gradients_is_what_the_update_takes(digits, engine, act, checks):
     """Clipped, replaced, taken away; by machine code, replayed or eager: the same bits, and all 42 are seen."""
@@ -365,6 +364,96 @@ def test_a_gradient_that_a_callback_spoils_moves_nothing(digits, engine, value, 
     for again in (options, {"compile": False}):
         model, history = train(digits, network(256), callbacks=[Gradients(spoil)], on_nonfinite="skip", **again)
         assert [row["skipped"] for row in history.rows] == [2, 2]
+        found.append(bits(model))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("value", [1e25, -1e38])
+def test_an_update_whose_squares_overflow_is_not_made_for_who_looks_at_gradients(digits, engine, value):
+    """A finite gradient, whose square is infinite in Adam's memory."""
+    _, options = engine
+
+    def spoil(run):
+        if run.step == 15:
+            run.model.parameters()[0].grad.data[3, 4] = value
+
+    model = network()
+    optimizer = optim.Adam(model.parameters())
+    with pytest.raises(
+        NonFiniteError, match=r"step 16 .*the gradients are finite, .*but after this update s holds inf"
+    ):
+        train(digits, model, optimizer, epochs=1, callbacks=[Gradients(spoil)], **options)
+    assert all(np.isfinite(vector).all() for vector in optimizer.state.values())
+
+
+class BetweenEpochs(Callback):
+    """Changes something that a compiled step was made for, after the first epoch."""
+
+    def __init__(self, change):
+        self.change, self.changed = change, 0
+
+    def on_epoch(self, run):
+        if run.epoch == 1:
+            self.change(run)
+            self.changed += 1
+
+
+class BetweenSteps(BetweenEpochs):
+    """Changes it in the middle of an epoch."""
+
+    on_epoch = Callback.on_epoch
+
+    def on_gradients(self, run):
+        if run.step == 13:
+            self.change(run)
+            self.changed += 1
+
+
+def decay(run):
+    run.optimizer.groups[0]["weight_decay"] = 1e-2  # a term of the equation that was not there
+
+
+def other_statistics(run):
+    norm = next(m for _, m in run.model.named_modules() if isinstance(m, nn.BatchNorm))
+    norm.running_mean.data = np.full_like(norm.running_mean.data, 3.0)
+
+
+def other_buffer(run):
+    norm = next(m for _, m in run.model.named_modules() if isinstance(m, nn.BatchNorm))
+    norm.running_var = nn.Buffer(np.full_like(norm.running_var.data, 3.0))
+
+
+def other_values(run):
+    run.model.layers[0].weight.data = run.model.layers[0].weight.data * np.float32(0.5)
+
+
+def other_parameter(run):
+    run.model.layers[0].weight = nn.Parameter(run.model.layers[0].weight.data * np.float32(0.5))
+
+
+def other_rate(run):
+    next(m for _, m in run.model.named_modules() if isinstance(m, nn.Dropout)).rate = 0.6
+
+
+def other_method(run):
+    """A step that does nothing, in the place of the class's."""
+    type(run.optimizer).step = lambda self: None
+
+
+@pytest.mark.parametrize("callback", [BetweenEpochs, BetweenSteps])
+@pytest.mark.parametrize(
+    "change", [decay, other_statistics, other_buffer, other_values, other_parameter, other_rate, other_method]
+)
+def test_what_changes_in_the_middle_of_a_training_counts_from_there_on(digits, engine, change, callback, monkeypatch):
+    """A term of the equation, a layer's numbers, its arrays and its tensors: by every engine, to the same bits."""
+    _, options = engine
+    found = []
+    for again in (options, {"compile": False}):
+        model, changes = network(), callback(change)
+        with monkeypatch.context() as patch:
+            patch.setattr(optim.SGD, "step", optim.SGD.step)  # and puts it back
+            train(digits, model, optim.SGD(model.parameters(), lr=0.05), callbacks=[changes], **again)
+        assert changes.changed == 1
         found.append(bits(model))
     assert found[0] == found[1]
 

@@ -56,7 +56,7 @@ def compiled_ahead() -> None:
         return
     if installed():
         for rule in RULES:
-            compile_now(needed(getattr(optim, rule)(nn.Dense(2, 2).parameters()), [True, True]))
+            compile_now(needed(getattr(optim, rule)(nn.Dense(2, 2).parameters())))
 
 
 def child(folder: Path, rule: str) -> "subprocess.Popen[str]":

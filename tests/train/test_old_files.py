@@ -111,7 +111,7 @@ def test_a_run_by_machine_code_that_passes_over_zeros_goes_on_by_it(place):
     from minidl.compiler.native.cache.background import compile_now
     from minidl.compiler.native.executor import needed
 
-    compile_now(needed(optim.SGD(nn.Dense(2, 2).parameters()), [True, True]))
+    compile_now(needed(optim.SGD(nn.Dense(2, 2).parameters())))
     shutil.copytree(old.FIXTURES / "stopped" / "zeros", place / "run")
     go_on(place / "run")
     finished = old.FIXTURES / "finished" / "zeros"

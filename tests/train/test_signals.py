@@ -82,7 +82,7 @@ def test_a_signal_saves_and_says_how_to_go_on(place, number, code):
     asked = time.monotonic()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert time.monotonic() - asked < 5 or os.getloadavg()[0] > 2  # a busy machine may take longer
+    assert time.monotonic() - asked < (5 if os.getloadavg()[0] <= 2 else 30)  # a busy machine takes longer
     assert "Traceback" not in errors
     saved = errors.split("saved at step ")[1].split(";")[0]
     assert errors.strip().endswith(f"interrupted; saved at step {saved}; to go on: minidl train --resume {name}")

@@ -30,14 +30,15 @@ from .update_code import Fused, update_code
 MOST = 1024  # steps in one call
 
 
-def needed(optimizer: Any, moving: list[bool]) -> list[Source]:
+def needed(optimizer: Any) -> list[Source]:
     """The sources whose machine code a program needs that ends with this optimizer's update.
 
     Raises `UnsupportedError` if its rule has an operation that machine code lacks.
     """
-    updates = upcoming_updates(optimizer, moving, 1)
-    rules = [rule_file(update.rule.name, update.executor.plan) for update in updates]
-    return [MACHINE, *rules]
+    optimizer.vectors.claim()
+    optimizer.vectors.prepare()
+    groups = optimizer.vectors.groups
+    return [MACHINE, *(rule_file(group.rule.name, group.executor.plan) for group in groups)]
 
 
 class NativeExecutor:
@@ -74,12 +75,11 @@ class NativeExecutor:
         # The uniform numbers of all dropout masks, a row for each step.
         drawn = sum(step.out[0].bytes // 4 for step in self._assembler.draws)
         self._draws = np.empty((0, drawn), np.float32)
-        self._scalars: list[Array] = []  # of each group, a row for each step
-        self._tables: dict[Any, Array] = {}  # of instructions, by the updates they end with
+        # By the updates that they end with: instructions, and each group's scalars, a row a step.
+        self._tables: dict[Any, tuple[Array, list[Array]]] = {}
         self._keep_alive: list[object] = []  # what the tables refer to
-        self._code(
-            upcoming_updates(optimizer, moving, 1), 1
-        )  # whatever is lacking is found out now
+        # What machine code lacks is found out now, not in the middle of a training.
+        self._code(upcoming_updates(optimizer, moving, 1), 1)
         self._machine = function(MACHINE)
 
     def run(self, order: Array, steps: int, gradients: bool = True) -> tuple[Array, Array, float]:
@@ -106,7 +106,7 @@ class NativeExecutor:
         """
         steps = min(steps, MOST)
         self._allocate_draws(steps)
-        # A schedule is asked for one step at a time, when that is due.
+        # A schedule is asked for no more than the next step: the callbacks may change its answer.
         updates = upcoming_updates(
             self._optimizer, self._moving, 1 if scheduled(self._optimizer) else steps
         )
@@ -154,6 +154,7 @@ class NativeExecutor:
         if width and len(self._draws) < steps:
             self._draws = np.empty((steps, width), np.float32)
             self._tables.clear()  # the old array's address is in them
+            self._keep_alive.clear()
 
     def _draw(self, k: int) -> None:
         """Draw the uniform numbers for the masks of step `k`, in the order of the layers."""
@@ -165,23 +166,24 @@ class NativeExecutor:
 
     def _code(self, updates: list[ScheduledUpdate], steps: int, first: int = 0) -> Array:
         """The table of instructions, with the scalars of these updates in rows `first` and on."""
-        for i, update in enumerate(updates):
-            if len(self._scalars) <= i:
-                self._scalars.append(np.empty((MOST, update.scalars.shape[1]), np.float32))
-            self._scalars[i][first : first + steps] = update.scalars
         key = tuple((id(update.executor), update.spans, update.idle) for update in updates)
         if key not in self._tables:
-            self._tables[key] = self._assemble(updates)
-        return self._tables[key]
+            widths = [update.scalars.shape[1] for update in updates]
+            fresh = [np.empty((MOST, width), np.float32) for width in widths]
+            self._tables[key] = self._assemble(updates, fresh), fresh
+        code, rows = self._tables[key]
+        for array, update in zip(rows, updates, strict=True):
+            array[first : first + steps] = update.scalars
+        return code
 
-    def _assemble(self, updates: list[ScheduledUpdate]) -> Array:
-        """The program with its dropout masks' draws, and the updates."""
-        compile_now(needed(self._optimizer, self._moving))
+    def _assemble(self, updates: list[ScheduledUpdate], rows: list[Array]) -> Array:
+        """The program with its masks' draws, and the updates, whose scalars are in `rows`."""
+        compile_now(needed(self._optimizer))
         code = self._program_code()
         outers = [] if self._stepwise else [i for i in code if isinstance(i, isa.Outer)]
         ending: Code = []
         fused: Fused = {}
-        for update, scalars in zip(updates, self._scalars, strict=False):
+        for update, scalars in zip(updates, rows, strict=True):
             separate, replaced = update_code(update, scalars, outers, self._keep_alive)
             ending += separate
             fused |= replaced
@@ -216,7 +218,7 @@ class NativeExecutor:
         ]
 
     def _checks(self, gradients: Array) -> Code:
-        """Check gradients and running statistics; if a number is not finite, stop the step here."""
+        """Check gradients and running statistics; stop the step here if a check finds something."""
         code: Code = []
         for array, found in zip([gradients, *self._running], self._found, strict=True):
             code.append(_check(array, found))
@@ -273,12 +275,12 @@ class Stepping:
     def update(self, checked: bool) -> bool:
         """Update the parameters with the gradients in memory, as ``optimizer.step()`` does.
 
-        If `checked`, only if loss, gradients and running statistics are found to be finite. Returns
-        whether they were updated.
+        If `checked`, only if loss, gradients and running statistics are found to be finite, and so
+        small that no square overflows. Returns whether they were updated.
         """
         executor = self._executor
         optimizer, moving = executor._optimizer, executor._moving
-        expected = self._as_expected() and optimizer.collect() == moving
+        expected = self._as_expected() and optimizer.vectors.collect() == moving
         if checked and not (expected and math.isfinite(executor._losses[self._number])):
             return False
         if not expected:

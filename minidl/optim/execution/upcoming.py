@@ -58,7 +58,7 @@ def still_upcoming(optimizer: "Optimizer", updates: Sequence[ScheduledUpdate]) -
     """
     _prepare(optimizer)
     for group, update in zip(optimizer.vectors.groups, updates, strict=True):
-        same = group.read() is update.rule and group.executor is update.executor
+        same = group.rule is update.rule and group.executor is update.executor
         if not same or group.lr is not update.rates[0]:
             return False
     return not scheduled(optimizer)

@@ -60,7 +60,7 @@ class Ledger(Callback):
             raise OptionError(f"ledger: expected a minidl optimizer, got {type(optimizer).__name__}")
         if self.optimizer is not None:
             raise StateError("this ledger is attached to an optimizer already: detach() it first, or make another")
-        self._parameters = optimizer.parameters
+        self._parameters = list(optimizer.vectors.parameters)
         self._shapes = [p.shape for p in self._parameters]
         self._places = [self._place(self._number_of(parameter), index) for parameter, index in self.elements or ()]
         original = optimizer.step
@@ -160,7 +160,7 @@ class Ledger(Callback):
     def _values(self, optimizer: Optimizer, place: _Place) -> dict[str, float]:
         """The values of one element: theta and the state, by name."""
         theta = self._parameters[place.parameter].data[place.element]
-        return {"theta": theta.item(), **{name: v[place.flat].item() for name, v in optimizer.state.items()}}
+        return {"theta": theta.item(), **{name: v[place.flat].item() for name, v in optimizer.vectors.state.items()}}
 
     def _number_of(self, parameter: Any) -> int:
         """The number, among all of the optimizer's, of a parameter: of itself, its number, or its name."""

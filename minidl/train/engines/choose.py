@@ -53,7 +53,8 @@ def _engine(
     if compiled is False:
         return eager
     on_gpu = {backend_of(p.data) for p in run.model.parameters()} == {"cupy"}
-    if on_gpu and compiled is None:  # a CUDA graph has not been run on a GPU yet: only on request
+    if on_gpu and compiled is None:  # a CUDA graph has not been run on a GPU yet
+        run.history.reason = "on a GPU, a step is captured as a CUDA graph only for compile=True"
         return eager
     step, reason = _cuda_graph_step(run, loader, loss) if on_gpu else _compiled_step(run, loader, loss)
     reason = reason or _callbacks_need_eager(watchers, on_gpu)

@@ -156,7 +156,7 @@ class Compiled:
     def _load_native(self, bound: Any, apart: bool) -> Any:
         """The program as machine code; None if that is not compiled yet, or not worth loading."""
         from ...compiler.native.cache import background, objects
-        from ...compiler.native.summation_order import STRAIGHT
+        from ...compiler.native.summation_order import STRAIGHT, Order
 
         run = self._run
         seconds_left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
@@ -165,8 +165,12 @@ class Compiled:
         wanted = run.straight or self._worth_loading(bound) or objects.loaded()
         if not (wanted and background.ready(bound.code(), seconds_left)):
             return None
-        order = bound.order_without_zeros(self._inputs) if self._zeros else None
-        return bound.native(self._inputs, self._labels, STRAIGHT if run.straight else order, apart)
+        order: Order | None = None
+        if run.straight:
+            order = STRAIGHT
+        elif self._zeros:
+            order = bound.order_without_zeros(self._inputs)
+        return bound.native(self._inputs, self._labels, order, apart)
 
     def _worth_loading(self, bound: Any) -> bool:
         """Whether the run is long enough for machine code: an estimate that is the same in each run."""
@@ -177,11 +181,14 @@ class Compiled:
         """Make a block's steps by machine code."""
         run = self._run
         last = run.epoch == run.epochs and run.batch + block.steps >= run.steps
-        losses, correct, run.lr = native.run(block.indices, block.steps, run.keep_gradients or last)
+        keep = run.keep_gradients or last
+        losses, correct, run.lr = native.run(block.indices, block.steps, keep)
         run.metrics.extend(losses, correct, block.size)
         run.loss = losses[-1]
         self._count("machine code", len(losses))
         block.bound.show_gradients()
+        if not keep and block.size == 1:  # those of weights were used up as they were made
+            run.optimizer.zero_grad()
 
     def _run_numpy(self, block: "_Block") -> None:
         """Make a block's steps by NumPy."""
@@ -258,12 +265,19 @@ class _NativeStep:
 
     def __init__(self, stepping: Any, bound: Any, samples: int) -> None:
         self._stepping, self._bound, self._samples = stepping, bound, samples
-        self.draws, self.update, self.statistics = bound.draws, stepping.update, stepping.statistics
+        self.draws, self.statistics = bound.draws, stepping.statistics
 
     def differentiate(self) -> tuple[Any, int, int]:
         loss, correct = self._stepping.differentiate()
         self._bound.show_gradients()
         return loss, correct, self._samples
+
+    def update(self, checked: bool) -> bool:
+        if self._bound.holds():
+            return bool(self._stepping.update(checked))
+        if not checked:  # a callback has just changed what the machine code was made for
+            self._bound.optimizer.step()
+        return not checked
 
 
 def warn_of_other_sums(run: Run) -> None:

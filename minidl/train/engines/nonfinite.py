@@ -52,9 +52,9 @@ class CheckedEager(Eager):
         self.thorough = False  # whether to try the update on copies even where the gradients are small
         names = {id(p): name for name, p in run.model.named_parameters()}
         self._parameters = [
-            (f"the gradient of {names.get(id(p), f'parameter {i}')}", p) for i, p in enumerate(run.optimizer.parameters)
+            (f"the gradient of {names.get(id(p), f'parameter {i}')}", p)
+            for i, p in enumerate(run.optimizer.vectors.parameters)
         ]
-        self._buffers = list(run.model.named_tensors(Buffer))
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """As `Eager` does, after saving what the forward pass changes."""
@@ -76,7 +76,8 @@ class CheckedEager(Eager):
 
     def symptom(self) -> str | None:
         """Which of the loss, the running statistics and the gradients of this step is not finite, in words, if any."""
-        named = [("the loss", plain(self.run.loss)), *[(name, buffer.data) for name, buffer in self._buffers]]
+        buffers = self.run.model.named_tensors(Buffer)
+        named = [("the loss", plain(self.run.loss)), *[(name, buffer.data) for name, buffer in buffers]]
         named += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
         if math.isfinite(sum_of_squares([array for _, array in named])) and not self.thorough:
             return None
@@ -108,13 +109,14 @@ class RollbackEngine:
         self._run, self._engine, self._checked = run, engine, checked
         self._snapshot, self._snapshot_time = RunSnapshot(run), 0.0
         self._unverified = False  # whether steps were made since the snapshot
-        self._buffers = [buffer for _, buffer in run.model.named_tensors(Buffer)]
-        self._state = [name for name, vector in run.optimizer.state.items() if finite([vector])]
+        self._state = [name for name, vector in run.optimizer.vectors.state.items() if finite([vector])]
 
     def advance(self, last: int) -> None:
         """As the engine does."""
         run = self._run
         if not self._unverified:
+            if run.steps < FEW and run.history.reason is None and not isinstance(self._engine, Eager):
+                run.history.reason = f"with few steps in an epoch, here {run.steps}, each is checked by itself"
             if run.steps < FEW or run.metrics.skipped:
                 self._checked.advance(last)
                 return
@@ -132,9 +134,10 @@ class RollbackEngine:
         Parameters and state of more than `most` elements are left out. If one of those is not finite, the next loss
         will not be either, or `verify` finds it: the quick check is for whoever looks at the run before that.
         """
-        parameters = [p for p in self._run.optimizer.parameters if p.size <= most]
-        state = [v for name in self._state if (v := self._run.optimizer.state[name]).size <= most]
-        return finite([self._run.metrics.loss, *[tensor.data for tensor in parameters + self._buffers], *state])
+        parameters = [p for p in self._run.optimizer.vectors.parameters if p.size <= most]
+        buffers = [buffer for _, buffer in self._run.model.named_tensors(Buffer)]
+        state = [v for name in self._state if (v := self._run.optimizer.vectors.state[name]).size <= most]
+        return finite([self._run.metrics.loss, *[tensor.data for tensor in parameters + buffers], *state])
 
     def verify(self) -> None:
         """Check the steps since the snapshot, and replay them if need be; the next block begins with a new one."""
@@ -160,7 +163,7 @@ class RollbackEngine:
 
 
 def with_nonfinite_checks(
-    run: Run, engine: Engine, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], action: str
+    run: Run, engine: Engine, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], action: Action
 ) -> Engine:
     """`engine`, made to do what `action`, one of `ACTIONS`, says about numbers that are not finite."""
     if action == "continue":

@@ -36,7 +36,7 @@ class Guards(Callback):
     def interval(self, run: Run) -> int | None:
         """The updates until the next check."""
         self._next = run.step + FIRST if self._next is None else self._next
-        return max(self._next - run.step, 1)
+        return self._next - run.step
 
     def on_pause(self, run: Run) -> None:
         """Check the loss; when it is due, also what one update does to the weights, and the activations."""

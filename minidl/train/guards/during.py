@@ -10,6 +10,7 @@ from ...data import Loader
 from ...graph import arguments, maker
 from ...guards import warn
 from ...nn import Module
+from ...nn._module import in_mode
 from ..callbacks import Run
 from .start import sample
 
@@ -64,7 +65,7 @@ def activity(run: Run, loader: Loader) -> None:
     x, _ = sample(loader, SAMPLES)
     if len(x) < FEWEST:
         return
-    with run.model.mode(training=False), recording(True):
+    with in_mode(run.model, training=False), recording(True):
         layers = relu_results(run.model(x))
     for number, y in enumerate(layers, 1):
         dead = float((y <= 0).all(axis=0).mean())

@@ -12,6 +12,7 @@ from ...data import Loader
 from ...errors import LabelError, OptionError, ShapeError
 from ...guards import warn
 from ...nn._losses import check_range
+from ...nn._module import in_mode
 from ...ops.shape import plain
 from ..callbacks import Run
 from ..engines.snapshot import ForwardEffects
@@ -47,7 +48,7 @@ def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
-    with run.model.mode(training=False):
+    with in_mode(run.model, training=False):
         output = run.model(x)
         if loss is nn.softmax_cross_entropy:
             labels_from_one(loader, output)
@@ -164,7 +165,7 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
     if normed or not 0 < sum(p.size for p in parameters) <= LARGEST or not leaves(rule, lr, 1e6 / max(lr, 1e-9), 9):
         return
     effects = ForwardEffects(run.model)
-    with run.model.mode(training=True):
+    with in_mode(run.model, training=True):
         for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
             if leaves(rule, lr, found / JUMP):
                 stable = lr

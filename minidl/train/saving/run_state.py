@@ -76,7 +76,7 @@ def mismatches(
         wrong.append(f"updates in an epoch: expected {run.steps}, found {steps} (another batch_size?)")
     if data != content["data"]:
         wrong.append(f"training data: expected {_data_summary(data)}, found {_data_summary(content['data'])}")
-    stateful = [name for name, callback in _named(callbacks) if type(callback).state_dict is not Callback.state_dict]
+    stateful = [name for name, callback in _named(callbacks) if callback.overrides("state_dict")]
     missing = [name for name in content["callbacks"] if name not in stateful]
     if missing:
         wrong.append(f"callbacks with a memory: expected {', '.join(stateful) or 'none'}, found {', '.join(missing)}")

@@ -18,7 +18,7 @@ def sources() -> dict[str, Source]:
     loops = {}
     for kind in optim.Optimizer.__subclasses__():
         if kind.__module__ == optim.__name__:
-            _, loops[kind.__name__] = needed(kind([nn.Parameter([0.0])]), [True])
+            _, loops[kind.__name__] = needed(kind([nn.Parameter([0.0])]))
     return {"machine": MACHINE} | loops
 
 

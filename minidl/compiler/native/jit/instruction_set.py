@@ -205,7 +205,7 @@ class Copy(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Write 1 to the int64 `found` if any of the numbers is infinite or NaN, else 0."""
+    """Write 1 to the int64 `found` if any number is not finite, or 2**60 and more, else 0."""
 
     size: Size
     numbers: Address

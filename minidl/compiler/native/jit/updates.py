@@ -11,7 +11,8 @@ from .memory import call, float32_at, int32_at, int64_at, native, store_int64
 from .opcodes import OUTER_CHUNK
 
 ZERO = np.float32(0)
-EXPONENT = np.int32(0x7F800000)
+EXPONENT = np.int32(0x7F800000)  # its bits in a float32
+LARGE = np.int32((127 + 60) << 23)  # the exponent of 2**60: from there on a square may overflow
 
 
 @native
@@ -69,11 +70,11 @@ def update_outer(i: Any, k: Any, keep: Any) -> Any:
 
 @native
 def check(i: Any) -> Any:
-    """Whether any number is infinite or NaN: those alone have all bits of the exponent set."""
+    """Whether any number is infinite, NaN, or so large that the sum of a few squares may be."""
     numbers, worst = int32_at(i.numbers, i.size), np.int32(0)
     for j in range(i.size):
         worst = max(worst, numbers[j] & EXPONENT)
-    store_int64(i.found, np.int64(worst == EXPONENT))
+    store_int64(i.found, np.int64(worst >= LARGE))
 
 
 @native
