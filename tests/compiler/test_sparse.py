@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import minidl
@@ -108,6 +108,8 @@ def test_the_results_are_those_of_the_dense_step_in_any_order(width, kind, share
     batch=st.sampled_from([1, 2, 3, 8, 31, 64, 129, 200]),
     seed=st.integers(0, 9),
 )
+@example(width=256, kind="pixels", share=0.02, hidden=65, batch=1, seed=2)  # the last of 65 has an order of its own
+@example(width=17, kind="pixels", share=0.2, hidden=66, batch=1, seed=0)
 def test_zeros_are_passed_over_to_the_very_bits_of_the_dense_step(width, kind, share, hidden, batch, seed):
     data = bag(width, kind, share, seed)
     dense, sparse = (steps(data, order, [hidden], optim.Momentum, batch) for order in (None, "found"))

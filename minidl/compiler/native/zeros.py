@@ -14,6 +14,9 @@ from .summation_order import Order, likely_order
 from .table import address, table
 from .task import new_mailbox, new_task
 
+_NUMBERS_TRIED = 2**25  # products of two numbers, in all tries of one shape together
+_TRIES = (4, 64)  # at least, at most
+
 
 def order_without_zeros(program: Program, inputs: Array) -> Order | None:
     """The order in which machine code has to add if it passes over zeros of `inputs`.
@@ -31,26 +34,39 @@ def order_without_zeros(program: Program, inputs: Array) -> Order | None:
 
 @functools.cache
 def _tried(batch: int, width: int, outputs: int, dtype: np.dtype, few: bool) -> Order | None:
-    """The likely order, if machine code then gives the bits of dense products of random numbers."""
+    """The likely order, if machine code then gives the bits of dense products of random numbers.
+
+    A number that is summed in another order has the same bits now and then, and may be the only
+    one of its kind (the last column of 65), so small products are tried more often.
+    """
     order = likely_order(batch, width, outputs)
     rng = np.random.default_rng(0)
     # A share of non-zeros on the right side of FEW, so that the same code is tried.
     samples = FEW / 2 if few and batch > 1 else 1.5 * FEW
-    nonzero = rng.random((batch, width), np.float32) < samples / max(batch, 2 * FEW)
-    if dtype == np.uint8:
-        numbers = rng.integers(1, 256, nonzero.shape, dtype)
-    else:
-        numbers = rng.random(nonzero.shape, dtype)
-    weight = rng.random((width, outputs), np.float32) - np.float32(0.5)
-    x, y, gradient = _sparse(numbers * nonzero, weight, order)
+    share = samples / max(batch, 2 * FEW)
+    tries = np.clip(_NUMBERS_TRIED // (batch * width * outputs), *_TRIES)
+    for _ in range(tries):
+        nonzero = rng.random((batch, width), np.float32) < share
+        if dtype == np.uint8:
+            numbers = rng.integers(1, 256, nonzero.shape, dtype)
+        else:
+            numbers = rng.random(nonzero.shape, dtype)
+        weight = rng.random((width, outputs), np.float32) - np.float32(0.5)
+        if not _gives_dense_bits(numbers * nonzero, weight, order):
+            return None
+    return order
+
+
+def _gives_dense_bits(inputs: Array, weight: Array, order: Order) -> bool:
+    """Whether machine code that passes over zeros gives the bits of the dense products."""
+    x, y, gradient = _sparse(inputs, weight, order)
     dense, dense_gradient = np.empty_like(y), np.empty_like(gradient)
     products.alone(x, weight, dense)()
-    if batch > 1:
+    if len(x) > 1:
         products.alone(x.T, y, dense_gradient)()
     else:
         np.multiply(x.T, y, dense_gradient)
-    same = dense.tobytes() == y.tobytes() and dense_gradient.tobytes() == gradient.tobytes()
-    return order if same else None
+    return dense.tobytes() == y.tobytes() and dense_gradient.tobytes() == gradient.tobytes()
 
 
 def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, Array]:
