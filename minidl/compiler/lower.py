@@ -105,7 +105,7 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
     if len({b.name for b in gradients}) < len(gradients):
         raise UnsupportedError("compile: a parameter is used by two layers")
     code.emit_to("update", (), tuple(gradients))
-    program = Program(code.instructions)
+    program = Program(code.instructions, results=(mean, right))
     program.note("lowered")
     return program
 

@@ -24,6 +24,7 @@ from .native.zeros import order_without_zeros
 from .numpy_executor import NumpyExecutor, allocate
 from .passes import optimised
 from .program import Program
+from .tape.step import RecordedSteps
 
 
 class Step:
@@ -48,6 +49,7 @@ class Step:
         self.program: Program | None = None  # of the last call; None if that was eager
         self.reason: str | None = None  # why the last call was eager; None if it was not
         self._bound: dict[Any, Bound | str] = {}
+        self.recorded = RecordedSteps(model, loss, optimizer)
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
@@ -59,7 +61,10 @@ class Step:
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
         bound = self.bound(len(x), x, y) if floats else None
         if bound is None:
-            return self._eagerly(x, y)
+            value = self.recorded.differentiate(x, y)
+            self.program, self.reason = self.recorded.program, self.recorded.reason
+            self.optimizer.step()
+            return value
         bound.x[...] = x
         bound.labels[...] = check_labels(y, bound.logits)
         bound.forward()
@@ -97,17 +102,12 @@ class Step:
         except UnsupportedError as error:
             return str(error)
 
-    def _eagerly(self, x: Array, y: Array) -> Any:
-        self.optimizer.zero_grad()
-        value = self.loss(self.model(x), y)
-        value.backward()
-        self.optimizer.step()
-        return value.data
-
 
 def _array(values: Any, dtype: Any = None) -> Array:
     """An array of what a user gives for a batch: a Tensor, an array, or lists of numbers."""
     values = plain(values)
+    if isinstance(values, tuple):
+        return tuple(_array(part, dtype) for part in values)
     return values if hasattr(values, "dtype") else np.asarray(values, dtype)
 
 
@@ -134,7 +134,7 @@ class Bound:
         self._tensors = [entry for entry in held if isinstance(entry[2], Node)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._layers = [list(m.layers) for m in self._sequentials]
-        self._watch = Watch(step.model, step.optimizer)
+        self._watch = Watch(step.optimizer, step.model)
         executor = NumpyExecutor(program)
         self.forward, self.backward = executor.forward, executor.backward
         self._last = executor.last

@@ -17,13 +17,14 @@ from ..._debug import debug
 from ...backend import array_module, to_numpy
 from ...data import Loader
 from ...errors import NonFiniteError
+from ...nn._effects import ForwardEffects
 from ...nn._module import Buffer
 from ...ops.shape import plain
 from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
-from .snapshot import ForwardEffects, RunSnapshot
+from .snapshot import RunSnapshot
 from .stepwise import Stepwise
 
 BLOCK_SECONDS = 1.0  # processor time between two snapshots: so much may have to be made again
