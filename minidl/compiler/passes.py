@@ -31,10 +31,12 @@ def without_dead_code(program: Program) -> Program:
 
     Above all the gradient of the input, 40 % of a small network's arithmetic.
     """
+    # Backwards: who reads a buffer comes after the instruction that fills it.
     needed: set[Buffer] = set()
     kept = []
     for step in reversed(program.instructions):
         read = any(b.kind != "work" or b in needed for b in step.out)
+        # These do more than fill buffers: a mask that nobody needs moves the random stream, too.
         if read or step.op in ("update", "dropout_mask", "softmax_cross_entropy"):
             kept.append(step)
             needed.update(step.args)
@@ -72,7 +74,7 @@ def placed(program: Program) -> Program:
     """
     last = {b: i for i, step in enumerate(program.instructions) for b in (*step.args, *step.out)}
     free: list[tuple[int, int]] = []  # (offset, size) of the holes, in the order of their offsets
-    top = 0
+    top = 0  # where new memory begins
     for i, step in enumerate(program.instructions):
         for buffer in step.out:
             if buffer.kind != "work" or buffer.offset >= 0:
