@@ -142,7 +142,6 @@ def pad(
     if mode != "constant":
         raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
     refuse_gradient("pad", constant_values)
-    refuse_gradient("pad", constant_values)
     widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
     return array_module(array).pad(array, widths, mode, constant_values=plain(constant_values))
 
