@@ -168,6 +168,7 @@ def _tile_vjp(g: Any, y: Any, a: Any, reps: Shape) -> Any:
     counts = np.atleast_1d(reps).tolist()
     counts = [1] * (y.ndim - len(counts)) + counts
     shape = (1,) * (y.ndim - a.ndim) + a.shape
+    # Each axis of y is taken apart into (repetition, element); the gradient is summed over the repetitions.
     tiles = [length for pair in zip(counts, shape, strict=True) for length in pair]
     one = tuple(length for n in shape for length in (1, n))
     return reshape(unbroadcast(reshape(g, tiles), one, g.dtype), a.shape)
