@@ -25,6 +25,7 @@ _STEP = (
 _UPDATE = tuple(name for name in _STEP if not name.startswith("__"))
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
+# The ops that a program replaces as a whole, kernels included.
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
 
 
@@ -92,6 +93,7 @@ class Watch:
         self._instances = [(vars(optimizer), _UPDATE)]
         self._instances += [(vars(layer), ("forward",)) for layer in layers]
         # ... and the methods of each class, which may not be replaced.
+        # (a dict, as an ordered set: most layers share their class)
         names = {(type(optimizer), name): None for name in _UPDATE}
         names |= {(type(layer), name): None for layer in layers for name in ("forward", "__call__")}
         self._methods = [(kind, name, getattr(kind, name)) for kind, name in names]

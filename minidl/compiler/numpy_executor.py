@@ -58,10 +58,12 @@ class NumpyExecutor:
             step = steps.pop(0)
             if self.last is not None and step.out[0].array is self.last.gradient:
                 continue
+            # A layer's two products read the same gradient, and neither the other's result.
             if steps and _independent(step, steps[0]):
                 calls.append(partial(both, _on_one_thread(step), _on_one_thread(steps.pop(0))))
             else:
                 calls += calls_of(step)
+            # With the loss, the forward pass ends.
             if step.op == "softmax_cross_entropy":
                 self._forward, calls = calls, []
         self._backward = calls
@@ -229,6 +231,7 @@ def _dropout_mask(out: list[Array], args: list[Array], rate: float) -> list[Call
     (mask,) = out
     scale = mask.dtype.type(1 / (1 - rate))
 
+    # Float32 whatever the model's dtype, as the layer draws: the same seed gives the same masks.
     def run() -> None:
         kept = generator("dropout").random(mask.shape, dtype=np.float32) >= rate
         np.multiply(kept, scale, out=mask)

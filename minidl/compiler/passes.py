@@ -35,10 +35,12 @@ def without_dead_code(program: Program) -> Program:
 
     Above all the gradient of the input, 40 % of a small network's arithmetic.
     """
+    # Backwards: who reads a buffer comes after the instruction that fills it.
     needed: set[Buffer] = set(program.results)
     kept = []
     for step in reversed(program.instructions):
         read = any(b.kind != "work" or b.home in needed for b in step.out)
+        # These do more than fill buffers: a mask that nobody needs moves the random stream, too.
         if read or not step.out or step.op in _EFFECTS:
             kept.append(step)
             needed.update(b.home for b in step.args)
@@ -106,7 +108,7 @@ def placed(program: Program) -> Program:
     last = {b.home: i for i, step in enumerate(program.instructions) for b in _named(step)}
     last |= dict.fromkeys(program.results, len(program.instructions))  # are read after the step
     free: list[tuple[int, int]] = []  # (offset, size) of the holes, in the order of their offsets
-    top = 0
+    top = 0  # where new memory begins
     for i, step in enumerate(program.instructions):
         for buffer in dict.fromkeys(b.home for b in step.out):
             if buffer.kind != "work" or buffer.offset >= 0:

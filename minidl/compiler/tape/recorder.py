@@ -10,6 +10,7 @@ import numpy as np
 from ... import hooks, nn, ops
 from ...arrays import ARRAYS
 from ...autograd import Op
+from ...deposit import assign, slot_of
 from ...nn._module import Buffer as Statistic
 from ...operands import AS_THEY_ARE
 from ...ops.shape import plain as without_tensors
@@ -227,16 +228,16 @@ def _seen(tape: Tape, tensors: list[Any]) -> Iterator[None]:
     """Within the block what anybody does with the tensors' arrays is noted."""
     arrays = [t.data for t in tensors]
     for t, array in zip(tensors, arrays, strict=True):
-        t._array = traced(tape, array)
+        assign(t, traced(tape, array), slot_of(t))
     try:
         yield
     finally:
         for t, array in zip(tensors, arrays, strict=True):
             if isinstance(t.data, Traced) and t.data.ctypes.data == array.ctypes.data:
-                t._array = array
+                assign(t, array, slot_of(t))
             else:
                 tape.reason = tape.reason or "it replaces the array of a Tensor"
-                t._array = plain(t.data)
+                assign(t, plain(t.data), slot_of(t))
 
 
 def _buffer(tape: Tape, value: Any) -> Any:

@@ -17,7 +17,7 @@ _ABOUT_SHAPES = {
 }  # fmt: skip
 # ... and those whose result has a shape that the numbers decide.
 _DATA_SHAPED = {"argwhere", "compress", "extract", "flatnonzero", "nonzero", "unique"}
-_DEFAULTS = {"keepdims": False, "where": True, "dtype": None, "initial": np._NoValue, "axis": 0}
+_DEFAULTS = {"keepdims": False, "where": True, "dtype": None}
 
 
 class Tape:
@@ -157,7 +157,7 @@ class Tape:
             for out in given:
                 if self.found(out) is None:
                     self._take_over(out)
-        options = {k: v for k, v in options.items() if v is not _DEFAULTS.get(k, _DEFAULTS)}
+        options = {k: v for k, v in options.items() if not _is_default(k, v)}
         op = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         outs = tuple(self.buffer(r) for r in results)
         operands = inputs
@@ -249,6 +249,13 @@ def _is_mask(function: Any, args: Any) -> bool:
         return False
     parts = args[1] if isinstance(args[1], tuple) else (args[1],)
     return any(getattr(part, "dtype", None) == np.bool_ for part in parts)
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether an option says what NumPy would do without it."""
+    if name == "initial":
+        return str(value) == "<no value>"  # of which NumPy makes no secret but has no public name
+    return name in _DEFAULTS and value is _DEFAULTS[name]
 
 
 def _axis(inputs: Any, options: Any) -> Any:

@@ -37,6 +37,7 @@ def choose_engine(
     Raises `OptionError`, with the reason, if a compiled step was asked for and is not possible.
     """
     engine = _engine(run, loader, loss, watchers, compiled, zeros)
+    # Of all engines only machine code can add in the first version's order.
     if run.straight and not isinstance(engine, Compiled | Stepwise):
         warn_of_other_sums(run)
     return engine
@@ -124,6 +125,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
         if missing.name not in OPTIONAL:
             raise
         return None, f"{missing.name} is not there"
+    # Lowered now, for whole batches, to find out whether it can be; steps are always in training mode.
     step = Step(run.model, loss, run.optimizer)
     run.model.train()
     inputs, labels = loader.dataset.inputs, loader.dataset.labels

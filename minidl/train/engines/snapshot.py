@@ -37,6 +37,7 @@ class RunSnapshot:
             parameter.changed()
         self._effects.restore()
         run.optimizer.t, run.batch, run.step, run.lr, run.loss, steps_by_engine, metrics = self._counts
+        # Copies again, so that the snapshot may be restored a second time.
         run.steps_by_engine, run.metrics = copy.copy(steps_by_engine), copy.copy(metrics)
 
     def _arrays(self) -> list[Any]:
