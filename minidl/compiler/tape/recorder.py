@@ -14,7 +14,7 @@ from ...deposit import assign, slot_of
 from ...nn._module import Buffer as Statistic
 from ...operands import AS_THEY_ARE
 from ...ops.shape import plain as without_tensors
-from ...overrides import made_here
+from ...overrides import overridden
 from .. import op_rules
 from ..program import Buffer
 from .tape import Tape
@@ -40,7 +40,7 @@ class Recorder(hooks.Watcher):
     def __init__(self, tape: Tape, model: nn.Module) -> None:
         self.tape = tape
         layers = [m for _, m in model.named_modules() if type(m) is nn.BatchNorm]
-        own = [m for m in layers if made_here(m.forward) and made_here(m._follow)]
+        own = [m for m in layers if overridden(m, "forward", "_follow") is None]
         self._following = {m.running_mean.data.ctypes.data: m for m in own}
         self._following_too = {m.running_var.data.ctypes.data for m in own}
         self._norms: list[Any] = []  # whose running statistics follow the next batch_norm
