@@ -195,6 +195,28 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
     return [run]
 
 
+def _cross_entropies(out: list[Array], args: list[Array]) -> list[Call]:
+    losses, e, total = out
+
+    def run() -> None:
+        scratch = primitives.softmax_cross_entropy(*args)
+        losses[...], e[...], total[...] = scratch.losses, scratch.e, scratch.total
+
+    return [run]
+
+
+def _cross_entropies_back(out: list[Array], args: list[Array]) -> list[Call]:
+    e, total, labels, g = args
+    rows = len(total)
+    firsts = primitives.firsts(len(e), rows), primitives.firsts(rows, 1)
+
+    def run() -> None:
+        places = firsts[0].take(labels, mode="clip") + firsts[1]
+        primitives.softmax_cross_entropy_back(e, total, places, g, *out)
+
+    return [run]
+
+
 def _batch_norm(out: list[Array], args: list[Array], eps: float) -> list[Call]:
     y, x_hat, *statistics = out
     x, gamma, beta = args
@@ -265,6 +287,8 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "weight_gradient": _weight_gradient,
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
+    "cross_entropies": _cross_entropies,
+    "cross_entropies_back": _cross_entropies_back,
     "batch_norm": _batch_norm,
     "running_statistics": _running_statistics,
     "batch_norm_sums": _batch_norm_sums,

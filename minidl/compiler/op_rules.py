@@ -19,9 +19,9 @@ def fits(op: Any, values: Any) -> bool:
     x = values[0]
     arrays = [v for v in values if hasattr(v, "dtype")]
     if op is ops.softmax_cross_entropy:
-        logits, labels, reduction = values
+        logits, labels, _ = values
         classes = labels.ndim == 1 and labels.dtype.kind in "iu"
-        return logits.ndim == 2 and logits.dtype.kind == "f" and classes and reduction == "mean"
+        return logits.ndim == 2 and logits.dtype.kind == "f" and classes
     same = all(a.dtype == x.dtype and a.dtype.kind == "f" for a in arrays)
     if op is ops.dense and values[3] not in ACTIVATIONS:
         return False
@@ -112,18 +112,32 @@ def batch_norm_back(
 
 def softmax_cross_entropy(
     code: Any, logits: Buffer, labels: Buffer, reduction: str
-) -> tuple[Buffer, Buffer]:
-    """The mean loss; what is kept is the gradient of the logits."""
-    loss, right = code.work((), logits.dtype), code.work((), np.int64)
-    d = code.work(logits.shape, logits.dtype)
-    code.emit_to("softmax_cross_entropy", (loss, right, d), (logits, labels))
-    return loss, d
+) -> tuple[Buffer, Any]:
+    """The loss; what is kept is the gradient of the logits, if it is a mean, else what it needs."""
+    batch, classes = logits.shape
+    if reduction == "mean":
+        loss, right = code.work((), logits.dtype), code.work((), np.int64)
+        d = code.work(logits.shape, logits.dtype)
+        code.emit_to("softmax_cross_entropy", (loss, right, d), (logits, labels))
+        return loss, d
+    losses, total = (code.work((batch,), logits.dtype) for _ in range(2))
+    e = code.work((classes, batch), logits.dtype)
+    code.emit_to("cross_entropies", (losses, e, total), (logits, labels))
+    if reduction == "none":
+        return losses, (e, total)
+    return code.emit("sum_rows", (), losses), (e, total)
 
 
 def softmax_cross_entropy_back(
-    code: Any, g: Buffer, y: Buffer, kept: Buffer, wanted: list[int], *args: Any
+    code: Any, g: Buffer, y: Buffer, kept: Any, wanted: list[int], logits: Buffer, *args: Any
 ) -> list[Buffer]:
     """The gradient of the logits."""
-    if g.kind == "constant" and np.all(g.array == 1):
-        return [kept]
-    return [code.emit("multiply", kept.shape, kept, g)]
+    labels, reduction = args
+    if reduction == "mean":
+        if g.kind == "constant" and np.all(g.array == 1):
+            return [kept]
+        return [code.emit("multiply", kept.shape, kept, g)]
+    e, total = kept
+    d = code.work(logits.shape, logits.dtype)
+    code.emit_to("cross_entropies_back", (d,), (e, total, labels, g))
+    return [d]

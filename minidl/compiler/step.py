@@ -58,19 +58,26 @@ class Step:
             return self._made(_array(x, np.float32), _array(y))
 
     def _made(self, x: Array, y: Array) -> Any:
+        recorded = self.recorded
+        value = recorded.replay(x, y)
+        if value is None:
+            bound = self._of_layers(x, y)
+            if bound is not None:
+                bound.x[...] = x
+                bound.labels[...] = check_labels(y, bound.logits)
+                bound.forward()
+                bound.backward()
+                bound.update()
+                return bound.loss[()]
+            value = recorded.differentiate(x, y)
+        self.program, self.reason = recorded.program, recorded.reason
+        self.optimizer.step()
+        return value
+
+    def _of_layers(self, x: Array, y: Array) -> "Bound | None":
+        """The program of layers that minidl knows, for such a batch; None if there is none."""
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
-        bound = self.bound(len(x), x, y) if floats else None
-        if bound is None:
-            value = self.recorded.differentiate(x, y)
-            self.program, self.reason = self.recorded.program, self.recorded.reason
-            self.optimizer.step()
-            return value
-        bound.x[...] = x
-        bound.labels[...] = check_labels(y, bound.logits)
-        bound.forward()
-        bound.backward()
-        bound.update()
-        return bound.loss[()]
+        return self.bound(len(x), x, y) if floats else None
 
     def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
         """The program for batches like `x` and `y`, ready to run; None if the step is eager."""

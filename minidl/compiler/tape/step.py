@@ -1,5 +1,6 @@
 """A training step of any model and loss: recorded twice, and then replayed."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,18 @@ import numpy as np
 from ... import hooks
 from ...autograd import wrap
 from ...deposit import slot_of
+from ...errors import UnsupportedError
 from ...nn._effects import ForwardEffects
-from ...optim.execution.upcoming import step_overlapped
 from ..eligibility import Watch, bypassed, unrecorded
+from ..native.cache import background, objects
+from ..native.segments import Segments
 from ..numpy_executor import allocate, calls_of
 from ..passes import optimised
 from ..program import Buffer, Instruction, Program
 from .recorder import Recorded, leaves, record
 from .surroundings import changed, drawn, surroundings
 
+WORTH_LOADING = 0.1  # seconds of steps by NumPy, after which machine code is loaded
 MOST_CHANGES = 3  # between the two recordings of a step
 MOST = 100  # recordings of one step, whose batches have several shapes perhaps
 
@@ -70,13 +74,15 @@ class Replay:
         results = tuple(r.home for r in recorded.results if r is not None)
         program = Program([*steps, Instruction("update", (), tuple(made))], results=results)
         program.note("recorded")
-        self.program, self.optimizer = optimised(program), optimizer
+        self.program = optimised(program)
         self._batch = recorded.batch
         allocate(self.program)
         for buffer in self._batch:
             if buffer.array is None:  # the step does not use it
                 buffer.array = np.zeros(buffer.shape, buffer.dtype)
-        self.loss, self.output = (None if r is None else r.array for r in recorded.results)
+        loss, output = recorded.results
+        self.loss = loss.array
+        self.output = None if output is None else output.array
         steps = [step for step in self.program.instructions if step.op != "update"]
         self._calls = [call for step in steps for call in calls_of(step)]
         pieces = {id(piece.gradient): piece.parameter for piece in optimizer.vectors.pieces}
@@ -84,12 +90,32 @@ class Replay:
         self._gradients = [
             (p, wrap(slot_of(p)) if p in made_for else None) for p in pieces.values()
         ]
+        self._segments: Segments | None = None
+        self.engine = "replay"
+        self._undecided, self._spent = objects.installed(), 0.0
         self._surroundings = surroundings(model, loss)
         self._watch = Watch(optimizer, model)
 
     def holds(self) -> bool:
         """Whether all that the step depends on is as it was when it was recorded."""
         return self._watch.undisturbed() and changed(self._surroundings) is None
+
+    def use_machine_code(self) -> None:
+        """Execute by machine code from here on. Raises as `Segments` does."""
+        self._segments, self.engine = Segments(self.program), "machine code"
+
+    def _consider_machine_code(self, seconds: float) -> None:
+        """Take to machine code once that is worth while, after a step that took so long."""
+        self._spent += seconds
+        if self._spent < WORTH_LOADING and not objects.loaded():
+            return
+        try:
+            # As long as it has been trained until now, it may well be trained again.
+            if background.ready([objects.MACHINE], self._spent):
+                self._undecided = False
+                self.use_machine_code()
+        except (UnsupportedError, ImportError, OSError, RuntimeError):  # no cache, Numba fails
+            self._undecided = False
 
     def fill(self, batch: list[Any]) -> None:
         """Take a batch."""
@@ -98,14 +124,20 @@ class Replay:
 
     def differentiate(self) -> None:
         """Forward, loss and backward."""
-        for call in self._calls:
-            call()
+        if self._segments is not None:
+            self._segments.run()
+        else:
+            start = time.perf_counter()
+            for call in self._calls:
+                call()
+            if self._undecided:
+                self._consider_machine_code(time.perf_counter() - start)
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
 
-    def update(self) -> None:
-        """Let the optimizer update the parameters."""
-        step_overlapped(self.optimizer, None)
+
+def _layout_of(batch: list[Any]) -> Any:
+    return tuple([(a.shape, a.dtype) for a in batch])
 
 
 class RecordedSteps:
@@ -121,28 +153,37 @@ class RecordedSteps:
         self.reason: str | None = None
         self.recording = False
         self.output: Any = None  # of the model, in the last step
+        self.engine = "eager"  # what made that
         self._known: dict[Any, Recorded | Replay | str] = {}  # by the layout of a batch
         self._recordings = self._changes = 0
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """Forward, loss and backward of a batch of arrays, or tuples of them; returns the loss."""
-        batch = leaves((x, y))
-        key = tuple((a.shape, a.dtype) for a in batch)
+        value = self.replay(x, y)
+        if value is not None:
+            return value
+        key = _layout_of(leaves((x, y)))
         known = self._known.get(key)
-        if isinstance(known, Replay):
-            if known.holds():
-                self.program, self.reason = known.program, None
-                known.fill(batch)
-                known.differentiate()
-                self.output = known.output
-                return known.loss[()]  # type: ignore[index]
-            known = None
         self.program, self.recording = None, False
         reason = known if isinstance(known, str) else self.obstacle()
         if reason is not None:
-            self.reason = reason
+            self.reason, self.engine = reason, "eager"
             return self._eagerly(x, y)
-        return self._record(key, known, x, y)
+        return self._record(key, known if isinstance(known, Recorded) else None, x, y)
+
+    def replay(self, x: Any, y: Any) -> Any:
+        """Forward, loss and backward by a recorded step; None if there is none for this batch."""
+        if not self._known:
+            return None
+        batch = leaves((x, y))
+        known = self._known.get(_layout_of(batch))
+        if not (isinstance(known, Replay) and known.holds()):
+            return None
+        self.program, self.reason, self.recording = known.program, None, False
+        known.fill(batch)
+        known.differentiate()
+        self.output, self.engine = known.output, known.engine
+        return known.loss[()]
 
     def obstacle(self) -> str | None:
         """What keeps any step from being recorded now."""
@@ -188,7 +229,7 @@ class RecordedSteps:
             self._known[key] = recorded
         if reason is not None:
             self._known[key] = reason
-        self.recording = reason is None
+        self.recording, self.engine = reason is None, "eager"
         self.reason = reason or "the first two steps of a kind are recorded"
         return value.data[()]
 

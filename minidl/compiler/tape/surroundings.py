@@ -8,6 +8,7 @@ it names.
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -23,35 +24,53 @@ _KNOWN = "minidl", "numpy"  # modules that do not change
 _DEPTH = 3  # attributes of attributes
 
 
+Read = Callable[[], Any]
+
+
 class Dependence(NamedTuple):
-    """One thing that a step depends on: its name, how it is read, and what it was."""
+    """One thing that a step depends on: its name, how it is read, and what it was.
+
+    `members`: those of a container, which may change while it stays the same object; else None.
+    """
 
     name: str
-    read: Callable[[], Any]
-    content: tuple[Any, ...]
+    read: Read
+    value: Any
+    members: tuple[Any, ...] | None
 
 
 def surroundings(model: Any, loss: Any) -> list[Dependence]:
     """All that a step of `model` and `loss` depends on, as it is now."""
-    found: dict[str, Callable[[], Any]] = {}
+    found: dict[str, Read] = {}
     seen: set[int] = set()
     functions = [loss, model if not isinstance(model, Module) else None]
     if isinstance(model, Module):
         for path, module in model.named_modules():
-            place = f"{path}." if path else ""
-            found[f"the attributes of {path or 'the model'}"] = _names(vars(module))
-            found |= {place + name: _item(vars(module), name) for name in vars(module)}
+            place, held = f"{path}." if path else "", vars(module)
+            found[f"the attributes of {path or 'the model'}"] = partial(len, held)
+            found |= {place + name: partial(held.get, name) for name in held}
             functions.append(type(module).forward)
     for function in functions:
         found.update(_variables(function, seen))
-    return [Dependence(name, read, _content(read())) for name, read in found.items()]
+    for name, read in list(found.items()):
+        value = read()
+        if isinstance(value, Node):
+            found[f"{name}.data"] = partial(getattr, value, "data")
+            found[f"{name}.requires_grad"] = partial(getattr, value, "requires_grad")
+    known = []
+    for name, read in found.items():
+        value = read()
+        known.append(Dependence(name, read, value, _members(value)))
+    return known
 
 
 def changed(known: list[Dependence]) -> str | None:
     """The name of the first thing that is not what it was; None if all is."""
-    for name, read, content in known:
-        now = _content(read())
-        if now is not content and not _same(now, content):
+    for name, read, before, members in known:
+        now = read()
+        if now is before and members is None:
+            continue
+        if not _same(now, before, members):
             return name
     return None
 
@@ -66,7 +85,7 @@ def _numpy_position() -> Any:
     return state["state"]["pos"], state["state"]["key"][0]
 
 
-def _variables(function: Any, seen: set[int]) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _variables(function: Any, seen: set[int]) -> Iterator[tuple[str, Read]]:
     """What a function takes from outside, and what the functions among that take."""
     owner = getattr(function, "__self__", None)
     function = getattr(function, "__func__", function)
@@ -76,14 +95,18 @@ def _variables(function: Any, seen: set[int]) -> Iterator[tuple[str, Callable[[]
         return
     seen.add(id(function))
     names = _named(function.__code__)
-    yield f"a default of {function.__name__}", lambda: function.__defaults__
+    yield f"a default of {function.__name__}", partial(getattr, function, "__defaults__")
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    outside = {f"{function.__name__}'s object": lambda: owner}
-    outside |= {name: _cell(cell) for name, cell in cells}
+    outside: dict[str, Read] = {f"{function.__name__}'s object": partial(_itself, owner)}
+    outside |= {name: partial(getattr, cell, "cell_contents") for name, cell in cells}
     held = function.__globals__
-    outside |= {name: _item(held, name) for name in names if name in held}
+    outside |= {name: partial(held.get, name) for name in names if name in held}
     for name, read in outside.items():
         yield from _reached(name, read, names, seen, _DEPTH)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _named(code: CodeType) -> tuple[str, ...]:
@@ -93,8 +116,8 @@ def _named(code: CodeType) -> tuple[str, ...]:
 
 
 def _reached(
-    name: str, read: Callable[[], Any], names: tuple[str, ...], seen: set[int], depth: int
-) -> Iterator[tuple[str, Callable[[], Any]]]:
+    name: str, read: Read, names: tuple[str, ...], seen: set[int], depth: int
+) -> Iterator[tuple[str, Read]]:
     """A thing, and of what else it is the attributes called one of `names`."""
     value = read()
     yield name, read
@@ -108,43 +131,30 @@ def _reached(
             return
         for attribute in names:
             if attribute in getattr(value, "__dict__", ()) or hasattr(type(value), attribute):
-                there = _attribute(value, attribute)
+                there = partial(getattr, value, attribute, None)
                 yield from _reached(f"{name}.{attribute}", there, names, seen, depth - 1)
 
 
-def _cell(cell: Any) -> Callable[[], Any]:
-    return lambda: cell.cell_contents
-
-
-def _item(held: dict[str, Any], name: str) -> Callable[[], Any]:
-    return lambda: held.get(name)
-
-
-def _names(held: dict[str, Any]) -> Callable[[], Any]:
-    return lambda: tuple(held)
-
-
-def _attribute(value: Any, name: str) -> Callable[[], Any]:
-    return lambda: getattr(value, name, None)
-
-
-def _content(value: Any) -> tuple[Any, ...]:
-    """What of a value has to stay the same: numbers themselves, the members of a container."""
-    if isinstance(value, Node):
-        return value, value.data, value.requires_grad
+def _members(value: Any) -> tuple[Any, ...] | None:
+    """What is in a container; None for anything else."""
     if isinstance(value, list | tuple | set):
-        return type(value), *value
+        return tuple(value)
     if isinstance(value, dict):
-        return (dict, *value.keys(), *value.values())
-    if isinstance(value, MethodType):
+        return (*value.keys(), *value.values())
+    if isinstance(value, MethodType):  # made anew each time it is looked up
         return value.__self__, value.__func__
-    return (value,)
+    return None
 
 
-def _same(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
-    if len(now) != len(before):
+def _same(now: Any, before: Any, members: tuple[Any, ...] | None) -> bool:
+    """Whether a thing is as it was: the same object, an equal number, or of the same members."""
+    if members is None:
+        return _equal(now, before)
+    found = _members(now) if type(now) is type(before) else None
+    if found is None or len(found) != len(members):
         return False
-    for a, b in zip(now, before, strict=True):
-        if a is not b and not (type(a) is type(b) and isinstance(a, _PLAIN) and a == b):
-            return False
-    return True
+    return all(map(_equal, found, members))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and isinstance(a, _PLAIN) and bool(a == b))

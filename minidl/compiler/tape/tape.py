@@ -173,6 +173,8 @@ class Tape:
         """Call any other function of NumPy's, and note it as a whole."""
         if _holds_node(args):
             return NotImplemented
+        if function in _IN_PARTS and self.listens():
+            return _IN_PARTS[function](self, *args, **options)
         if function.__name__ in _DATA_SHAPED or _is_mask(function, args):
             self.fail(f"the numbers decide about the shape of {function.__name__.strip('_')}()")
         result = function(*plain(args), **plain(options))
@@ -188,6 +190,22 @@ class Tape:
         made = self.new(result)
         self.note_call(function, (self.buffer(made),), args, options)
         return made
+
+    def concatenate(self, arrays: Any, axis: int = 0, **options: Any) -> Any:
+        """Join arrays, noted as copies of each."""
+        result = np.concatenate(plain(arrays), axis, **options)
+        made, begin = self.new(result), 0
+        for array in arrays:
+            end = begin + array.shape[axis]
+            place = np.moveaxis(plain(made), axis, 0)[begin:end]
+            self.emit_to("copy", (self.buffer(np.moveaxis(place, 0, axis)),), (self.buffer(array),))
+            begin = end
+        return made
+
+    def clip(self, array: Any, low: Any, high: Any, **options: Any) -> Any:
+        """Limit numbers, noted as a maximum and a minimum."""
+        above = array if low is None else np.maximum(array, low, **options)
+        return above if high is None else np.minimum(above, high, **options)
 
     def note_call(
         self, function: Callable[..., Any], outs: tuple[Buffer, ...], args: Any, options: Any
@@ -235,6 +253,9 @@ class Tape:
         if isinstance(value, dict):
             return {name: self._template(v, operands) for name, v in value.items()}
         return value
+
+
+_IN_PARTS: dict[Any, Callable[..., Any]] = {np.concatenate: Tape.concatenate, np.clip: Tape.clip}
 
 
 def _holds_node(args: Any) -> bool:

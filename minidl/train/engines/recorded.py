@@ -37,7 +37,7 @@ class Recorded(Eager):
             if self._required:
                 raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
             run.history.reason = reason
-        self.engine = "eager" if reason is not None else "replay"
+        self.engine = self._steps.engine
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
         return self._steps.output

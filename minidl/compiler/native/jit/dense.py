@@ -11,7 +11,6 @@ import numpy as np
 
 from .memory import (
     call,
-    call_float32,
     call_ufunc,
     float32_at,
     int64_at,
@@ -152,49 +151,3 @@ def dropout(i: Any, constants: Any, k: Any) -> Any:
     rate, scale = constants[i.rate], constants[i.scale]
     for j in range(i.size):
         mask[j] = (ONE if draws[j] >= rate else ZERO) * scale
-
-
-@native
-def softmax(i: Any, scratch: Any) -> Any:
-    """Softmax cross-entropy: the mean loss, how many are correct, and the logits' gradient."""
-    batch, classes = i.batch, i.classes
-    logits, labels = float32_at(i.logits, batch * classes), int64_at(i.labels, batch)
-    e = float32_at(i.scratch, batch * classes)  # classes first, as NumPy is faster then
-    # Three vectors, one behind the other.
-    losses_at, total_at, picked_at = i.sums, i.sums + 4 * batch, i.sums + 8 * batch
-    losses, total = float32_at(losses_at, batch), float32_at(total_at, batch)
-    picked = float32_at(picked_at, batch)
-    correct = 0
-    # The answer is the first of the largest logits, as for argmax. It is subtracted from all, so
-    # that no exponential overflows.
-    for b in range(batch):
-        best = 0
-        for c in range(classes):
-            if logits[b * classes + c] > logits[b * classes + best]:
-                best = c
-        correct += best == labels[b]
-        top = logits[b * classes + best]
-        for c in range(classes):
-            e[c * batch + b] = logits[b * classes + c] - top
-        picked[b] = e[labels[b] * batch + b]
-    call_ufunc(i.exp, i.exp_data, batch * classes, scratch, i.scratch, i.scratch)
-    for b in range(batch):
-        total[b] = e[b]
-    for c in range(1, classes):
-        for b in range(batch):
-            total[b] += e[c * batch + b]
-    # loss = log(Σ e^(z - top)) - (z[label] - top)
-    call_ufunc(i.log, i.log_data, batch, scratch, total_at, losses_at)
-    for b in range(batch):
-        losses[b] -= picked[b]
-    # The sum is OpenBLAS's, as in the eager step, so that it is rounded alike.
-    loss = call_float32(i.dot, (batch, losses_at, 1, i.ones, 1)) / F(batch)
-    # d = (softmax - one-hot) / batch
-    d, share = float32_at(i.d, batch * classes), ONE / F(batch)
-    for b in range(batch):
-        for c in range(classes):
-            p = e[c * batch + b] / total[b]
-            if c == labels[b]:
-                p -= ONE
-            d[b * classes + c] = p * share
-    return loss, correct
