@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from optimizer_steps import OPTIMIZERS, assert_equal, parameters, put_gradients, train, values
-from rule_cases import EVERY
+from optimizer_steps import assert_equal, parameters, put_gradients, train, values
+from rule_cases import EVERY, OPTIMIZERS
 from strict import StrictArray
 
 import minidl

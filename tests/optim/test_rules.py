@@ -475,7 +475,8 @@ def test_the_signature_shows_the_hyperparameters_and_their_defaults():
 
 
 def test_the_defaults_are_those_that_were_promised():
-    assert [kind.lr for kind in EVERY] == [0.01, 0.01, 0.01, 0.01, 0.001, 0.001, 1.0, 0.001, 0.001, 0.002]
+    of_their_own = {AdaDelta: 1.0, NAdam: 0.002} | dict.fromkeys((SGD, Momentum, Nesterov, AdaGrad), 0.01)
+    assert {kind: kind.lr for kind in EVERY} == dict.fromkeys(EVERY, 0.001) | of_their_own
     assert (Momentum().beta, Nesterov().beta, Momentum().form) == (0.9, 0.9, "accumulated")
     assert (AdaGrad().eps, AdaGrad().eps_mode, AdaGrad().initial_accumulator) == (1e-7, "outside", 0.0)
     for kind in (RMSProp, RMSPropNesterov):
