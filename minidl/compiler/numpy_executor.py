@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import generator
+from ..backend import Array, generator
 from ..hardware.threads import both
 from ..kernels import primitives, products
-from .program import Array, Instruction, Program
+from .program import Instruction, Program
 
 Call = Callable[[], Any]
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .products import Array, matmul
+from ..backend import Array
+from .products import matmul
 
 PIXEL = np.array(1 / 255, np.float32)
 ONE = np.ones((), np.float32)

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import Array
 from ...optim.flat import aligned
-from ..program import Array, Buffer, Program
+from ..program import Buffer, Program
 from .jit import instruction_set as isa
 from .jit.opcodes import COLUMN_STRIDE, GROUP, SPAN
 from .jit.structures import SparseBatch

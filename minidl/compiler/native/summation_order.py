@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...backend import Array
 from ...kernels import products
-from ..program import Array
 
 _LARGE = np.float32(2**24)  # the distance to the next float32 is 2
 _LANES = 64

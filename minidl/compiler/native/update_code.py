@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
+from ...backend import Array
 from ...optim.execution.upcoming import ScheduledUpdate
 from ...optim.flat import aligned
-from ..program import Array
 from .cache.objects import load
 from .jit import instruction_set as isa
 from .jit.opcodes import OUTER_CHUNK

@@ -4,9 +4,10 @@ import functools
 
 import numpy as np
 
+from ...backend import Array
 from ...hardware.threads import use_blas_threads
 from ...kernels import products
-from ..program import Array, Buffer, Instruction, Program
+from ..program import Buffer, Instruction, Program
 from .assembler import Assembler
 from .cache.objects import MACHINE, function
 from .sparse_layout import FEW, few_read_a_row, first_product
