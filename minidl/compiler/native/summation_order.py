@@ -17,9 +17,9 @@ import numpy as np
 
 from ...backend import Array
 from ...kernels import products
+from .jit.opcodes import LANES
 
 _LARGE = np.float32(2**24)  # the distance to the next float32 is 2
-_LANES = 64
 
 
 class Order(NamedTuple):
@@ -90,7 +90,7 @@ def _split(rows: int, length: int, columns: int, transposed: bool) -> Array:
         return None
     x = np.zeros((rows, length), np.float32)
     x[:, :3] = _LARGE, 1, -_LARGE
-    apart = np.zeros((rows, -(-columns // _LANES) * _LANES), bool)
+    apart = np.zeros((rows, -(-columns // LANES) * LANES), bool)
     apart[:, :columns] = _product(x, columns, transposed) == 1
     groups = apart.reshape(rows, -1, 8, 8).any(axis=3)
     if not groups.any():

@@ -14,7 +14,7 @@ from .jit.opcodes import OUTER_CHUNK
 from .rule_codegen import rule_file
 from .table import Code, address, halves
 
-NARROW = 64  # outputs: to skip a weight's rows of fewer takes longer than to update them
+SKIP_FROM = 64  # outputs: to skip a weight's rows of fewer takes longer than to update them
 
 Fused = dict[isa.Outer, isa.UpdateOuter]
 
@@ -66,7 +66,7 @@ def update_code(
                 x=outer.x,
                 d=outer.d,
                 scratch=address(scratch),
-                skip_zeros=update.idle and outer.outputs >= NARROW,
+                skip_zeros=update.idle and outer.outputs >= SKIP_FROM,
                 gradient=outer.out,
             )
             append(at, first)

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from ...backend import Array
+from ...data.loader import PIXEL
 from ...hardware.threads import use_blas_threads
 from ...kernels import products
 from ..program import Buffer, Instruction, Program
@@ -101,4 +102,4 @@ def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, A
     )
     function(MACHINE)(address(task), 0)
     pixels = inputs.dtype == np.uint8
-    return inputs * np.float32(1 / 255) if pixels else inputs, y.array, d_w.array
+    return inputs * PIXEL if pixels else inputs, y.array, d_w.array
