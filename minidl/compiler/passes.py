@@ -6,7 +6,7 @@ last one writes the buffers' offsets.
 
 from .program import Buffer, Instruction, Program
 
-IN_PLACE = {
+_IN_PLACE = {
     "add_bias",
     "activate",
     "bias_activate",
@@ -104,7 +104,7 @@ def _replaceable(
     step: Instruction, buffer: Buffer, last: dict[Buffer, int], number: int
 ) -> Buffer | None:
     """The operand whose memory instruction `number` can write its result to, if there is one."""
-    if step.op not in IN_PLACE or buffer is not step.out[0]:
+    if step.op not in _IN_PLACE or buffer is not step.out[0]:
         return None
     operand = step.args[0]
     unused = operand.kind == "work" and last[operand] == number
