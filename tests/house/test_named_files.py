@@ -11,8 +11,8 @@ FOLDERS = [ROOT / name for name in ("benchmarks", "docs", "examples", "tests", "
 OTHERS = sorted(path for folder in FOLDERS for path in folder.rglob("*") if path.suffix in (".py", ".md", ".sh"))
 MADE = {"api", "project"}  # folders of docs/ that the site is made of, and no part of the source
 SOURCES = [path for path in OTHERS if path.relative_to(ROOT).parts[:2] not in {("docs", name) for name in MADE}]
-THERE = {f"/{path.relative_to(PACKAGE.parent)}" for path in FILES}
-THERE |= {f"/{path.relative_to(ROOT)}" for path in [*SOURCES, *PAGES, *ROOT.glob("*.toml"), *PACKAGE.rglob("*.toml")]}
+THERE = {f"/{path.relative_to(PACKAGE.parent)}" for path in [*FILES, *PACKAGE.rglob("*.toml")]}
+THERE |= {f"/{path.relative_to(ROOT)}" for path in [*SOURCES, *PAGES, *ROOT.glob("*.toml")]}
 
 NAME = re.compile(r"(?<![\w./])(?:\.\./)?\w[\w./-]*\.(?:py|md|toml|sh)\b")
 PLACEHOLDERS = {"PAGE.md", "docs/project/README.md"}  # any page; one that the site's build writes
