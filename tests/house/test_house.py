@@ -183,6 +183,14 @@ def test_no_file_grows_past_400_lines(path):
     assert len(path.read_text().splitlines()) <= 400
 
 
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda p: str(p.relative_to(TESTS)))
+def test_no_file_of_tests_grows_past_400_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
 # What is hardest to read is kept to one idea a line; .ruff.toml in compiler/ has the formatter do its part.
 NARROW = [*(PACKAGE / "compiler").rglob("*.py"), PACKAGE / "optim/execution/plan.py"]
 
