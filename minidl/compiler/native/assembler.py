@@ -35,6 +35,7 @@ class Assembler:
         self.draws: list[Instruction] = []  # the dropout masks, in their order
         self._keep_alive: list[Array] = [inputs, labels]
         self._constants: list[float] = []
+        # No instruction needs more scratch than the largest buffer, and none leaves anything in it.
         largest = max(b.bytes for b in program.buffers("work"))
         self._scratch = self._ones(largest // 4)
         self._x, batch_labels = program.buffers("batch")
@@ -45,7 +46,7 @@ class Assembler:
         for step in program.instructions:
             if step.op == "dropout_mask":
                 self.draws.append(step)
-            if step.op != "update":
+            if step.op != "update":  # which depends on the optimizer's rule: see update_code.py
                 assemble = getattr(self, f"_{step.op}")
                 self.code += assemble(*step.out, *step.args, **step.options)
         self.constants = np.array([*self._constants, 0.0], np.float32)
@@ -102,6 +103,7 @@ class Assembler:
         (m, k), n = a.shape, y.shape[1]
         if self._sparse and a is self._x:
             return [self._sparse.matmul(n, self._at(b), self._at(y))]
+        # NumPy does not hand such a product to gemm, so gemm need not give the same bits.
         if min(k, n) < 2:
             shapes = f"{a.shape} and {b.shape}"
             raise UnsupportedError(f"machine code leaves a product of {shapes} to NumPy")
@@ -127,6 +129,7 @@ class Assembler:
         if n < 2:
             raise UnsupportedError("machine code leaves layers of one output to NumPy")
         if batch == 1:
+            # The eager step's sum is a product with ones: it begins with 0, which makes +0 of -0.
             return [isa.Copy(size=n, source=d_at, target=out_at, plus_zero=True)]
         ones = self._ones(batch)  # the product with it is NumPy's fastest sum
         return [gemv(opcodes.ROW_MAJOR, batch, n, Matrix(d_at, n), ones, out_at)]
@@ -158,6 +161,7 @@ class Assembler:
         return [*self._in_place(y, out), halves(rows, rows * width, part)]
 
     def _bias_activate(self, out: Buffer, y: Buffer, bias: Buffer, name: str) -> Code:
+        # Only a ReLU fits into the loop that adds: the others call NumPy's own loops.
         if name == "relu":
             return self._add_bias(out, y, bias, opcodes.RELU)
         return [*self._add_bias(out, y, bias), *self._activate(out, out, name)]
@@ -233,7 +237,7 @@ class Assembler:
             )
         ]
 
-    # BatchNorm: two threads take half of the features each
+    # BatchNorm: two threads take half of the features each, so that every sum is made by one
 
     def _batch_norm(
         self,

@@ -48,6 +48,7 @@ def _run(address: Any) -> Any:
                 _execute(n, address, k, scratch)
                 n += 1
                 continue
+            # Instruction n + 1 of step k, as one number: never 0, which would be no offer.
             number = k * task.length + n + 1
             store_release(offer, number)
             _execute(n, address, k, scratch)
@@ -100,7 +101,7 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
     task = record_at(Task, address)  # anew: between two steps its fields change
     row = task.code + 8 * WIDTH * n
     opcode, operands = int64_at(row, WIDTH)[OPCODE], row + 8 * OPERANDS
-    constants = float32_at(task.constants, 1 << 30)
+    constants = float32_at(task.constants, 1 << 30)  # nobody checks the length
     samples = int64_at(task.samples + 8 * k * task.batch, task.batch)
     if opcode == opcodes.GATHER:
         dense.gather(record_at(isa.Gather, operands), samples)
