@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import generator
+from ...backend import Array, generator
 from ...hardware.threads import assistant
 from ...optim.execution.upcoming import (
     ScheduledUpdate,
@@ -15,7 +15,7 @@ from ...optim.execution.upcoming import (
     still_upcoming,
     upcoming_updates,
 )
-from ..program import Array, Program
+from ..program import Program
 from .assembler import Assembler
 from .cache.background import compile_now
 from .cache.objects import MACHINE, Source, function

@@ -80,8 +80,8 @@ class Replay:
         for buffer in self._batch:
             if buffer.array is None:  # the step does not use it
                 buffer.array = np.zeros(buffer.shape, buffer.dtype)
-        loss, output = recorded.results
-        self.loss = loss.array
+        value, output = recorded.results
+        self.loss = value.array
         self.output = None if output is None else output.array
         steps = [step for step in self.program.instructions if step.op != "update"]
         self._calls = [call for step in steps for call in calls_of(step)]
