@@ -32,3 +32,9 @@ def engine(request, monkeypatch, machine_code):
 def warm(monkeypatch, machine_code):
     """Machine code for however short a run."""
     monkeypatch.setattr(Compiled, "_worth_loading", lambda self, bound: True)
+
+
+@pytest.fixture
+def at_once(monkeypatch, machine_code):
+    """Machine code in loops of one's own too, from the first step on that is not recorded."""
+    monkeypatch.setattr("minidl.compiler.native.cache.worth.LOADING", 0.0)

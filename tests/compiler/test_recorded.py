@@ -74,19 +74,7 @@ def test_a_model_of_ones_own_is_trained_to_the_bits_of_the_eager_loop(plan, loss
     assert compiled[3].reason is None
 
 
-@pytest.fixture
-def machine_code(monkeypatch):
-    """Machine code from the first replayed step on."""
-    pytest.importorskip("numba")
-    from minidl.compiler.native.cache.background import compile_now
-    from minidl.compiler.native.cache.objects import MACHINE
-    from minidl.compiler.tape import step
-
-    compile_now([MACHINE])
-    monkeypatch.setattr(step, "WORTH_LOADING", 0.0)
-
-
-def test_machine_code_trains_models_of_ones_own_to_the_same_bits(machine_code):
+def test_machine_code_trains_models_of_ones_own_to_the_same_bits(at_once):
     """Of a hundred drawn models all are recorded, and eight in ten need no call of Python in a step."""
     rng, without_python = np.random.default_rng(5), 0
     for _ in range(100):
@@ -102,7 +90,7 @@ def test_machine_code_trains_models_of_ones_own_to_the_same_bits(machine_code):
 
 @pytest.mark.parametrize("batch", [1, 2, 64])
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
-def test_a_residual_network_with_squared_errors_is_compiled(machine_code, batch, rule):
+def test_a_residual_network_with_squared_errors_is_compiled(at_once, batch, rule):
     class Residual(nn.Module):
         def __init__(self):
             self.a, self.b, self.c = nn.Dense(30, 20), nn.Dense(20, 20), nn.Dense(20, 1)
