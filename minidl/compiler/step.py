@@ -10,7 +10,8 @@ from ..autograd import Node, wrap
 from ..backend import Array
 from ..deposit import slot_of
 from ..errors import UnsupportedError
-from ..hardware.threads import both, use_blas_threads
+from ..hardware.arithmetic import computes
+from ..hardware.threads import both
 from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
@@ -49,13 +50,10 @@ class Step:
         self.reason: str | None = None  # why the last call was eager; None if it was not
         self._bound: dict[Any, Bound | str] = {}
 
+    @computes
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
-        # One thread, so that the bits do not depend on who else computes at the same time.
-        with use_blas_threads(1):
-            return self._made(_array(x, np.float32), _array(y))
-
-    def _made(self, x: Array, y: Array) -> Any:
+        x, y = _array(x, np.float32), _array(y)
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
         bound = self.bound(len(x), x, y) if floats else None
         if bound is None:
