@@ -24,13 +24,13 @@ def computes(function: Callable[P, R]) -> Callable[P, R]:
         if now.inside:
             return function(*args, **options)
         try:
-            now.enter()
-            return function(*args, **options)
-        finally:
             try:
-                now.leave()
+                now.enter()
+                return function(*args, **options)
             finally:
-                now.leave()  # what is left of it, should a signal's handler have raised in the first
+                now.leave()
+        finally:
+            now.leave()  # what is left to do, should a signal's handler have raised in the first
 
     return call
 

@@ -45,7 +45,10 @@ class _Task:
             except BaseException as error:
                 raised = error
         if raised is not None:
-            raise raised
+            try:
+                raise raised
+            finally:
+                raised = None  # which holds this frame: together they would keep the assistant from ending
 
 
 class Assistant:
@@ -83,7 +86,10 @@ class Assistant:
                     cancel()
                 task.wait()
         if task.error is not None:
-            raise task.error
+            try:
+                raise task.error
+            finally:
+                del task  # whose error holds this frame: as in `wait`
 
     def __del__(self) -> None:
         self._tasks.put(None)  # so the thread ends when its owner does
