@@ -16,10 +16,10 @@ from minidl.errors import OptionError
 from minidl.hardware import threads as hardware_threads
 from minidl.hardware.arithmetic import computing
 from minidl.hardware.denormals import Denormals, _library
-from minidl.hardware.threads import CORES, allowed_threads, assistant, blas_threads, use_blas_threads
+from minidl.hardware.threads import CORES, allowed_threads, blas_threads, use_blas_threads
 from minidl.kernels import products
 from minidl.recording import recording
-from minidl.train import evaluate, fit
+from minidl.train import evaluate
 
 OPENBLAS = blas_threads() is not None
 needs_openblas = pytest.mark.skipif(not OPENBLAS, reason="this NumPy does not use OpenBLAS")
@@ -341,12 +341,11 @@ def test_the_number_of_threads_holds_for_a_block_a_function_or_from_here_on():
         assert (function(), allowed_threads()) == (4, before)
 
 
-def test_the_number_is_set_back_after_an_error_and_is_the_process_s():
+def test_the_number_is_that_of_all_threads_and_set_back_after_an_error():
     with use_blas_threads(2):
         with pytest.raises(ZeroDivisionError), minidl.threads(7):
-            assert shared(allowed_threads)[1] == 7
-            raise ZeroDivisionError
-        assert allowed_threads() != 7
+            [1 / 0 for number in [shared(allowed_threads)[1]] if number == 7]
+        assert allowed_threads() == 2
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2", None])

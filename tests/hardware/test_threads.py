@@ -12,9 +12,8 @@ from minidl import nn, optim
 from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
 from minidl.hardware import assistant as second_thread
-from minidl.hardware import threads
 from minidl.hardware.arithmetic import computing
-from minidl.hardware.threads import CORES, assistant, blas_threads, use_blas_threads
+from minidl.hardware.threads import CORES, assistant, blas_threads, here, use_blas_threads
 from minidl.kernels import products
 from minidl.train import fit
 
@@ -225,7 +224,7 @@ def test_where_the_system_grants_no_thread_the_work_is_done_alone(monkeypatch):
     def no_more(self):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threads.here.now, "assistant", None)
+    monkeypatch.setattr(here.now, "assistant", None)
     monkeypatch.setattr(threading.Thread, "start", no_more)
     with computing(2):
         assert assistant() is None
