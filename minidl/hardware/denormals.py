@@ -40,7 +40,7 @@ class Denormals:
     """
 
     def __init__(self) -> None:
-        self._before: int | None = None  # the vector unit's control word before `flush`; None if that changed nothing
+        self._before: int | None = None  # the vector unit's control word before `flush`; None outside of the two
         self._known = _library() is not None
         if self._known:
             environment = ctypes.create_string_buffer(32)
@@ -52,11 +52,9 @@ class Denormals:
         """From here on denormals are zero in this thread."""
         if self._known:
             self._get()
-            before = self._word.value
-            if before & _BOTH != _BOTH:
-                self._before = before
-                self._word.value = before | _BOTH
-                self._set()
+            self._before = self._word.value
+            self._word.value = self._before | _BOTH
+            self._set()
 
     def restore(self) -> None:
         """From here on they are what they were before `flush`."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from minidl.errors import OptionError
 from minidl.hardware import threads as hardware_threads
 from minidl.hardware.arithmetic import computing
 from minidl.hardware.denormals import Denormals, _library
-from minidl.hardware.threads import CORES, allowed_threads, blas_threads, use_blas_threads
+from minidl.hardware.threads import CORES, allowed_threads, blas_threads, both, use_blas_threads
 from minidl.kernels import products
 from minidl.recording import recording
 from minidl.train import evaluate
@@ -40,8 +41,8 @@ INSIDE = (1 if OPENBLAS else None, _library() is not None)
 
 @pytest.fixture
 def outside():
-    """A thread that had two of OpenBLAS's threads before."""
-    with use_blas_threads(2):
+    """A thread that had another number of OpenBLAS's threads before."""
+    with use_blas_threads(3):
         before = circumstances()
         assert not before[1]
         yield before
@@ -104,7 +105,9 @@ CALLS = {
     "gradients": at_gradients,
     "grad": lambda look: minidl.grad(lambda x: (look(), x.sum())[1])(inputs()),
     "value_and_grad": lambda look: minidl.value_and_grad(lambda x: (look(), x.sum())[1])(inputs()),
-    "evaluate": lambda look: evaluate(looking(look), Dataset(np.ones((4, 3), np.float32), np.zeros(4, int))),
+    "evaluate": lambda look: evaluate(
+        nn.Dense(3, 2), Dataset(np.ones((4, 3), np.float32), np.zeros(4, int)), loss=looking_loss(look)
+    ),
     "a compiled step": compiled,
 }
 
@@ -208,36 +211,53 @@ INTERRUPTED = lines_of(
 )
 
 
-@pytest.mark.parametrize("at", range(len(INTERRUPTED)))
-def test_ctrl_c_may_come_at_any_line_of_entering_and_leaving(outside, at):
+def signalled(at, handle):
+    """Make a call in a thread of its own, with `handle` called at one of these lines; how it is before and after."""
     code, line = INTERRUPTED[at]
-    raised = []
+    handled = []
 
     def trace(frame, event, argument):
         def local(frame, event, argument):
-            if event == "line" and frame.f_lineno == line and not raised:
-                raised.append(1)
+            if event == "line" and frame.f_lineno == line and not handled:
+                handled.append(1)
                 sys.settrace(None)
-                raise KeyboardInterrupt
+                handle()
             return local
 
         return local if frame.f_code is code else None
 
-    model, x = nn.Dense(3, 2), np.ones((2, 3), np.float32)
-    model(x)
-    before = sys.gettrace()
-    try:
-        sys.settrace(trace)
-        model(x)
-    except KeyboardInterrupt:
-        assert raised
-    finally:
-        sys.settrace(before)
-    assert circumstances() == outside
+    def call():
+        with use_blas_threads(3):
+            seen.append(circumstances())
+            model(x)
+            with suppress(KeyboardInterrupt):
+                sys.settrace(trace)
+                model(x)
+            sys.settrace(None)
+            seen.append(circumstances())
+            CALLS["a model"](lambda: seen.append(circumstances()))
+            seen.append(circumstances())
+
     seen = []
-    CALLS["a model"](lambda: seen.append(circumstances()))
-    assert seen == [INSIDE]
-    assert circumstances() == outside
+    model, x = nn.Dense(3, 2), np.ones((2, 3), np.float32)
+    thread = threading.Thread(target=call, daemon=True)  # should it hang, the test does not
+    thread.start()
+    thread.join(20)
+    assert len(seen) == 4
+    assert seen == [seen[0], seen[0], INSIDE, seen[0]]
+
+
+@pytest.mark.parametrize("at", range(len(INTERRUPTED)))
+def test_ctrl_c_may_come_at_any_line_of_entering_and_leaving(at):
+    def ctrl_c():
+        raise KeyboardInterrupt
+
+    signalled(at, ctrl_c)
+
+
+@pytest.mark.parametrize("at", range(len(INTERRUPTED)))
+def test_a_signal_s_handler_may_compute_at_any_line_of_entering_and_leaving(at):
+    signalled(at, lambda: CALLS["a model"](lambda: None))
 
 
 # Two threads in loops of one's own
@@ -278,6 +298,17 @@ def test_a_loop_of_ones_own_has_the_same_bits_on_one_thread_and_on_two():
         assisted, found = shared(own_loop)
     assert (alone, assisted) == (False, True)
     assert found == right
+
+
+def test_two_halves_run_at_the_same_time():
+    met = threading.Barrier(2)
+
+    def halves():
+        with computing(2):
+            both(lambda: met.wait(20), lambda: met.wait(20))
+
+    halves()
+    assert not met.broken
 
 
 def test_small_products_start_no_second_thread():
