@@ -71,9 +71,7 @@ def check_eps(name: str, eps: Any, dtype: Any) -> None:
     That is below the smallest number of float16; in other dtypes below the smallest that is not denormal, for denormals
     count as zero in training (hardware/denormals.py). A schedule is checked when it is read; an `eps` of 0 is allowed.
     """
-    if dtype is None or dtype.kind != "f" or not isinstance(eps, float):
-        return
-    if repr(eps) == "0.0":  # its digits, as within minidl's calls a denormal equals 0, too
+    if dtype is None or dtype.kind != "f" or not isinstance(eps, float) or not eps:
         return
     limits = np.finfo(dtype)
     least = float(limits.smallest_subnormal if dtype == np.float16 else limits.smallest_normal)

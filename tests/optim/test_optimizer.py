@@ -21,7 +21,6 @@ from minidl.errors import (
     StateError,
     UnsupportedError,
 )
-from minidl.hardware.denormals import flush_denormals
 from minidl.optim import rules, schedules
 
 # What a step does.
@@ -686,8 +685,6 @@ def test_half_precision_stands_still_without_a_gradient_or_says_what_to_do(kind)
 def test_an_eps_that_the_dtype_cannot_hold_is_refused_wherever_it_comes_from(kind, dtype, lost, kept):
     p = Tensor(np.ones(3, dtype), requires_grad=True)
     with pytest.raises(OptionError, match=f"is lost in {dtype}"):
-        kind([p], eps=lost)
-    with pytest.raises(OptionError, match=f"is lost in {dtype}"), flush_denormals():
         kind([p], eps=lost)
     optimizer = kind([p], eps=kept)
     optimizer.groups[0]["eps"] = lost
