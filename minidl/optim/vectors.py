@@ -55,7 +55,7 @@ class Vectors(Flat):
         """For each group, the elements of those of its parameters that are `active`."""
         return [self.spans(active, group.first, group.last) for group in self.groups]
 
-    @computes
+    @computes  # and not `step`: schedules, which are the user's, are read as Python computes
     def apply(self, t: int, now: Sequence[tuple[Rule, float]], pending: PendingGradient | None) -> list[bool]:
         """Make update number `t`, with the rule and the rate of each group; which parameters have moved.
 
