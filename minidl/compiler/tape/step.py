@@ -91,7 +91,7 @@ class Replay:
             (p, wrap(slot_of(p)) if p in made_for else None) for p in pieces.values()
         ]
         self._segments: Segments | None = None
-        self.engine = "replay"
+        self.engine, self.python_calls = "replay", len(self._calls)
         self._undecided, self._spent = objects.installed(), 0.0
         self._surroundings = surroundings(model, loss)
         self._watch = Watch(optimizer, model)
@@ -103,6 +103,7 @@ class Replay:
     def use_machine_code(self) -> None:
         """Execute by machine code from here on. Raises as `Segments` does."""
         self._segments, self.engine = Segments(self.program), "machine code"
+        self.python_calls = self._segments.python_calls
 
     def _consider_machine_code(self, seconds: float) -> None:
         """Take to machine code once that is worth while, after a step that took so long."""
@@ -184,6 +185,10 @@ class RecordedSteps:
         known.differentiate()
         self.output, self.engine = known.output, known.engine
         return known.loss[()]
+
+    def replays(self) -> list[Replay]:
+        """Those that there are, one for each layout of a batch."""
+        return [known for known in self._known.values() if isinstance(known, Replay)]
 
     def obstacle(self) -> str | None:
         """What keeps any step from being recorded now."""

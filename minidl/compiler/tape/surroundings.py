@@ -7,7 +7,7 @@ it names.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -136,14 +136,20 @@ def _reached(
 
 
 def _members(value: Any) -> tuple[Any, ...] | None:
-    """What is in a container; None for anything else."""
+    """What is in a container, and in those in it; None for anything else."""
     if isinstance(value, list | tuple | set):
-        return tuple(value)
+        return (*value, *_inner(value))
     if isinstance(value, dict):
-        return (*value.keys(), *value.values())
+        return (*value.keys(), *value.values(), *_inner(value.values()))
     if isinstance(value, MethodType):  # made anew each time it is looked up
         return value.__self__, value.__func__
     return None
+
+
+def _inner(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | set | dict | tuple):
+            yield from _members(value) or ()
 
 
 def _same(now: Any, before: Any, members: tuple[Any, ...] | None) -> bool:
