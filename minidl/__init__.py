@@ -11,6 +11,7 @@ from ._debug import debug
 from .backend import seed, use_backend
 from .backward import gradients
 from .gradcheck import check_grads
+from .hardware.thread_limit import threads
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .recording import no_grad
 from .tensor import Tensor
@@ -49,6 +50,7 @@ __all__ = [
     "save",
     "seed",
     "tensor",
+    "threads",
     "train",
     "use_backend",
     "value_and_grad",

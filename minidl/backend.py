@@ -13,14 +13,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from .arrays import Array as Array
 from .arrays import as_array, on_device
 from .checks import checked_integer
-from .contexts import F, Reusable
+from .contexts import Switch
 from .errors import BackendError, DeviceMemoryError, MixedBackendError, StateError
 
 __all__ = [
@@ -40,7 +40,6 @@ registry: dict[tuple[str, str], Callable[..., Any]] = {}
 
 Backend: TypeAlias = Literal["numpy", "cupy"]
 _BACKENDS = get_args(Backend)
-_current: Backend = "numpy"
 
 
 class _Streams:
@@ -116,7 +115,7 @@ def module_of(name: str) -> ModuleType:
     return cupy
 
 
-class use_backend(Reusable):
+class use_backend(Switch[Backend]):
     """Choose where new arrays are made: ``use_backend("cupy")``, or ``with use_backend("cupy"):``.
 
     Called, it sets the backend from here on, for the whole process, all its threads; used in a ``with``, it sets it
@@ -131,36 +130,17 @@ class use_backend(Reusable):
         BackendError: if the name is unknown, CuPy is not installed, or it finds no GPU.
     """
 
+    now: ClassVar[Backend] = "numpy"
+
     def __init__(self, name: Backend) -> None:
-        global _current
         module_of(name)
         self.name = name
-        self._set = True  # by this call, which the first block then undoes as well
-        self._previous, _current = [_current], name
-
-    def __enter__(self) -> "use_backend":
-        global _current
-        if self._set and _current == self.name:
-            self._set = False
-        else:
-            self._previous.append(_current)
-            _current = self.name
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        global _current
-        _current = self._previous.pop()
-
-    def __call__(self, function: F) -> F:
-        global _current
-        if self._set and _current == self.name:
-            self._set, _current = False, self._previous.pop()
-        return super().__call__(function)
+        super().__init__(name)
 
 
 def current_backend() -> Backend:
     """The name of the backend on which new arrays are made."""
-    return _current
+    return use_backend.now
 
 
 def to_backend(array: Any, name: Backend) -> Array:

@@ -22,6 +22,7 @@ from .deposit import accumulated, check_held, deposited
 from .errors import DTypeError, GradientError, ShapeError
 from .fitting import fitted, zeros_of
 from .graph import FREED, check_recorded, leading_to
+from .hardware.arithmetic import computes
 from .node import Node, wrap
 from .recording import pauses
 
@@ -58,6 +59,7 @@ def _store_gradients(output: Node, grad: Any, retain_graph: bool, create_graph: 
             node._args = node._saved = None
 
 
+@computes
 def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_graph: bool = False) -> list[N]:
     """The gradients of `output` with respect to each of `inputs`: a list of Tensors, shaped like them.
 

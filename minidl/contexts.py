@@ -4,9 +4,10 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
+V = TypeVar("V")
 
 
 class Reusable:
@@ -46,6 +47,42 @@ class Reusable:
                     return function(*args, **options)
 
         return functools.wraps(function)(wrapped)  # type: ignore[return-value]  # called as `function` is
+
+
+class Switch(Reusable, Generic[V]):
+    """A setting of the process, in `now`: made, it sets it from here on; used in a ``with``, for the block.
+
+    As a decorator it holds for the function's body. The same object may be used again, and within itself.
+    """
+
+    now: ClassVar[Any]
+
+    def __init__(self, value: V) -> None:
+        self._value = value
+        self._set = True  # by this call, which the first block then undoes as well
+        self._previous = [self._exchange(value)]
+
+    def __enter__(self) -> Self:
+        if self._set and type(self).now == self._value:
+            self._set = False
+        else:
+            self._previous.append(self._exchange(self._value))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._exchange(self._previous.pop())
+
+    def __call__(self, function: F) -> F:
+        if self._set and type(self).now == self._value:
+            self._set = False
+            self._exchange(self._previous.pop())
+        return super().__call__(function)
+
+    def _exchange(self, value: V) -> V:
+        """Set `value`; the one before."""
+        before: V = type(self).now
+        type(self).now = value
+        return before
 
 
 @types.coroutine

@@ -11,6 +11,7 @@ from .arrays import ArrayLike, DTypeLike
 from .backend import Backend, to_numpy
 from .construct import source
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
+from .hardware.arithmetic import computes
 from .node import Node, wrap
 from .operands import recorded, unwrapped
 from .ops.namesakes import numpy_function
@@ -63,6 +64,7 @@ class Tensor(Node):
         """The axes reversed."""
         return ops.transpose(self)
 
+    @computes
     def backward(
         self, grad: ArrayLike | None = None, *, retain_graph: bool = False, create_graph: bool = False
     ) -> None:

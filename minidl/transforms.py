@@ -8,6 +8,7 @@ from .backend import array_module
 from .backward import gradients
 from .errors import GradientError
 from .graph import depends_only_on
+from .hardware.arithmetic import computes
 from .node import wrap
 from .operands import recorded
 from .recording import paused, recording, transforms
@@ -40,6 +41,7 @@ def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Ca
     """
     numbers = [argnum] if isinstance(argnum, int) else list(argnum)
 
+    @computes
     def transformed(*args: Any) -> tuple[Any, Any]:
         inputs, alone = list(args), bool(paused())
         with recording(True):

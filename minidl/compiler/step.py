@@ -12,7 +12,8 @@ from ..autograd import Node, wrap
 from ..backend import Array
 from ..deposit import slot_of
 from ..errors import UnsupportedError
-from ..hardware.threads import both, use_blas_threads
+from ..hardware.arithmetic import computes
+from ..hardware.threads import both
 from ..kernels import primitives
 from ..nn._losses import check_labels
 from ..ops.shape import plain
@@ -56,13 +57,10 @@ class Step:
         self._bound: dict[Any, Bound | str] = {}
         self.recorded = RecordedSteps(model, loss, optimizer)
 
+    @computes
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
-        # One thread, so that the bits do not depend on who else computes at the same time.
-        with use_blas_threads(1):
-            return self._made(_array(x, np.float32), _array(y))
-
-    def _made(self, x: Array, y: Array) -> Any:
+        x, y = _array(x, np.float32), _array(y)
         recorded = self.recorded
         value = recorded.replay(x, y)
         if value is None:

@@ -1,16 +1,18 @@
-"""How many threads NumPy's matrix products use.
+"""How many threads compute: OpenBLAS's, which NumPy's matrix products use, and minidl's own.
 
 OpenBLAS, which NumPy's wheels bring, takes every core for every product. For the small products of an MLP
 that pays little, and on a machine that is busy with something else it costs dearly: the threads wait for one
 another by spinning, and a step can take ten times as long. There is no public call to change it at run time,
 so the library that NumPy has loaded is asked by name; where there is none of these names, nothing changes.
 
-So a training has a second thread of its own, the *assistant*. It takes the second half of a product, which is cut in
-two at a point that depends on its shape alone: the results are the same bits with and without it. Where there are more
-than two cores, large products are left to OpenBLAS and all of them.
+So while minidl computes (arithmetic.py) OpenBLAS has one thread, and each thread of the user's may have a second one,
+its *assistant*. It takes the second half of a product, which is cut in two at a point that depends on its shape alone:
+the results are the same bits with and without it. Where there are more than two cores, large products are left to
+OpenBLAS and as many of them as are allowed.
 
-An assistant serves the thread that it was made in and no other; every other thread computes alone, and so does a
-process that was forked. OpenBLAS's number of threads belongs to the whole process: whoever wants another is counted.
+An assistant serves the thread that it was made in and no other. It is made when there is first something worth
+sharing, and ends with its thread. OpenBLAS's number of threads belongs to the whole process: whoever wants another is
+counted.
 """
 
 import ctypes
@@ -19,13 +21,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from ..checks import checked_integer
-from .denormals import flush
+from .assistant import Assistant
+from .denormals import Denormals
+from .thread_limit import limit
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads"
@@ -35,12 +39,14 @@ _NAMES = "scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "o
 def _openblas() -> tuple[Any, Any] | None:
     """The functions that get and set OpenBLAS's number of threads; None if NumPy uses another library."""
     try:
-        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+        library = ctypes.PyDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
     except (AttributeError, OSError):
         return None
     for name in _NAMES:
         if hasattr(library, name.format("set")):
-            return getattr(library, name.format("get")), getattr(library, name.format("set"))
+            get, set_ = (getattr(library, name.format(verb)) for verb in ("get", "set"))
+            set_.restype = None
+            return get, set_
     return None
 
 
@@ -58,53 +64,42 @@ class _ThreadCounts:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # Reentrant, as a signal's handler may compute, or fork, while its thread holds it.
+        self.lock = threading.RLock()
         self.before: int | None = None  # the number outside all blocks; None while there is no block
-        self._wanted: dict[int, list[int]] = {}  # by each thread, in its nested blocks
+        self._wanted: dict[int, int] = {}  # by each thread, in its innermost block
 
-    def enter(self, count: int, get: Callable[[], int], set_: Callable[[int], None]) -> None:
-        """Begin a block of this thread's in which products use `count` threads."""
-        with self.lock:
-            if self.before is None:
-                self.before = get()
-            self._wanted.setdefault(threading.get_ident(), []).append(count)
-            self._apply(get, set_)
+    def mine(self) -> int | None:
+        """The number that this thread wants; None if it does not care."""
+        return self._wanted.get(get_ident())
 
-    def leave(self, get: Callable[[], int], set_: Callable[[int], None]) -> None:
-        """End this thread's innermost block."""
+    def want(self, count: int | None) -> None:
+        """From here on this thread wants `count`; None if it does not care. Made again, nothing more happens."""
+        found = _openblas()
+        if found is None:
+            return
+        get, set_ = found
+        wanted = self._wanted
         with self.lock:
-            mine = self._wanted.get(threading.get_ident())
-            if mine is None:  # the block was begun before a fork, by a thread that does not exist here
-                return
-            mine.pop()
-            if not mine:
-                del self._wanted[threading.get_ident()]
-            self._apply(get, set_)
-
-    def of(self, thread: int) -> int | None:
-        """The number that a thread wants, else the one outside all blocks; None while there is no block."""
-        with self.lock:
-            mine = self._wanted.get(thread)
-            return mine[-1] if mine else self.before
+            if count is not None:
+                if self.before is None:
+                    self.before = get()
+                wanted[get_ident()] = count
+            else:
+                wanted.pop(get_ident(), None)
+            if wanted:
+                set_(count if count is not None and len(wanted) == 1 else min(wanted.values()))
+            elif self.before is not None:
+                set_(self.before)
+                self.before = None
 
     def only(self, thread: int) -> None:
         """Forget all threads but one, as a fork does."""
-        self._wanted = {ident: counts for ident, counts in self._wanted.items() if ident == thread}
-
-    def _apply(self, get: Callable[[], int], set_: Callable[[int], None]) -> None:
-        wanted = min((counts[-1] for counts in self._wanted.values()), default=self.before)
-        if wanted is not None and wanted != get():
-            set_(wanted)
-        if not self._wanted:
-            self.before = None
+        for other in self._wanted.keys() - {thread}:
+            del self._wanted[other]
 
 
 _counts = _ThreadCounts()
-
-
-def allowed_threads() -> int:
-    """How many threads products may use in this thread, whatever others want meanwhile."""
-    return _counts.of(threading.get_ident()) or blas_threads() or 1
 
 
 @contextmanager
@@ -119,132 +114,86 @@ def use_blas_threads(count: int | None) -> Iterator[None]:
     """
     if count is not None:
         count = checked_integer(count, "threads", 1)
-    found = _openblas() if count is not None else None
-    if found is None or count is None:
+    if count is None:
         yield
         return
-    _counts.enter(count, *found)
+    before = _counts.mine()
+    _counts.want(count)
     try:
         yield
     finally:
-        _counts.leave(*found)
+        _counts.want(before)
 
 
-class _Task:
-    """A call for the assistant. Whichever claims it first makes it: the assistant, or its owner."""
+class Circumstances:
+    """What a thread computes with: the state of its outermost call into minidl, and what it keeps between calls."""
 
-    __slots__ = "_ended", "_free", "call", "ended", "error"
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call, self.ended = call, False
-        self.error: BaseException | None = None
-        self._free, self._ended = threading.Lock(), threading.Lock()
-        self._ended.acquire()
-
-    def claim(self) -> bool:
-        """Whether the caller is the first to claim the call, and so has to make it."""
-        return self._free.acquire(blocking=False)
-
-    def make(self) -> None:
-        """Make the call; what it raises is kept."""
-        try:
-            self.call()
-        except BaseException as error:
-            self.error = error
-        self.ended = True
-        self._ended.release()
-
-    def wait(self) -> None:
-        """Wait until the call has ended, even if a signal's handler raises meanwhile; that is raised afterwards."""
-        raised: BaseException | None = None
-        while not self.ended:  # not the lock: a handler may raise when that has just been taken
-            try:
-                self._ended.acquire()
-            except BaseException as error:
-                raised = error
-        if raised is not None:
-            raise raised
-
-
-class Assistant:
-    """A second thread, which makes one call while its owner makes another.
-
-    A queue and a lock are all: they hand a call over in half the time that an executor and its futures take.
-    """
+    __slots__ = "_denormals", "alone", "assistant", "inside", "threads", "wanted"
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._thread = threading.Thread(
-            target=_work, args=(self._tasks,), name="minidl-assistant", daemon=True
-        )  # it does not hold its owner alive
-        self._thread.start()
+        self.inside = False  # whether the thread is in such a call
+        self.threads: int | None = None  # how many threads that call was told to use
+        self.alone = False  # whether the assistant has no part in it
+        self.wanted: int | None = None  # of OpenBLAS's threads, outside of the call
+        self.assistant: Assistant | None = None
+        self._denormals = Denormals()
 
-    def both(
-        self, mine: Callable[[], object], other: Callable[[], object], cancel: Callable[[], object] | None = None
-    ) -> None:
-        """Call `mine` here and `other` there, at the same time. Raises what either raises.
-
-        Neither runs any more afterwards, whatever exception ends the call, also one that a signal's handler raises.
-        `cancel` is called then if `mine` did not finish, to end an `other` that waits for it.
-        """
-        task = _Task(other)
-        finished = False
-        try:
-            self._tasks.put(task)
-            mine()
-            finished = True
-        finally:
-            # The task is either claimed back, or waited for: on no way out does the other thread still run.
-            if task.claim():  # the assistant has not begun: the machine is busy
-                if finished:
-                    with np.errstate(all="ignore"):  # as there
-                        other()
-            else:
-                if cancel is not None and not finished:
-                    cancel()
-                task.wait()
-        if task.error is not None:
-            raise task.error
+    def enter(self) -> None:
+        """Begin the outermost call: denormals are zero, and OpenBLAS has one thread."""
+        self.wanted = _counts.mine()
+        self.inside = True
+        self._denormals.flush()
+        _counts.want(1)
 
     def leave(self) -> None:
-        """End the thread."""
-        self._tasks.put(None)
-        self._thread.join()
-
-    def __del__(self) -> None:
-        self._tasks.put(None)  # in case `leave` was never called
-
-
-def _work(tasks: "SimpleQueue[_Task | None]") -> None:
-    """What the second thread runs."""
-    flush()
-    np.seterr(all="ignore")  # a warning from here would name no line of the user's; numbers are looked at elsewhere
-    while (task := tasks.get()) is not None:
-        if task.claim():
-            task.make()
-        del task  # and with it the arrays that it names
+        """End it: all is as it was before. Whatever came in between, `leave` may be called again."""
+        if self.inside:
+            self._denormals.restore()
+            _counts.want(self.wanted)
+            self.alone = False
+            self.inside = False
 
 
-class _Own(threading.local):
-    """State of each thread."""
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.now = Circumstances()
 
-    assistant: Assistant | None = None
+
+here = _Here()  # each thread's, in `now`
 
 
-_own = _Own()
+def allowed_threads() -> int:
+    """How many threads this thread's call into minidl may use.
+
+    What `fit` was told comes first, then `minidl.threads` or MINIDL_THREADS, then OpenBLAS's own number.
+    """
+    now = here.now
+    given = now.threads or limit()
+    if given is not None:
+        return given
+    return (now.wanted if now.inside else _counts.mine()) or _counts.before or blas_threads() or 1
 
 
 def assistant() -> Assistant | None:
-    """This thread's assistant; None if it has none."""
-    return _own.assistant
+    """This thread's assistant, made now if there is none yet; None where it has no part in what is computed."""
+    now = here.now
+    if not now.inside or now.alone or allowed_threads() < 2:
+        return None
+    if now.assistant is None:
+        try:
+            now.assistant = Assistant()
+        except RuntimeError:  # the system grants no more threads
+            return None
+    return now.assistant
 
 
 def both(first: Callable[[], object], second: Callable[[], object]) -> None:
     """Call `first` and `second`: at the same time if this thread has an assistant, else one after the other."""
-    if _own.assistant is None:
+    other = assistant()
+    if other is None:
         in_turn(first, second)
     else:
-        _own.assistant.both(first, second)
+        other.both(first, second)
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object]) -> None:
@@ -253,29 +202,12 @@ def in_turn(first: Callable[[], object], second: Callable[[], object]) -> None:
     second()
 
 
-@contextmanager
-def assisted(wanted: bool) -> Iterator[None]:
-    """Within the block this thread has an assistant, if one is `wanted` and NumPy may use more than one thread."""
-    if not wanted or _own.assistant is not None or allowed_threads() < 2:
-        yield
-        return
-    try:
-        _own.assistant = mine = Assistant()
-    except RuntimeError:  # the system grants no more threads
-        yield
-        return
-    try:
-        yield
-    finally:
-        if _own.assistant is mine:  # not so in a process that was forked within the block
-            _own.assistant = None
-            mine.leave()
-
-
 def _forked() -> None:
     """In a process that was forked: its only thread is a copy of the one that forked, and no assistant is there."""
-    _own.assistant = None
-    _counts.only(threading.get_ident())
+    now = here.now
+    now.assistant = None
+    now.alone = now.inside  # to the end of the call that forked
+    _counts.only(get_ident())
     _counts.lock.release()
 
 

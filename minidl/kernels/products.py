@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array
-from ..hardware.threads import CORES, both, in_turn, use_blas_threads
+from ..hardware.threads import CORES, allowed_threads, both, in_turn, use_blas_threads
 
 Call = Callable[[], object]
 
@@ -62,6 +62,8 @@ def halves(a: Array, b: Array, out: Array) -> Halves | None:
 
 def matmul(a: Array, b: Array, out: Array = None) -> Array:
     """a @ b for matrices, shared with another thread if that is worth while and there is one."""
+    if 2 * a.size * b.shape[1] >= WHOLE:
+        return _by_openblas(a, b, out)
     if cut(len(a), *b.shape) is None:
         return np.matmul(a, b, out=out)
     out = np.empty((len(a), b.shape[1]), np.result_type(a, b)) if out is None else out
@@ -71,8 +73,17 @@ def matmul(a: Array, b: Array, out: Array = None) -> Array:
 
 def product(a: Array, b: Array, out: Array) -> Call:
     """A call that writes a @ b into `out`, as `matmul` does."""
-    parts = halves(a, b, out) if 2 * a.size * b.shape[1] >= WORTH else None
+    operations = 2 * a.size * b.shape[1]
+    if operations >= WHOLE:
+        return functools.partial(_by_openblas, a, b, out)
+    parts = halves(a, b, out) if operations >= WORTH else None
     return alone(a, b, out) if parts is None else functools.partial(both, parts.first, parts.second)
+
+
+def _by_openblas(a: Array, b: Array, out: Array = None) -> Array:
+    """a @ b on as many of OpenBLAS's threads as are allowed."""
+    with use_blas_threads(allowed_threads()):
+        return np.matmul(a, b, out=out)
 
 
 def alone(a: Array, b: Array, out: Array) -> Call:

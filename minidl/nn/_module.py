@@ -13,6 +13,7 @@ from ..arrays import DTypeLike
 from ..backend import Array, Backend, backend_of, to_backend
 from ..errors import OptionError, ShapeError, StateError
 from ..graph import maker
+from ..hardware.arithmetic import computes
 from ..tensor import Tensor
 from ._loading import converted
 from ._members import attributes, members, slots_of
@@ -69,6 +70,7 @@ class Module:
         """Compute the result; subclasses define it, with what arguments they like."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
+    @computes
     def __call__(self, *args: Any) -> Tensor:
         watcher = hooks.watcher
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..backend import Array, backend_of, to_backend
+from ..hardware.arithmetic import computes
 from ..hardware.threads import both
 from .execution.blocked import PendingGradient, executor
 from .flat import Flat, Span
@@ -54,6 +55,7 @@ class Vectors(Flat):
         """For each group, the elements of those of its parameters that are `active`."""
         return [self.spans(active, group.first, group.last) for group in self.groups]
 
+    @computes  # and not `step`: schedules, which are the user's, are read as Python computes
     def apply(self, t: int, now: Sequence[tuple[Rule, float]], pending: PendingGradient | None) -> list[bool]:
         """Make update number `t`, with the rule and the rate of each group; which parameters have moved.
 

@@ -25,8 +25,9 @@ from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..data.loader import BatchSize
 from ..errors import OptionError
-from ..hardware.denormals import flush_denormals
-from ..hardware.threads import CORES, assisted, use_blas_threads
+from ..hardware.arithmetic import computes, computing
+from ..hardware.thread_limit import limit
+from ..hardware.threads import CORES
 from ..nn import Module, softmax_cross_entropy
 from ..nn._module import in_mode
 from .callbacks import Callback, Run
@@ -73,7 +74,8 @@ def fit(
         validation: evaluated after each epoch.
         callbacks: called in this order; a plain function of a `Run` is called after each epoch.
         progress: print a line per epoch, and on a terminal show a bar.
-        threads: how many may share the work; None for two, or for as many as there are if products are large.
+        threads: how many may share the work; None for what `minidl.threads` or the environment says, else two, or as
+            many as there are if products are large.
         compile: None executes the step as a compiled program (`minidl.compile`) where model, loss and callbacks
             allow it, to the same bits: as machine code if Numba is installed, which skips zeros in the inputs
             (docs/compile.md tells when the last digits depend on that). False: the eager loop. True: no other way.
@@ -122,7 +124,8 @@ def fit(
     signals = [SIGINT] if checkpoint is None else [SIGINT, SIGTERM, SIGHUP]
     with ExitStack() as stack:
         stack.enter_context(deferring(*signals))
-        stack.enter_context(_unbroken(own_streams(), _arithmetic(model, loader.batch_size, threads)))
+        arithmetic = computing(threads, _by_openblas(model, loader.batch_size, threads))
+        stack.enter_context(_unbroken(own_streams(), arithmetic))
         if checkpoint is not None:
             checkpoints = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
             run.keep_gradients |= type(checkpoints) is not Checkpoint  # a subclass may look at them
@@ -155,18 +158,12 @@ def _unbroken(*blocks: AbstractContextManager[None]) -> Iterator[None]:
                 stack.close()
 
 
-@contextmanager
-def _arithmetic(model: Module, batch_size: int, threads: int | None = None) -> Iterator[None]:
-    """Within the block this thread computes with `threads` threads (None: the best number), and denormals are zero.
-
-    Large products are better left to OpenBLAS's own threads, where there are many.
-    """
+def _by_openblas(model: Module, batch_size: int, threads: int | None) -> bool:
+    """Whether `fit` leaves products to OpenBLAS's own threads: if they are large and there are many."""
     largest = max((p.size for p in model.parameters()), default=0)
     flops = 2 * batch_size * largest  # a product and a sum for each sample and each weight
-    many = CORES > 2 or (threads or 1) > 2
-    by_blas = many and flops >= LARGE
-    with assisted(not by_blas and threads != 1), use_blas_threads(threads if by_blas else 1), flush_denormals():
-        yield
+    many = CORES > 2 or (threads or limit() or 1) > 2
+    return many and flops >= LARGE
 
 
 def _train(
@@ -252,6 +249,7 @@ def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback
     return {f"validation_{name}": value for name, value in measured.items()}
 
 
+@computes
 def evaluate(
     model: Module,
     data: Dataset | Loader,
@@ -277,7 +275,7 @@ def evaluate(
         data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
     )
     metrics = RunningMetrics()
-    with in_mode(model, training=False), recording(False), _arithmetic(model, batch_size):
+    with in_mode(model, training=False), recording(False):
         for x, y in loader:
             output = model(x)
             metrics.add(loss(output, y), output, y)

@@ -16,7 +16,8 @@ import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
 from minidl.data.loader import PIXEL
-from minidl.hardware.threads import assisted, blas_threads, use_blas_threads
+from minidl.hardware.arithmetic import computing
+from minidl.hardware.threads import blas_threads
 from minidl.train import Callback, Checkpoint, fit
 from minidl.train.engines import nonfinite
 from minidl.train.saving.archive import read_archive, write_archive
@@ -64,7 +65,7 @@ def steps(data, order, sizes, rule, batch, count=6, threads=1):
     optimizer = rule(model.parameters())
     step = minidl.compile(model, nn.softmax_cross_entropy, optimizer)
     numbers = np.random.default_rng(0).integers(0, len(data), count * batch)
-    with use_blas_threads(2), assisted(threads == 2), use_blas_threads(1):
+    with computing(threads):
         bound = step.bound(batch, data.inputs, data.labels)
         found = bound.order_without_zeros(data.inputs) if order == "found" else order
         machine = bound.native(data.inputs, data.labels, found)

@@ -153,7 +153,7 @@ def test_batches_go_to_the_loaders_backend_or_else_the_current_one(data, monkeyp
     moved_to = []
     monkeypatch.setattr("minidl.data.loader.to_backend", lambda array, name: moved_to.append(name) or array)
     loaders = Loader(data, "full"), Loader(data, "full", backend="numpy")
-    monkeypatch.setattr("minidl.backend._current", "cupy")
+    monkeypatch.setattr("minidl.backend.use_backend.now", "cupy")
     for loader in loaders:
         next(iter(loader))
         moved_to.append("-")

@@ -11,8 +11,9 @@ import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, mnist
 from minidl.errors import OptionError
-from minidl.hardware import threads as hardware_threads
-from minidl.hardware.threads import CORES, assistant, assisted, blas_threads, use_blas_threads
+from minidl.hardware import assistant as second_thread
+from minidl.hardware.arithmetic import computing
+from minidl.hardware.threads import CORES, assistant, blas_threads, here, use_blas_threads
 from minidl.kernels import products
 from minidl.train import fit
 
@@ -86,7 +87,7 @@ def test_two_threads_give_the_same_bits_as_one():
 @needs_openblas
 @pytest.mark.filterwarnings("error")
 def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on():
-    with use_blas_threads(2), assisted(True):
+    with computing(2):
         assert assistant() is not None
         with pytest.raises(ZeroDivisionError):
             assistant().both(list, lambda: 1 / 0)
@@ -100,15 +101,44 @@ def test_what_fails_on_the_second_thread_is_raised_on_the_first_and_both_go_on()
         assert seen[-1] == [np.inf] * 3
 
 
+def in_a_thread(function):
+    """Call `function` in a thread of its own; its result, or what it raised."""
+    results = []
+
+    def call():
+        try:
+            results.append(function())
+        except BaseException as error:
+            results.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]
+
+
+def assistants():
+    return {t for t in threading.enumerate() if t.name == "minidl-assistant"}
+
+
+def ended(threads):
+    """Wait for `threads` to end, which their owners have left behind."""
+    for thread in threads:
+        thread.join(60)
+    assert not [t for t in threads if t.is_alive()]
+
+
 def lines_of(*functions):
     """Every line of these functions at which something may come in between."""
     return [(f.__code__, line) for f in functions for line in sorted({n for *_, n in f.__code__.co_lines() if n})]
 
 
-@pytest.mark.parametrize("at", range(len(lines_of(hardware_threads.Assistant.both, hardware_threads._Task.wait))))
+@pytest.mark.parametrize("at", range(len(lines_of(second_thread.Assistant.both, second_thread._Task.wait))))
 def test_a_signal_may_come_at_any_line_of_what_two_threads_share(at):
     """What its handler raises comes out; nothing hangs, and the two go on with the next."""
-    code, line = lines_of(hardware_threads.Assistant.both, hardware_threads._Task.wait)[at]
+    code, line = lines_of(second_thread.Assistant.both, second_thread._Task.wait)[at]
     raised = []
 
     def trace(frame, event, argument):
@@ -121,7 +151,7 @@ def test_a_signal_may_come_at_any_line_of_what_two_threads_share(at):
 
         return local if frame.f_code is code else None
 
-    with use_blas_threads(2), assisted(True):
+    def shares_work():
         waits, begun = threading.Event(), threading.Event()
         other = lambda: (begun.set(), waits.wait(20))  # as machine code waits for the other thread's
         try:
@@ -135,13 +165,16 @@ def test_a_signal_may_come_at_any_line_of_what_two_threads_share(at):
         seen = []
         assistant().both(lambda: seen.append(1), lambda: seen.append(2))
         assert sorted(seen) == [1, 2]
-    assert not [t for t in threading.enumerate() if t.name == "minidl-assistant"]
+
+    before = assistants()
+    in_a_thread(computing(2)(shares_work))
+    ended(assistants() - before)
 
 
 @needs_openblas
 def test_an_assistant_serves_the_thread_that_it_was_made_in_and_no_other():
     found = []
-    with use_blas_threads(2), assisted(True):
+    with computing(2):
         worker = threading.Thread(target=lambda: found.append(assistant()))
         worker.start()
         worker.join()
@@ -177,7 +210,7 @@ def test_the_number_of_threads_is_what_it_was_however_blocks_overlap():
 def test_a_forked_process_has_no_assistant_and_computes_alone():
     rng = np.random.default_rng(0)
     x, w = (rng.standard_normal((600, 600)).astype(np.float32) for _ in range(2))
-    with use_blas_threads(2), assisted(True), use_blas_threads(1):
+    with computing(2):
         right = products.matmul(x, w)
         child = os.fork()
         if child == 0:
@@ -191,8 +224,9 @@ def test_where_the_system_grants_no_thread_the_work_is_done_alone(monkeypatch):
     def no_more(self):
         raise RuntimeError("can't start new thread")
 
+    monkeypatch.setattr(here.now, "assistant", None)
     monkeypatch.setattr(threading.Thread, "start", no_more)
-    with use_blas_threads(2), assisted(True):
+    with computing(2):
         assert assistant() is None
 
 
@@ -201,10 +235,10 @@ def test_a_large_update_in_two_halves_is_the_update():
     rng = np.random.default_rng(0)
     values = [rng.standard_normal(200_000).astype(np.float32) for _ in range(4)]
     found = []
-    for wanted in (False, True):
+    for count in (1, 2):
         p, q, r = (minidl.tensor(v.copy(), requires_grad=True) for v in (values[0], values[1], values[2][:7]))
         optimizer = optim.Adam([p, q, r])
-        with use_blas_threads(2), assisted(wanted):
+        with computing(count):
             for step in range(100):
                 p.grad, r.grad = minidl.tensor(values[3]), minidl.tensor(values[3][:7])
                 q.grad = minidl.tensor(values[0]) if step != 2 else None
@@ -237,7 +271,7 @@ def test_a_product_in_halves_is_the_product(m, k, n):
             parts.second()
             np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
             np.testing.assert_array_equal(products.matmul(a, b), out)
-        with use_blas_threads(2), assisted(True), use_blas_threads(1):
+        with computing(2):
             np.testing.assert_array_equal(products.matmul(a, b), out)
 
 

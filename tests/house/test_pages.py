@@ -64,6 +64,7 @@ def execute(code, block, names):
 def test_python_runs_as_it_is_printed(program, digits, tmp_path, monkeypatch):
     complete = minidl.data.mnist
     monkeypatch.setattr(minidl.data, "mnist", lambda: [half[:digits] for half in complete()])
+    monkeypatch.setattr(minidl.threads, "now", minidl.threads.now)  # which a page may set
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIDL_DATA", str(ROOT / "tests/support/fixtures/digits"))  # for sets of one's own
     names = {"__name__": "page"}

@@ -135,7 +135,7 @@ def stress_threads(rounds, seed):
             wrong += sum(
                 found is not None and not same(found, right) for found, right in zip(results, alone, strict=True)
             )
-            wrong += not (isinstance(error, float) and error <= 1e-6) and error is not None
+            wrong += error is not None and error != 0.0
             hung += sum(found is None for found in (*results, error))
             wrong += threads.blas_threads() != before
         Compiled._native = original
@@ -238,11 +238,11 @@ def stress_signals(count, seed):
             time.sleep(0.001)
         if checkpoint is not None and (run / "latest.safetensors").exists():
             read_archive(run / "latest.safetensors", "run")
-        left = [t.name for t in threading.enumerate() if t.name == "minidl-assistant" and (t.join(1) or t.is_alive())]
-        state = signal.getsignal(signal.SIGINT) is handler, threads.blas_threads() == before, not left
+        assistants = sum(t.name == "minidl-assistant" for t in threading.enumerate())
+        state = signal.getsignal(signal.SIGINT) is handler, threads.blas_threads() == before, assistants <= 1
         wrong += not all(state)
         if not all(state):
-            print(f"signals: after number {number}: handler, BLAS threads, assistant gone: {state}", flush=True)
+            print(f"signals: after number {number}: handler, BLAS threads, one assistant at most: {state}", flush=True)
         shutil.rmtree(run, ignore_errors=True)
     faulthandler.dump_traceback_later(LIMIT, exit=True)
     minidl.seed(0)
