@@ -35,18 +35,21 @@ from .tape.step import RecordedSteps
 class Step:
     """One training step of `model`: ``value = step(x, y)`` computes, differentiates, updates.
 
-    x: (B, D) floats; y: (B,) integers; the value is the batch's mean loss, as before the update.
-    The first call for a batch size lowers the step to a program (lower.py), which passes make
-    shorter and smaller (passes.py); later calls execute it in fixed buffers, without building a
-    graph. Results are those of the eager step, bit for bit but for a Softplus behind a BatchNorm.
-    Gradients are left in ``p.grad``.
+    x, y: a batch, as arrays that the model and the loss take, or tuples of arrays; the value is the
+    loss of the batch, as before the update. Gradients are left in ``p.grad``.
 
-    `model` is a `Sequential` of minidl's own layers and `loss` is `nn.softmax_cross_entropy`. For
-    anything else, for a model that is not wholly in training mode, and on a GPU, the step runs
-    eagerly: ``step.reason`` says why. So it does if a step would go through anything that is not
-    minidl's own: an overridden or wrapped ``optimizer.step``, a ``forward`` that was set on a
-    layer, `minidl.debug`. ``print(step.program)`` shows the program after each pass, with its
-    buffers, bytes and operations.
+    A `Sequential` of minidl's layers under `nn.softmax_cross_entropy` is lowered to a program at
+    the first call for a batch size (lower.py); the steps of any other model and loss are recorded
+    twice and then replayed (tape/). Passes make a program shorter and smaller (passes.py); it is
+    executed in fixed buffers, without building a graph, by NumPy or, with the extra `fast` and once
+    that is worth loading, by machine code: ``step.engine`` tells. Results are those of the eager
+    step, bit for bit but for a Softplus behind a BatchNorm and for large products by ``@``.
+
+    What cannot be compiled runs eagerly: ``step.reason`` says why. So it does if a step would pass
+    by anything that is not minidl's own: an overridden or wrapped ``optimizer.step``, a
+    ``forward`` that was set on a layer, `minidl.debug`; for a model that is not wholly in training
+    mode; and on a GPU. ``print(step.program)`` shows the program after each pass, with its buffers,
+    bytes and operations.
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> None:
