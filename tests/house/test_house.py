@@ -23,6 +23,7 @@ LAYERS = {
         "arrays",
         "contexts",
         "backend",
+        "machine_code",
         "signature",
         "overrides",
         "hardware",

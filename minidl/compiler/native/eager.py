@@ -1,0 +1,45 @@
+"""Machine code for steps that Python makes one by one; ../../machine_code.py asks for it by name.
+
+Everything here gives the bits of the NumPy calls that it takes the place of. `seconds` is the time
+that has been spent without it.
+"""
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from ...optim.execution.plan import Plan
+from ..program import Array
+from .cache.background import ready
+from .cache.objects import installed, load
+from .rule_codegen import rule_file
+from .table import address
+
+_UPDATE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # releases the GIL
+
+
+def update_loop(
+    rule: str, plan: Plan, vectors: Sequence[Array], scalars: Array, seconds: float
+) -> Callable[[int, int], Callable[[], object]] | None:
+    """What binds a rule's loop to the elements from `start` to `stop` of its `vectors`.
+
+    The `scalars` are read anew at each call. None if the loop has not been compiled yet. Raises
+    `UnsupportedError` if there is none, `OSError` as `ready` does.
+    """
+    if not installed():
+        raise UnsupportedError("machine code needs Numba")
+    if any(vector.dtype != np.float32 for vector in vectors):
+        raise UnsupportedError("machine code computes in float32")
+    file = rule_file(rule, plan)
+    if not ready([file], seconds):
+        return None
+    loop = _UPDATE(load(file))
+    addresses = np.array([address(vector) for vector in vectors])
+
+    def bound(start: int, stop: int) -> Callable[[], object]:
+        return partial(loop, address(addresses), start, stop, address(scalars))
+
+    return bound
