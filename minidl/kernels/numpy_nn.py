@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import ops
 from ..fusable import kernel
-from . import primitives
+from . import primitives, zeros
 from .products import matmul
 
 ACTIVATIONS = (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus")
@@ -24,7 +24,7 @@ class Dense:
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
         if activation not in ACTIVATIONS:
             return ops.dense.forward(x, weight, bias, activation=activation), None  # which says what is wrong with it
-        y: Any = matmul(x, weight) if x.ndim == weight.ndim == 2 else x @ weight
+        y: Any = zeros.matmul(x, weight) if x.ndim == weight.ndim == 2 else x @ weight
         if bias is not None:
             y = np.add(y, bias, out=y) if y.dtype == np.result_type(y, bias) and y.ndim else y + bias
         if activation is not None:
@@ -42,7 +42,7 @@ class Dense:
                 found.append(matmul(d, weight.T) if d.ndim == 2 else d @ weight.T)
             elif i == 1:
                 inputs, outputs = weight.shape
-                found.append(primitives.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
+                found.append(zeros.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
             else:
                 found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1])))
         return found

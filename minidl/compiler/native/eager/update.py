@@ -1,8 +1,4 @@
-"""Machine code for steps that Python makes one by one; ../../machine_code.py asks for it by name.
-
-Everything here gives the bits of the NumPy calls that it takes the place of. `seconds` is the time
-that has been spent without it.
-"""
+"""An optimizer's update as calls of its rule's loop (optim/execution/blocked.py)."""
 
 import ctypes
 from collections.abc import Callable, Sequence
@@ -10,13 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from ...errors import UnsupportedError
-from ...optim.execution.plan import Plan
-from ..program import Array
-from .cache.background import ready
-from .cache.objects import installed, load
-from .rule_codegen import rule_file
-from .table import address
+from ....errors import UnsupportedError
+from ....optim.execution.plan import Plan
+from ...program import Array
+from ..cache.background import ready
+from ..cache.objects import installed, load
+from ..rule_codegen import rule_file
+from ..table import address
 
 _UPDATE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # releases the GIL
 
@@ -26,8 +22,8 @@ def update_loop(
 ) -> Callable[[int, int], Callable[[], object]] | None:
     """What binds a rule's loop to the elements from `start` to `stop` of its `vectors`.
 
-    The `scalars` are read anew at each call. None if the loop has not been compiled yet. Raises
-    `UnsupportedError` if there is none, `OSError` as `ready` does.
+    The `scalars` are read anew at each call. None if the loop has not been compiled yet; `seconds`
+    have been spent without it. Raises `UnsupportedError` if there is none, `OSError` as `ready`.
     """
     if not installed():
         raise UnsupportedError("machine code needs Numba")
