@@ -8,11 +8,9 @@ from ...hardware.threads import use_blas_threads
 from ...kernels import products
 from ..program import Array, Buffer, Instruction, Program
 from .assembler import Assembler
-from .cache.objects import MACHINE, function
+from .snippet import Snippet
 from .sparse_layout import FEW, few_read_a_row, first_product
 from .summation_order import Order, likely_order
-from .table import address, table
-from .task import new_mailbox, new_task
 
 _NUMBERS_TRIED = 2**25  # products of two numbers, in all tries of one shape together
 _TRIES = (4, 64)  # at least, at most
@@ -86,9 +84,7 @@ def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, A
     y = np.empty((len(inputs), weight.shape[1]), np.float32)
     gradient = np.empty_like(weight)
     assembler = assembled(inputs, weight, y, y, gradient, order)
-    code = table(assembler.code)
-    task, _alive = one_batch(code, assembler, len(inputs))
-    function(MACHINE)(address(task), 0)
+    Snippet(assembler.code, [], assembler, len(inputs))()
     pixels = inputs.dtype == np.uint8
     return inputs * np.float32(1 / 255) if pixels else inputs, y, gradient
 
@@ -111,23 +107,3 @@ def assembled(
         ]
     )
     return Assembler(program, inputs, labels, order)
-
-
-def one_batch(code: Array, assembler: Assembler, batch: int) -> tuple[Array, tuple[Array, ...]]:
-    """The task of executing `code` once, on a batch of the assembler's inputs in their order.
-
-    Beside it the arrays that have to live as long, as have `code` and the assembler.
-    """
-    samples, unused, mailbox = np.arange(batch), np.zeros(1, np.int64), new_mailbox()
-    task = new_task(
-        code=code,
-        constants=assembler.constants,
-        samples=samples,
-        steps=1,
-        batch=batch,
-        losses=unused,
-        correct=unused,
-        mailbox=mailbox,
-        shared=False,
-    )
-    return task, (samples, unused, mailbox)

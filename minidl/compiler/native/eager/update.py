@@ -9,10 +9,10 @@ import numpy as np
 from ....errors import UnsupportedError
 from ....optim.execution.plan import Plan
 from ...program import Array
-from ..cache.background import ready
-from ..cache.objects import installed, load
+from ..cache.objects import load
 from ..rule_codegen import rule_file
 from ..table import address
+from .available import available
 
 _UPDATE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)  # releases the GIL
 
@@ -23,14 +23,12 @@ def update_loop(
     """What binds a rule's loop to the elements from `start` to `stop` of its `vectors`.
 
     The `scalars` are read anew at each call. None if the loop has not been compiled yet; `seconds`
-    have been spent without it. Raises `UnsupportedError` if there is none, `OSError` as `ready`.
+    have been spent without it. Raises `UnsupportedError` for other dtypes, and as `available` does.
     """
-    if not installed():
-        raise UnsupportedError("machine code needs Numba")
     if any(vector.dtype != np.float32 for vector in vectors):
         raise UnsupportedError("machine code computes in float32")
     file = rule_file(rule, plan)
-    if not ready([file], seconds):
+    if not available(file, seconds):
         return None
     loop = _UPDATE(load(file))
     addresses = np.array([address(vector) for vector in vectors])

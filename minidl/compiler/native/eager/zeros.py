@@ -1,8 +1,7 @@
-"""Products with a batch that is mostly zeros, one at a time: a small program for each shape.
+"""Products with a batch that is mostly zeros, one at a time: a snippet for each shape.
 
-The addresses in its instructions are those of the arrays that it was made with; each call writes
-others in their place. A factor that is infinite or NaN, or near to it, would make a zero count:
-machine code looks for one first, and leaves such a product to NumPy.
+A factor that is infinite or NaN would make a zero count: machine code looks for one first (and for
+what is so large that it may become one), and leaves such a product to NumPy.
 """
 
 import math
@@ -12,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import UnsupportedError
 from ....hardware.threads import blas_threads
 from ...program import Array
-from ..cache.background import ready
-from ..cache.objects import MACHINE, function, installed
+from ..cache.objects import MACHINE
 from ..jit import instruction_set as isa
+from ..snippet import Snippet, plain
 from ..sparse_layout import NARROW, SPARSE
-from ..table import Code, address, table
-from ..zeros import assembled, one_batch, order_of
+from ..summation_order import Order
+from ..table import Code, address
+from ..zeros import assembled, order_of
+from .available import available
 
-FIRST = (
-    10  # batches of a shape after which it is looked at: what comes once an epoch is not worth it
-)
+FIRST = 10  # batches of a shape until it is looked at: one that comes once an epoch never is
 AGAIN = 64  # batches after which it is looked at again
 SHAPES = 64  # that are known at a time
 
@@ -35,13 +33,10 @@ def products_without_zeros(seconds: float) -> tuple[Product, Product] | None:
     """Two functions: of x (B, D) and w, x @ w; of x and d, xᵀ @ d. Either may say None: use NumPy.
 
     None if the interpreter has not been compiled yet; `seconds` have been spent without it. Raises
-    `UnsupportedError` if there is none, `OSError` as `ready` does.
+    as `available` does.
     """
-    if not installed():
-        raise UnsupportedError("machine code needs Numba")
-    if not ready([MACHINE], seconds):
+    if not available(MACHINE, seconds):
         return None
-    function(MACHINE)
     shapes = _Shapes()
     return shapes.matmul, shapes.weight_gradient
 
@@ -58,14 +53,14 @@ class _Shapes(threading.local):
         shape.batches += 1
         if shape.batches >= shape.next_look:
             shape.look(x, w)
-        program = shape.program(x, w)
-        return program and program.matmul(x, w)
+        products = shape.products(x, w)
+        return products and products.matmul(x, w)
 
     def weight_gradient(self, x: Array, d: Array) -> Array | None:
         """xᵀ @ d, or None."""
         shape = self._known.get((x.shape, (x.shape[1], d.shape[1])))
-        program = shape and shape.program(x, d)
-        return program and program.weight_gradient(x, d)
+        products = shape and shape.products(x, d)
+        return products and products.weight_gradient(x, d)
 
     def _new(self, x: Array, w: Array) -> "_Shape":
         if len(self._known) == SHAPES:  # should they never repeat, forget
@@ -75,7 +70,7 @@ class _Shapes(threading.local):
 
 
 class _Shape:
-    """What is known of the products of one shape: whether passing over zeros pays, and programs."""
+    """What is known of the products of one shape: whether passing over zeros pays, and how."""
 
     def __init__(self, x: Array, w: Array) -> None:
         self.batches = 0
@@ -83,78 +78,56 @@ class _Shape:
         self.next_look = math.inf if small else FIRST
         self._pays = False
         # By the number of threads that the dense products use, as that may decide on their bits.
-        self._programs: dict[int, _Program | None] = {}
+        self._products: dict[int, _Products | None] = {}
 
     def look(self, x: Array, w: Array) -> None:
         """Decide anew, by the zeros in this batch."""
         self.next_look = self.batches + AGAIN
         self._pays = bool(np.count_nonzero(x) <= SPARSE * x.size)
-        if self._pays and _plain(x, w):
+        if self._pays and plain(x, w):
             threads = blas_threads() or 1
-            if threads not in self._programs:
+            if threads not in self._products:
                 order = order_of(x, w, threads)
-                self._programs[threads] = None if order is None else _Program(x, w, order)
+                self._products[threads] = None if order is None else _Products(x, w, order)
 
-    def program(self, x: Array, factor: Array) -> "_Program | None":
-        """The program for these arrays, if there is one that they are fit for."""
-        if not self._pays or not _plain(x, factor):
+    def products(self, x: Array, factor: Array) -> "_Products | None":
+        """The products of these arrays, if there is one that they are fit for."""
+        if not self._pays or not plain(x, factor):
             return None
-        return self._programs.get(blas_threads() or 1)
+        return self._products.get(blas_threads() or 1)
 
 
-def _plain(*arrays: Array) -> bool:
-    """Whether all are as machine code reads them."""
-    return all(a.dtype == np.float32 and a.flags.c_contiguous and a.flags.aligned for a in arrays)
-
-
-class _Program:
+class _Products:
     """x @ w and xᵀ @ d for arrays of the shapes of these, with sums in this order."""
 
-    def __init__(self, x: Array, w: Array, order: Any) -> None:
+    def __init__(self, x: Array, w: Array, order: Order) -> None:
         batch, outputs = len(x), w.shape[1]
         self._y_shape, self._w_shape = (batch, outputs), w.shape
-        y, d = np.empty((2, batch, outputs), np.float32)
+        y, d = np.empty((batch, outputs), np.float32), np.empty((batch, outputs), np.float32)
         gradient = np.empty_like(w)
         assembler = assembled(x, w, y, d, gradient, order)
-        gather, matmul, weight_gradient = assembler.code
-        self._found = np.zeros(2, np.int64)
-        forward: Code = [*self._check(w, 0), gather, matmul]
-        backward: Code = [*self._check(d, 1), gather, weight_gradient]
-        self._code = table([*forward, *backward])
-        middle = len(table(forward))
-        self._task, alive = one_batch(self._code, assembler, batch)
-        self._alive = alive, assembler
-        self._parts = (0, middle), (middle, len(self._code))
-        # Where in the table an array's address is.
-        self._flat = self._code.reshape(-1)
-        self._x, self._w, self._y, self._d, self._gradient = (
-            np.flatnonzero(self._flat == address(array)) for array in (x, w, y, d, gradient)
-        )
-        self._machine = function(MACHINE)
+        gather, matmul, back = assembler.code
+        self._found = np.zeros(1, np.int64)
+        self._matmul = Snippet([*self._check(w), gather, matmul], [x, w, y], assembler, batch)
+        back_places = [x, d, gradient]
+        self._back = Snippet([*self._check(d), gather, back], back_places, assembler, batch)
 
-    def _check(self, factor: Array, number: int) -> Code:
+    def _check(self, factor: Array) -> Code:
         """Go on only if all of a factor's numbers are finite."""
-        found = address(self._found) + 8 * number
-        numbers = address(factor)
-        check = isa.Check(size=factor.size, numbers=numbers, found=found)
-        return [check, isa.Stop(size=1, found=found)]
+        at = address(self._found)
+        return [
+            isa.Check(size=factor.size, numbers=address(factor), found=at),
+            isa.Stop(size=1, found=at),
+        ]
 
     def matmul(self, x: Array, w: Array) -> Array | None:
         """x @ w; None if w is not finite."""
         y = np.empty(self._y_shape, np.float32)
-        places = (self._x, x), (self._w, w), (self._y, y)
-        return y if self._executed(0, *places) else None
+        self._matmul(x, w, y)
+        return None if self._found[0] else y
 
     def weight_gradient(self, x: Array, d: Array) -> Array | None:
         """xᵀ @ d; None if d is not finite."""
         gradient = np.empty(self._w_shape, np.float32)
-        places = (self._x, x), (self._d, d), (self._gradient, gradient)
-        return gradient if self._executed(1, *places) else None
-
-    def _executed(self, part: int, *places: tuple[Array, Array]) -> bool:
-        """Execute a part of the code with these arrays in their places; whether it has gone on."""
-        for at, array in places:
-            self._flat[at] = address(array)
-        self._task["begin"], self._task["end"] = self._parts[part]
-        self._machine(address(self._task), 0)
-        return not self._found[part]
+        self._back(x, d, gradient)
+        return None if self._found[0] else gradient

@@ -1,0 +1,416 @@
+"""The loop that a user writes: with machine code the same bits as with NumPy alone, whatever is in the loop."""
+
+import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+
+import minidl
+from minidl import kernels, machine_code, nn, ops, optim
+from minidl.data import Loader, mnist
+from minidl.hardware.threads import use_blas_threads
+from minidl.machine_code import Wanted
+
+pytest.importorskip("numba")
+from minidl.compiler.native.cache.background import compile_now
+from minidl.compiler.native.executor import needed
+
+RULES = [kind for kind in optim.Optimizer.__subclasses__() if kind.__module__ == optim.__name__]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    for rule in RULES:
+        compile_now(needed(rule(nn.Dense(2, 2).parameters())))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return mnist()[0][:600]
+
+
+@pytest.fixture
+def choose(monkeypatch):
+    """A function that lets all later steps be made with machine code (True) or without."""
+
+    def chosen(with_machine_code):
+        seconds = -1.0 if with_machine_code else float("inf")
+        monkeypatch.setattr(machine_code, "LOADING", seconds)
+        monkeypatch.setattr(machine_code, "MORE", seconds)
+        monkeypatch.setattr(kernels.eager, "_products", Wanted("products_without_zeros"))
+        monkeypatch.setattr(kernels.eager, "_operations", Wanted("operations"))
+
+    return chosen
+
+
+def network(hidden=64, batch_norm=False, dtype=np.float32):
+    minidl.seed(3)
+    layers = [nn.Dense(784, hidden), *([nn.BatchNorm(hidden)] if batch_norm else []), nn.ReLU(), nn.Dropout(0.1)]
+    model = nn.Sequential(*layers, nn.Dense(hidden, 70), nn.ReLU(), nn.Dense(70, 10))
+    for p in model.parameters():
+        p.data = p.data.astype(dtype)
+    return model
+
+
+def train(data, model, optimizer, batch=32, epochs=2, change=lambda *step: None, prepare=lambda x: x):
+    """The losses of README's own loop, with what somebody might `change` in it between backward and step."""
+    losses = []
+    for _ in range(epochs):
+        for x, y in Loader(data, batch):
+            optimizer.zero_grad()
+            loss = nn.softmax_cross_entropy(model(prepare(x)), y)
+            loss.backward()
+            change(model, len(losses))
+            optimizer.step()
+            losses.append(loss.item())
+    return losses
+
+
+def everything(losses, model, optimizer):
+    """The bits of all that a training leaves behind."""
+    gradients = [p.grad.data for p in model.parameters() if p.grad is not None]
+    arrays = [*model.state_dict().values(), *optimizer.state.values(), *gradients]
+    return losses, [np.asarray(a).tobytes() for a in arrays]
+
+
+def both(choose, run):
+    """What `run()` returns with NumPy alone, and with machine code."""
+    found = []
+    for with_machine_code in (False, True):
+        choose(with_machine_code)
+        found.append(run())
+    return found
+
+
+def trained(data, make=network, rule=optim.Adam, **options):
+    model = make()
+    optimizer = rule(model.parameters(), lr=1e-3)
+    return everything(train(data, model, optimizer, **options), model, optimizer)
+
+
+def uses_machine_code(optimizer):
+    return [group.executor._loop.found is not None for group in optimizer.vectors.groups]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_makes_the_same_updates(digits, choose, rule):
+    alone, fast = both(choose, lambda: trained(digits, rule=rule))
+    assert alone == fast
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("hidden", [1, 33, 64, 130])
+@pytest.mark.parametrize("batch", [2, 31, 128])
+def test_batches_and_layers_of_all_sizes_give_the_same_bits(digits, choose, batch, hidden, batch_norm):
+    """The last batch of an epoch is smaller; first products of every shape are made often enough to skip their zeros."""
+    data = digits[:80] if batch == 2 else digits
+    epochs = 5 if batch == 128 else 2
+    model = partial(network, hidden, batch_norm)
+    alone, fast = both(choose, lambda: trained(data, model, batch=batch, epochs=epochs))
+    assert alone == fast
+
+
+def test_a_batch_of_one_gives_the_same_bits(digits, choose):
+    alone, fast = both(choose, lambda: trained(digits[:50], rule=optim.SGD, batch=1))
+    assert alone == fast
+
+
+def test_machine_code_is_what_has_been_compared(digits, choose):
+    choose(True)
+    model = network(128, batch_norm=True)
+    optimizer = optim.Adam(model.parameters())
+    train(digits, model, optimizer)
+    assert uses_machine_code(optimizer) == [True]
+    x, w = np.zeros((32, 784), np.float32), model.layers[0].weight.data
+    with_zeros, d = kernels.eager._products.found, np.ones((32, 128), np.float32)
+    assert with_zeros[0](x, w) is not None
+    assert with_zeros[1](x, d) is not None
+    assert kernels.eager._operations.found("activation_back", (np.empty_like(d),), (d, d), name="relu")
+
+
+def test_two_blas_threads_change_nothing(digits, choose):
+    with use_blas_threads(2):
+        alone, fast = both(choose, lambda: trained(digits, partial(network, 256), batch=128, epochs=6))
+    assert alone == fast
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        np.asfortranarray,
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: np.frombuffer(b"0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape),
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(">f4"),
+        lambda x: minidl.Tensor(x, requires_grad=True),
+        lambda x: -x,
+    ],
+    ids=["Fortran's order", "every other column", "not aligned", "float64", "other byte order", "a Tensor", "-0"],
+)
+def test_batches_in_any_memory_give_the_same_bits(digits, choose, prepare):
+    alone, fast = both(choose, lambda: trained(digits, batch=31, prepare=prepare))
+    assert alone == fast
+
+
+def test_a_model_in_float64_is_left_to_numpy(digits, choose):
+    def run():
+        model = network(dtype=np.float64)
+        optimizer = optim.Adam(model.parameters())
+        losses = train(digits, model, optimizer, prepare=lambda x: x.astype(np.float64))
+        assert uses_machine_code(optimizer) == [False]
+        return everything(losses, model, optimizer)
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
+def test_groups_schedules_and_frozen_parameters_are_honoured(digits, choose):
+    def run():
+        model = network(batch_norm=True)
+        first, second, *rest = model.parameters()
+        groups = [{"params": [first, second], "lr": optim.schedules.cosine(1e-2, 40)}, {"params": rest, "beta1": 0.5}]
+        optimizer = optim.Adam(groups, lr=1e-3)
+
+        def change(model, step):
+            second.requires_grad = step % 3 != 1
+            if step == 12:
+                optimizer.groups[1]["lr"] = 3e-3
+
+        return everything(train(digits, model, optimizer, change=change), model, optimizer)
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
+def clip(model, step):
+    for p in model.parameters():
+        p.grad = minidl.Tensor(np.clip(p.grad.data, -1e-3, 1e-3))
+
+
+def scale_in_place(model, step):
+    for p in model.parameters():
+        p.grad.data[...] *= 0.5
+
+
+def leave_out(model, step):
+    model.parameters()[step % 4].grad = None
+
+
+def accumulate(model, step):
+    (model.parameters()[0] ** 2).sum().backward()
+
+
+@pytest.mark.parametrize("change", [clip, scale_in_place, leave_out, accumulate])
+def test_the_update_takes_what_the_user_made_of_the_gradients(digits, choose, change):
+    alone, fast = both(choose, lambda: trained(digits, change=change))
+    assert alone == fast
+    assert fast != trained(digits)
+
+
+def test_gradients_are_there_to_be_looked_at_and_kept(digits, choose):
+    def run():
+        model, kept = network(), []
+        train(digits, model, optim.SGD(model.parameters(), lr=0.1),
+              change=lambda model, step: kept.append([p.grad for p in model.parameters()]))  # fmt: skip
+        return [[g.data.tobytes() for g in gradients] for gradients in kept]
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
+@pytest.mark.parametrize("place", ["pixel", "weight behind a zero", "weight", "gradient"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
+def test_infinity_and_nan_spread_as_ever(digits, choose, place, value):
+    """Zero times infinity is NaN: where such a number stands no zero is passed over."""
+
+    def run():
+        model = network(128)
+        weight = model.layers[0].weight
+        optimizer = optim.SGD(model.parameters(), lr=1e-3)
+
+        def change(model, step):
+            if step == 25 and place == "weight":
+                weight.data[400, 3] = value
+            if step == 25 and place == "weight behind a zero":
+                weight.data[0, 3] = value  # the first pixel of each picture is zero
+            if step == 25 and place == "gradient":
+                weight.grad.data[300, 5] = value
+
+        def prepare(x):
+            if place == "pixel" and optimizer.t == 25:
+                x[3, 200] = value
+            return x
+
+        losses = train(digits, model, optimizer, change=change, prepare=prepare)
+        return everything(losses, model, optimizer)
+
+    with np.errstate(all="ignore"):
+        alone, fast = both(choose, run)
+    assert str(alone[0]) == str(fast[0])  # NaN is no NaN's equal
+    assert [np.isnan(np.frombuffer(a, np.float32)).tobytes() for a in alone[1]] == [
+        np.isnan(np.frombuffer(a, np.float32)).tobytes() for a in fast[1]
+    ]
+
+
+def test_a_batch_is_read_when_its_product_is_made(digits, choose):
+    """Two forward passes before their backward passes, and a batch that was written to in between."""
+
+    def run():
+        model, found = network(128), []
+        batches = [x for x, _ in Loader(digits, 32, shuffle=False)][:15]
+        for x, other in itertools.pairwise(batches):
+            first, second = model(x).sum(), (model(other) ** 2).sum()
+            x[:, :300] = 0.5
+            first.backward()
+            second.backward()
+            found += [p.grad.data.tobytes() for p in model.parameters()]
+            model.zero_grad()
+        return found
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
+def test_machine_code_may_come_in_the_middle_of_a_training(digits, choose):
+    def run(switch):
+        model = network(128, batch_norm=True)
+        optimizer = optim.Adam(model.parameters())
+
+        def change(model, step):
+            if step in (11, 25) and switch:
+                choose(step == 11)
+                optimizer.vectors.groups[0].executor._loop = Wanted("update_loop", *loop)
+
+        loop = ()
+        optimizer.vectors.prepare()
+        executor = optimizer.vectors.groups[0].executor
+        loop = optimizer.rule.__name__, executor.plan, executor.vectors, executor._scalars
+        return everything(train(digits, model, optimizer, change=change), model, optimizer)
+
+    choose(False)
+    alone = run(switch=False)
+    assert run(switch=True) == alone
+
+
+def test_a_training_in_each_of_two_threads_is_as_if_it_were_alone(digits, choose):
+    choose(True)
+    batches = [x for x, _ in Loader(digits, 32, shuffle=False)] * 4
+
+    def model():  # nothing in it draws random numbers, which threads would share
+        return nn.Sequential(*[layer for layer in network(128, True).layers if not isinstance(layer, nn.Dropout)])
+
+    def run(model, into):
+        optimizer, losses = optim.Adam(model.parameters(), lr=1e-3), []
+        for x in batches:
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        into.append(everything(losses, model, optimizer))
+
+    found = []
+    run(model(), found)
+    threads = [threading.Thread(target=run, args=(model(), found)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_goes_on_with_the_same_bits(digits, choose):
+    choose(True)
+    before = trained(digits)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=lambda: queue.put(trained(digits)))
+    child.start()
+    found = queue.get(timeout=60)
+    child.join()
+    assert found == before == trained(digits)
+
+
+def test_a_floating_point_error_that_is_to_raise_raises(digits, choose):
+    """NumPy's own calls are made then: machine code would know of no error."""
+    choose(True)
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=1e-3)
+    train(digits, model, optimizer, epochs=1)
+    assert uses_machine_code(optimizer) == [True]
+    model.parameters()[0].grad = minidl.Tensor(np.full((784, 64), 1e38, np.float32))
+    optimizer.lr = 1e3
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        optimizer.step()
+
+
+def test_what_watches_ops_and_kernels_sees_all_of_them(digits, choose, monkeypatch):
+    choose(True)
+    seen = []
+    for op in (ops.dense, ops.batch_norm):
+        pair = op.kernels["numpy"]
+
+        def forward(*args, pair=pair, op=op):
+            seen.append(op.name)
+            return pair[0](*args)
+
+        def backward(*args, pair=pair, op=op):
+            seen.append(f"{op.name} back")
+            return pair[1](*args)
+
+        monkeypatch.setitem(op.kernels, "numpy", (forward, backward))
+    model = network(128, batch_norm=True)
+    train(digits, model, optim.SGD(model.parameters(), lr=0.1), epochs=1)
+    steps = 19
+    assert {name: seen.count(name) for name in seen} == {
+        "dense": 3 * steps, "dense back": 3 * steps, "batch_norm": steps, "batch_norm back": steps}  # fmt: skip
+    with minidl.debug(), pytest.raises(minidl.errors.NonFiniteError, match="dense, forward, in layers.0"):
+        model(np.full((4, 784), 3e38, np.float32))
+
+
+SCRIPT = """
+import sys, time
+{first}
+from minidl import machine_code, nn, optim
+from minidl.data import Loader, mnist
+data = mnist()[0][:3200]
+model = nn.Sequential(nn.Dense(784, 128), nn.ReLU(), nn.Dense(128, 10))
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+step = 0
+while {goes_on}:
+    for x, y in Loader(data, 32):
+        optimizer.zero_grad()
+        nn.softmax_cross_entropy(model(x), y).backward()
+        optimizer.step()
+        step += 1
+        if not ({goes_on}):
+            break
+print([name in sys.modules for name in ("numba", "llvmlite", "minidl.compiler")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "goes_on", "expected"),
+    [
+        ("", "step < 3", [False, False, False]),
+        ("", "machine_code._spent < 0.3", [False, True, True]),
+        ("sys.modules['minidl.compiler'] = None", "machine_code._spent < 0.3", [False, False, True]),
+        ("sys.modules['minidl.kernels'] = None", "machine_code._spent < 0.3", None),
+    ],
+    ids=["a few steps", "many", "no compiler", "no kernels"],
+)
+def test_machine_code_is_loaded_once_a_loop_is_long_enough(first, goes_on, expected):
+    """And no more than that: Numba stays where it is. Without the compiler NumPy goes on."""
+    script = SCRIPT.format(first=first, goes_on=goes_on)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if expected is not None:
+        assert done.stdout.strip() == str(expected)
