@@ -258,6 +258,21 @@ def test_infinity_and_nan_spread_as_ever(digits, choose, place, value):
     ]
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_infinite_gradient_reaches_weights_behind_zeros_as_ever(digits, choose, value):
+    def run():
+        model, share = network(128), np.ones((32, 1), np.float32)
+        for x, _ in [*Loader(digits, 32)][:18]:
+            model.zero_grad()
+            (model(x) * share).sum().backward()
+            share[5] = value  # from the second batch on
+        return [np.isnan(p.grad.data).tobytes() for p in model.parameters()]
+
+    with np.errstate(all="ignore"):
+        alone, fast = both(choose, run)
+    assert alone == fast
+
+
 def test_a_batch_is_read_when_its_product_is_made(digits, choose):
     """Two forward passes before their backward passes, and a batch that was written to in between."""
 
