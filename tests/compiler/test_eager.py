@@ -116,6 +116,18 @@ def test_batches_and_layers_of_all_sizes_give_the_same_bits(digits, choose, batc
     assert alone == fast
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus])
+def test_every_activation_gives_the_same_bits(digits, choose, activation):
+    def run():
+        minidl.seed(1)
+        model = nn.Sequential(nn.Dense(784, 130), activation(), nn.Dense(130, 10))
+        optimizer = optim.Momentum(model.parameters(), lr=0.1)
+        return everything(train(digits, model, optimizer, batch=256, epochs=3), model, optimizer)
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
 def test_a_batch_of_one_gives_the_same_bits(digits, choose):
     alone, fast = both(choose, lambda: trained(digits[:50], rule=optim.SGD, batch=1))
     assert alone == fast

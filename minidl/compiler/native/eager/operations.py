@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .... import machine_code
+from ....errors import UnsupportedError
 from ...program import Array, Buffer, Instruction, Program
 from ..assembler import Assembler
 from ..cache.objects import MACHINE
@@ -20,8 +22,9 @@ Execute = Callable[..., bool]
 def operations(seconds: float) -> Execute | None:
     """A function: ``execute(op, out, args, **options)``, as program.py has its instructions.
 
-    It says False, and has done nothing, if one of the arrays is not as machine code reads it. The
-    arrays must have the shapes that the operation asks for.
+    It says False, and has done nothing, if one of the arrays is not as machine code reads it, or if
+    a floating-point error is to be more than a warning. The arrays must have the shapes that the
+    operation asks for.
 
     None if the interpreter has not been compiled yet; `seconds` have been spent without it. Raises
     as `available` does.
@@ -33,26 +36,33 @@ class _Snippets(threading.local):
     """The snippets of each thread: no two threads may write into a table."""
 
     def __init__(self) -> None:
-        self._made: dict[Any, Snippet] = {}
+        self._made: dict[Any, Snippet | None] = {}  # None: machine code lacks something
 
     def execute(self, op: str, out: Sequence[Array], args: Sequence[Array], **options: Any) -> bool:
         """Execute ``out = op(args, **options)``; whether that was possible."""
-        if not plain(*args):
+        if not plain(*args) or not machine_code.silent():
             return False
-        key = op, *[a.shape for a in args], *options.values()
-        snippet = self._made.get(key)
-        if snippet is None:
+        in_place = out[0] is args[0]
+        key = op, in_place, *[a.shape for a in args], *options.values()
+        if key not in self._made:
             if len(self._made) == MOST:  # should the shapes never repeat, forget
                 self._made.clear()
-            snippet = self._made[key] = _made(op, out, args, options)
+            self._made[key] = _made(op, out, args, options)
+        snippet = self._made[key]
+        if snippet is None:
+            return False
         snippet(*out, *args)
         return True
 
 
-def _made(op: str, out: Sequence[Array], args: Sequence[Array], options: dict[str, Any]) -> Snippet:
-    """The snippet of an operation on arrays like these."""
-    buffers = [_buffer(f"array {i}", np.empty_like(a)) for i, a in enumerate((*out, *args))]
-    results, operands = tuple(buffers[: len(out)]), tuple(buffers[len(out) :])
+def _made(
+    op: str, out: Sequence[Array], args: Sequence[Array], options: dict[str, Any]
+) -> Snippet | None:
+    """The snippet of an operation on arrays like these; None if machine code lacks something."""
+    arrays = {id(a): np.empty_like(a) for a in (*out, *args)}
+    results, operands = (
+        tuple(_buffer("an operand", arrays[id(a)]) for a in some) for some in (out, args)
+    )
     x = _buffer("x", np.zeros((1, 1), np.float32), "batch")
     labels = _buffer("labels", np.zeros(1, np.int64), "batch")
     program = Program(
@@ -61,9 +71,12 @@ def _made(op: str, out: Sequence[Array], args: Sequence[Array], options: dict[st
             Instruction(op, results, operands, options),
         ]
     )
-    assembler = Assembler(program, x.array, labels.array, None)
+    try:
+        assembler = Assembler(program, x.array, labels.array, None)
+    except UnsupportedError:
+        return None
     _gather, *code = assembler.code
-    return Snippet(code, [b.array for b in buffers], assembler)
+    return Snippet(code, [b.array for b in (*results, *operands)], assembler)
 
 
 def _buffer(name: str, array: Array, kind: str = "work") -> Buffer:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .... import machine_code
 from ....hardware.threads import blas_threads
 from ...program import Array
 from ..cache.objects import MACHINE
@@ -92,7 +93,7 @@ class _Shape:
 
     def products(self, x: Array, factor: Array) -> "_Products | None":
         """The products of these arrays, if there is one that they are fit for."""
-        if not self._pays or not plain(x, factor):
+        if not self._pays or not plain(x, factor) or not machine_code.silent():
             return None
         return self._products.get(blas_threads() or 1)
 
