@@ -14,7 +14,7 @@ import pytest
 import minidl
 from minidl import kernels, machine_code, nn, ops, optim
 from minidl.data import Loader, mnist
-from minidl.hardware.threads import use_blas_threads
+from minidl.hardware.threads import assisted, use_blas_threads
 from minidl.machine_code import Wanted
 
 pytest.importorskip("numba")
@@ -299,6 +299,22 @@ def test_a_batch_is_read_when_its_product_is_made(digits, choose):
             found += [p.grad.data.tobytes() for p in model.parameters()]
             model.zero_grad()
         return found
+
+    alone, fast = both(choose, run)
+    assert alone == fast
+
+
+def test_a_compiled_step_called_one_by_one_makes_the_same_updates(digits, choose):
+    """With a second thread, each of which makes its half of the last gradient and of the update."""
+
+    def run():
+        model = network(256, batch_norm=True)
+        optimizer = optim.Adam(model.parameters(), lr=1e-3)
+        step = minidl.compile(model, nn.softmax_cross_entropy, optimizer)
+        with use_blas_threads(2), assisted(True):
+            losses = [float(step(x, y)) for _ in range(4) for x, y in Loader(digits, 200)]
+        assert step.reason is None
+        return everything(losses, model, optimizer)
 
     alone, fast = both(choose, run)
     assert alone == fast
