@@ -50,9 +50,12 @@ on_device: Callable[[type], bool] = functools.cache(_on_device)
 converts: Callable[[type], bool] = functools.cache(_converts)
 
 
+ARRAYS: set[type] = {np.ndarray}  # and what a compiled step's recording puts in its place
+
+
 def is_array(value: Any) -> bool:
     """Whether `value` is what ops compute with: exactly NumPy's ndarray, or a device's array."""
-    return type(value) is np.ndarray or on_device(type(value))
+    return type(value) in ARRAYS or on_device(type(value))
 
 
 def as_array(value: Any, where: str = "as_array") -> Array:

@@ -52,6 +52,7 @@ def _store_gradients(output: Node, grad: Any, retain_graph: bool, create_graph: 
             check_held(leaf)
     for leaf, g in grads.items():
         leaf.grad = deposited(leaf, g) if leaf.grad is None and not create_graph else accumulated(leaf, g, create_graph)
+    # Arguments, and what kernels have saved, may go; a second pass that comes here is an error, not a wrong number.
     if not (retain_graph or create_graph):
         for node in visited:
             node._args = node._saved = None
@@ -83,6 +84,7 @@ def gradients(output: Any, inputs: N | Iterable[N], grad: Any = None, create_gra
     grads, _ = _backward_pass(output, grad, inputs, create_graph)
     if create_graph:
         return [_differentiable(grads.get(x), x) for x in inputs]
+    # What the pass has found may be somebody else's array (the seed, say): the sum with zeros is a new one.
     zeros = [array_module(x._array).zeros_like(x._array) for x in inputs]
     return [wrap(zero + grads[x] if x in grads else zero) for x, zero in zip(inputs, zeros, strict=True)]
 
@@ -104,6 +106,7 @@ def _backward_pass(
     visited: list[Node] = []
     queue = [] if output._op is None else [(output._born, output)]  # a heap: the newest, the least number, on top
     watcher = hooks.watcher
+    # With create_graph the formulas record, even under no_grad(); without it they do not, whatever they compute.
     before = pauses.set(0 if create else 1)
     try:
         while queue:
@@ -112,9 +115,11 @@ def _backward_pass(
             if op is None or args is None:
                 raise GradientError(FREED)
             visited.append(node)
+            # Complete by now, and popped, so that its memory may be used again; kept if the caller asked for it.
             grad = grads[node] if node in requested else grads.pop(node)
 
-            # What the formulas are given, if it is still what it was in the forward pass.
+            # What the formulas are given, if it is still what it was in the forward pass. (The clock counts down: a
+            # change with a smaller number than the node's came after it.)
             if node._changes is not None and node._changes[0] < node._born:
                 raise GradientError(_CHANGED.format(what="the result", op=op.name, since="was computed"))
             values: list[Any] = []

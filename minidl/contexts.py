@@ -58,6 +58,8 @@ def _steps(context: Reusable, source: Any) -> Any:
                 value = step()
         except StopIteration as end:
             return end.value
+        # Here other code runs, outside the context. What comes back goes into the next step, and so does the end:
+        # the body's own clean-up is a step as well.
         try:
             sent = yield value
         except GeneratorExit:

@@ -45,6 +45,7 @@ def _fits(gradient: Any, shape: tuple[int, ...], result: Any) -> bool:
         given, wanted = gradient.shape[-axis], shape[-axis]
         if given == wanted:
             continue
+        # An argument's axis of length 1 was broadcast; a gradient's is one that the op has reduced.
         if wanted == 1:
             summed = True
         elif given != 1 or (kept is not None and kept[-axis] != 1):

@@ -27,6 +27,7 @@ def check_grads(
         AssertionError: naming order, argument, element, expected and got.
     """
     points = [np.array(a, dtype=np.float64) for a in (a.numpy() if isinstance(a, Tensor) else a for a in args)]
+    # The weights are drawn once: with others at the next call, there would be no one function to differentiate.
     rng = np.random.default_rng(0)
     weights: dict[Any, Any] = {}
 

@@ -35,8 +35,31 @@ class Watcher:
         """A write into the array of a Tensor, to be noted by its version counter."""
         return run(*args)
 
+    def draw(self, run: Callable[..., Any], *args: Any) -> Any:
+        """Random numbers for a layer."""
+        return run(*args)
+
+    def check(self, run: Callable[..., Any], *args: Any) -> None:
+        """A look at the numbers that raises if they are wrong, and changes nothing."""
+        run(*args)
+
 
 def write(run: Callable[..., Any], *args: Any) -> Any:
     """``run(*args)``, which writes into the array of a Tensor, in sight of the watcher."""
     current = watcher
     return run(*args) if current is None else current.write(run, *args)
+
+
+def draw(run: Callable[..., Any], *args: Any) -> Any:
+    """``run(*args)``, which draws random numbers, in sight of the watcher."""
+    current = watcher
+    return run(*args) if current is None else current.draw(run, *args)
+
+
+def check(run: Callable[..., Any], *args: Any) -> None:
+    """``run(*args)``, which raises if numbers are wrong, in sight of the watcher."""
+    current = watcher
+    if current is None:
+        run(*args)
+    else:
+        current.check(run, *args)

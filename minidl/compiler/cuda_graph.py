@@ -60,6 +60,8 @@ class GraphStep:
         the number of correct answers, arrays of dimension 0 on the GPU: to read them is to wait
         for the steps.
         """
+        # A capture must meet no other work, so it has a stream of its own. The GPU waits, not the
+        # CPU: this stream for the caller's, and in the end the caller's for this one.
         outside = self._xp.cuda.get_current_stream()
         self._stream.wait_event(outside.record())
         # A memory pool of its own: graphs may reuse each other's memory, but nobody else's.
@@ -71,6 +73,7 @@ class GraphStep:
                 self._make(min(self.loader.batch_size, remaining))
             sums = self._loss_sum.copy(), self._correct.copy()
         outside.wait_event(self._stream.record())
+        # The launches have written to these arrays, which nobody on the CPU has noticed.
         self.optimizer.t += last - first
         for tensor in [*self.model.parameters(), *(t for _, t in self.model.named_tensors(Buffer))]:
             tensor.changed()
@@ -118,7 +121,7 @@ class GraphStep:
                 self._stream.begin_capture()
                 try:
                     self._work(rows)
-                finally:
+                finally:  # also if it fails: a stream that captures takes no other work
                     graph = self._stream.end_capture()
         except (NotImplementedError, UnsupportedError, BackendError, cuda_error) as error:
             self.reason = f"it cannot be recorded: {error}"
@@ -151,6 +154,7 @@ class GraphStep:
         parameters = [(p.data, p.requires_grad) for p in self.model.parameters()]
         statistics = [(t.data,) for _, t in self.model.named_tensors(Buffer)]
         modes = [(m, m.training, *numbers_of(m)) for _, m in self.model.named_modules()]
+        # Whatever a captured kernel holds by address or by value.
         state = [
             *parameters,
             *statistics,

@@ -25,6 +25,7 @@ _STEP = (
 _UPDATE = tuple(name for name in _STEP if not name.startswith("__"))
 _LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
+# The ops that a program replaces as a whole, kernels included.
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
 
 
@@ -38,6 +39,25 @@ def unrecorded() -> str | None:
     if paused():
         return "nothing is recorded inside no_grad()"
     return "minidl.debug() is to see every op" if debugging() else None
+
+
+def bypassed(model: Any, optimizer: Any) -> str | None:
+    """What a recorded step would pass by: hooks on layers, and another update than minidl's own.
+
+    A class of the user's own is no hook: its `forward` is what is recorded.
+    """
+    if not all(module.training for _, module in model.named_modules()):
+        return "a part of the model is in evaluation mode"
+    tensors = [*model.parameters(), *(buffer for _, buffer in model.named_tensors(Buffer))]
+    things = [(optimizer, _STEP), *((tensor, _TENSOR) for tensor in tensors)]
+    for _, layer in model.named_modules():
+        own = type(layer).__module__.partition(".")[0] == __package__.partition(".")[0]
+        if own:
+            things.append((layer, _LAYER))
+        elif "forward" in vars(layer):
+            return f"forward was set on this {type(layer).__name__}"
+    found = (overridden(thing, *names) for thing, names in things)
+    return next((name for name in found if name is not None), None)
 
 
 def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> Iterator[str]:
@@ -66,13 +86,14 @@ def numbers_of(module: nn.Module) -> tuple[Any, ...]:
 class Watch:
     """A quick check, at every step, of what was minidl's own when the step was lowered."""
 
-    def __init__(self, model: nn.Module, optimizer: Any) -> None:
-        layers = [module for _, module in model.named_modules()]
+    def __init__(self, optimizer: Any, model: nn.Module | None = None) -> None:
+        layers = [] if model is None else [module for _, module in model.named_modules()]
         # Names that may not appear on an instance, ...
         self._instances: list[tuple[dict[str, Any], tuple[str, ...]]]
         self._instances = [(vars(optimizer), _UPDATE)]
         self._instances += [(vars(layer), ("forward",)) for layer in layers]
         # ... and the methods of each class, which may not be replaced.
+        # (a dict, as an ordered set: most layers share their class)
         names = {(type(optimizer), name): None for name in _UPDATE}
         names |= {(type(layer), name): None for layer in layers for name in ("forward", "__call__")}
         self._methods = [(kind, name, getattr(kind, name)) for kind, name in names]

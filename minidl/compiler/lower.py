@@ -97,15 +97,18 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
             f"compile: the model's output has shape {shape}, not (batch, classes)"
         )
     mean, right = Buffer("loss", (), code.dtype), Buffer("right", (), np.int64)
+    # One instruction for the loss and its gradient, which are made of the same exponentials.
     g = code.work(value.shape)
     code.emit_to("softmax_cross_entropy", (mean, right, g), (value, y))
     for back in reversed(backs):
         g = back(g)
+    # An instruction writes a gradient, it does not add to one: a second use would undo the first.
     gradients = [b for step in code.instructions for b in step.out if b.kind == "gradient"]
     if len({b.name for b in gradients}) < len(gradients):
         raise UnsupportedError("compile: a parameter is used by two layers")
+    # The update is the optimizer's; here it says that the gradients are read.
     code.emit_to("update", (), tuple(gradients))
-    program = Program(code.instructions)
+    program = Program(code.instructions, results=(mean, right))
     program.note("lowered")
     return program
 

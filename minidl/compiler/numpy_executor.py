@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import generator
 from ..hardware.threads import both
 from ..kernels import primitives, products
-from .program import Array, Instruction, Program
+from .program import Array, Buffer, Instruction, Program, filled
 
 Call = Callable[[], Any]
 
@@ -18,12 +18,20 @@ def allocate(program: Program) -> None:
     """Give every work buffer and batch buffer its array; work buffers share one piece of memory."""
     memory = np.zeros(program.memory + 64, np.uint8)
     start = -memory.ctypes.data % 64  # the first cache line
-    for buffer in program.buffers("work", "batch"):
-        if buffer.kind == "batch":
-            buffer.array = np.zeros(buffer.shape, buffer.dtype)
-        else:
-            piece = memory[start + buffer.offset :][: buffer.bytes]
-            buffer.array = piece.view(buffer.dtype).reshape(buffer.shape)
+    for buffer in dict.fromkeys(b.home for b in program.buffers("batch")):
+        buffer.array = np.zeros(buffer.shape, buffer.dtype)
+    for buffer in program.buffers("work"):
+        if buffer.array is None:
+            buffer.array = _array_in(memory, start + buffer.home.offset + buffer.start, buffer)
+    for buffer in program.buffers():
+        if buffer.root is not None and buffer.kind != "work":
+            whole = buffer.root.array.reshape(-1).view(np.uint8)
+            buffer.array = _array_in(whole, buffer.start, buffer)
+
+
+def _array_in(memory: Array, start: int, buffer: Buffer) -> Array:
+    """The array of a buffer, which begins at byte `start` of `memory`."""
+    return np.ndarray(buffer.shape, buffer.dtype, memory, start, buffer.strides)
 
 
 class LastProduct(NamedTuple):
@@ -50,11 +58,12 @@ class NumpyExecutor:
             step = steps.pop(0)
             if self.last is not None and step.out[0].array is self.last.gradient:
                 continue
+            # A layer's two products read the same gradient, and neither the other's result.
             if steps and _independent(step, steps[0]):
                 calls.append(partial(both, _on_one_thread(step), _on_one_thread(steps.pop(0))))
             else:
-                out, args = [b.array for b in step.out], [b.array for b in step.args]
-                calls += _BIND[step.op](out, args, **step.options)
+                calls += calls_of(step)
+            # With the loss, the forward pass ends.
             if step.op == "softmax_cross_entropy":
                 self._forward, calls = calls, []
         self._backward = calls
@@ -68,6 +77,16 @@ class NumpyExecutor:
         """From the gradient of the logits to those of the parameters."""
         for call in self._backward:
             call()
+
+
+def calls_of(step: Instruction) -> list[Call]:
+    """An instruction as calls that are bound to its arrays."""
+    out, args = [b.array for b in step.out], [b.array for b in step.args]
+    if step.op in _BIND:
+        return _BIND[step.op](out, args, **step.options)
+    name, _, method = step.op.partition(".")
+    call = getattr(getattr(np, name), method or "__call__")
+    return [partial(call, *args, out=tuple(out) if len(out) > 1 else out[0], **step.options)]
 
 
 # Matrix products on two threads
@@ -176,6 +195,28 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
     return [run]
 
 
+def _cross_entropies(out: list[Array], args: list[Array]) -> list[Call]:
+    losses, e, total = out
+
+    def run() -> None:
+        scratch = primitives.softmax_cross_entropy(*args)
+        losses[...], e[...], total[...] = scratch.losses, scratch.e, scratch.total
+
+    return [run]
+
+
+def _cross_entropies_back(out: list[Array], args: list[Array]) -> list[Call]:
+    e, total, labels, g = args
+    rows = len(total)
+    firsts = primitives.firsts(len(e), rows), primitives.firsts(rows, 1)
+
+    def run() -> None:
+        places = firsts[0].take(labels, mode="clip") + firsts[1]
+        primitives.softmax_cross_entropy_back(e, total, places, g, *out)
+
+    return [run]
+
+
 def _batch_norm(out: list[Array], args: list[Array], eps: float) -> list[Call]:
     y, x_hat, *statistics = out
     x, gamma, beta = args
@@ -212,9 +253,27 @@ def _dropout_mask(out: list[Array], args: list[Array], rate: float) -> list[Call
     (mask,) = out
     scale = mask.dtype.type(1 / (1 - rate))
 
+    # Float32 whatever the model's dtype, as the layer draws: the same seed gives the same masks.
     def run() -> None:
         kept = generator("dropout").random(mask.shape, dtype=np.float32) >= rate
         np.multiply(kept, scale, out=mask)
+
+    return [run]
+
+
+def _copy(out: list[Array], args: list[Array]) -> list[Call]:
+    return [partial(np.copyto, out[0], args[0], casting="unsafe")]
+
+
+def _call(out: list[Array], args: list[Array], function: Any, template: Any) -> list[Call]:
+    positional, named = filled(template, args)
+
+    def run() -> None:
+        result = function(*positional, **named)
+        for array, value in zip(
+            out, result if isinstance(result, list) else [result], strict=bool(out)
+        ):
+            array[...] = value
 
     return [run]
 
@@ -228,10 +287,14 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "weight_gradient": _weight_gradient,
     "sum_rows": _sum_rows,
     "softmax_cross_entropy": _softmax_cross_entropy,
+    "cross_entropies": _cross_entropies,
+    "cross_entropies_back": _cross_entropies_back,
     "batch_norm": _batch_norm,
     "running_statistics": _running_statistics,
     "batch_norm_sums": _batch_norm_sums,
     "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
+    "copy": _copy,
+    "call": _call,
     "dropout_mask": _dropout_mask,
     "multiply": lambda out, args: [partial(np.multiply, *args, *out)],
 }

@@ -4,6 +4,10 @@ Dead code, fusion, and memory. The first two passes return a new program of the 
 last one writes the buffers' offsets.
 """
 
+from collections import Counter
+
+import numpy as np
+
 from .program import Buffer, Instruction, Program
 
 IN_PLACE = {
@@ -11,16 +15,16 @@ IN_PLACE = {
     "activate",
     "bias_activate",
     "activation_back",
-    "multiply",
     "batch_norm",
     "batch_norm_back",
 }
+_EFFECTS = {"dropout_mask", "softmax_cross_entropy"}  # besides those without a result
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
 
 
 def optimised(program: Program) -> Program:
     """The program after all passes; its `history` tells what each did."""
-    for transform in (without_dead_code, fused, placed):
+    for transform in (without_dead_code, without_copies, fused, placed):
         program = transform(program)
         program.note(transform.__name__.replace("_", " "))
     return program
@@ -31,14 +35,45 @@ def without_dead_code(program: Program) -> Program:
 
     Above all the gradient of the input, 40 % of a small network's arithmetic.
     """
-    needed: set[Buffer] = set()
+    # Backwards: who reads a buffer comes after the instruction that fills it.
+    needed: set[Buffer] = set(program.results)
     kept = []
     for step in reversed(program.instructions):
-        read = any(b.kind != "work" or b in needed for b in step.out)
-        if read or step.op in ("update", "dropout_mask", "softmax_cross_entropy"):
+        read = any(b.kind != "work" or b.home in needed for b in step.out)
+        # These do more than fill buffers: a mask that nobody needs moves the random stream, too.
+        if read or not step.out or step.op in _EFFECTS:
             kept.append(step)
-            needed.update(step.args)
-    return Program(kept[::-1], program.history)
+            needed.update(b.home for b in step.args)
+    return Program(kept[::-1], program.history, results=program.results)
+
+
+def without_copies(program: Program) -> Program:
+    """Let a gradient be made where it is wanted, if it was only to be copied there."""
+    places: dict[Buffer, Buffer] = {}
+    users = Counter(b.home for step in program.instructions for b in step.args)
+    written = Counter(b.home for step in program.instructions for b in step.out)
+    kept = []
+    for step in program.instructions:
+        if step.op == "copy" and _only_copied(step.args[0], step.out[0], users, written):
+            places[step.args[0]] = step.out[0]
+        else:
+            kept.append(step)
+
+    def placed(buffers: tuple[Buffer, ...]) -> tuple[Buffer, ...]:
+        return tuple(places.get(b, b) for b in buffers)
+
+    moved = [step._replace(out=placed(step.out), args=placed(step.args)) for step in kept]
+    return Program(moved, program.history, results=program.results)
+
+
+def _only_copied(
+    source: Buffer, target: Buffer, users: dict[Buffer, int], written: dict[Buffer, int]
+) -> bool:
+    """Whether a copy is the only use of `source`, and as good a place for it is `target`."""
+    alike = (source.shape, source.dtype, source.strides) == (target.shape, target.dtype, None)
+    whole = source.kind == "work" and source.root is None and target.root is None
+    once = users[source] == written[target] == written[source] == 1
+    return alike and whole and once and target.kind == "gradient"
 
 
 def fused(program: Program) -> Program:
@@ -54,7 +89,7 @@ def fused(program: Program) -> Program:
             found[-1] = Instruction("bias_activate", step.out, before.args, step.options)
         else:
             found.append(step)
-    return Program(found, program.history)
+    return Program(found, program.history, results=program.results)
 
 
 def _activates_sum(before: Instruction, step: Instruction, users: dict[Buffer, int]) -> bool:
@@ -70,11 +105,12 @@ def placed(program: Program) -> Program:
     Each takes the place of an operand if the instruction can work in place, else the first hole
     that is large enough, else new memory at the end.
     """
-    last = {b: i for i, step in enumerate(program.instructions) for b in (*step.args, *step.out)}
+    last = {b.home: i for i, step in enumerate(program.instructions) for b in _named(step)}
+    last |= dict.fromkeys(program.results, len(program.instructions))  # are read after the step
     free: list[tuple[int, int]] = []  # (offset, size) of the holes, in the order of their offsets
-    top = 0
+    top = 0  # where new memory begins
     for i, step in enumerate(program.instructions):
-        for buffer in step.out:
+        for buffer in dict.fromkeys(b.home for b in step.out):
             if buffer.kind != "work" or buffer.offset >= 0:
                 continue
             operand = _replaceable(step, buffer, last, i)
@@ -91,24 +127,33 @@ def placed(program: Program) -> Program:
                 buffer.offset = hole[0]
                 if hole[1] > size:
                     free.append((hole[0] + size, hole[1] - size))
-        for buffer in dict.fromkeys((*step.args, *step.out)):
-            # Loss and correct answers are read after the step.
-            done = buffer.kind == "work" and last[buffer] == i
-            if done and buffer.name not in ("loss", "right"):
-                free.append((buffer.offset, _rounded(buffer.bytes)))
-        free = _merged(free)
-    return Program(program.instructions, program.history, max(top, _ALIGNMENT))
+        done = [b for b in {b.home for b in _named(step)} if b.kind == "work" and last[b] == i]
+        free = _merged([*free, *((b.offset, _rounded(b.bytes)) for b in done)])
+    return Program(program.instructions, program.history, max(top, _ALIGNMENT), program.results)
+
+
+def _named(step: Instruction) -> tuple[Buffer, ...]:
+    return (*step.args, *step.out)
 
 
 def _replaceable(
     step: Instruction, buffer: Buffer, last: dict[Buffer, int], number: int
 ) -> Buffer | None:
     """The operand whose memory instruction `number` can write its result to, if there is one."""
-    if step.op not in IN_PLACE or buffer is not step.out[0]:
+    in_place = step.op in IN_PLACE or elementwise(step.op)
+    if not in_place or buffer is not step.out[0] or not step.args:
         return None
     operand = step.args[0]
-    unused = operand.kind == "work" and last[operand] == number
-    return operand if unused and operand.bytes == buffer.bytes else None
+    unused = operand.kind == "work" and operand.root is None and last[operand] == number
+    others = [b for b in step.args[1:] if b.home is operand]
+    alike = (operand.bytes, operand.strides) == (buffer.bytes, buffer.strides)
+    return operand if unused and alike and not others else None
+
+
+def elementwise(op: str) -> bool:
+    """Whether an instruction is one of NumPy's functions of single numbers."""
+    function = getattr(np, op, None)
+    return isinstance(function, np.ufunc) and function.signature is None
 
 
 def _rounded(size: int) -> int:

@@ -1,6 +1,7 @@
 """What a compiled training step is made of: buffers, and instructions that fill them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -23,6 +24,14 @@ class Buffer:
     kind: str = "work"
     array: Array = None
     offset: int = -1  # of a work buffer in the program's memory, in bytes
+    strides: tuple[int, ...] | None = None  # None: it is contiguous, in C's order
+    root: "Buffer | None" = None  # of a view: the buffer in whose memory it is, ...
+    start: int = 0  # ... and at which byte of it
+
+    @property
+    def home(self) -> "Buffer":
+        """The buffer whose memory it is in: itself, if it is no view."""
+        return self if self.root is None else self.root
 
     @property
     def bytes(self) -> int:
@@ -50,9 +59,17 @@ class Instruction(NamedTuple):
         return sum(math.prod(buffer.shape) for buffer in self.out or self.args)
 
     def __repr__(self) -> str:
+        if self.op == "call":
+            return f"{', '.join(map(repr, self.out))} = {self._called()}"
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         target = f"{', '.join(map(repr, self.out))} = " if self.out else ""
         return f"{target}{self.op}({', '.join(map(repr, self.args))}{options})"
+
+    def _called(self) -> str:
+        """Such as ``where(b1, b2, 0)``: a function of Python's."""
+        positional, named = filled(self.options["template"], self.args)
+        parts = [*map(repr, positional), *(f"{name}={value!r}" for name, value in named.items())]
+        return f"{self.options['function'].__name__.strip('_')}({', '.join(parts)})"
 
 
 @dataclass
@@ -62,6 +79,7 @@ class Program:
     instructions: list[Instruction]
     history: list[tuple[str, str]] = field(default_factory=list)
     memory: int = 0  # bytes of all work buffers together, once they have their offsets
+    results: tuple[Buffer, ...] = ()  # the work buffers that are read after the step
 
     def buffers(self, *kinds: str) -> list[Buffer]:
         """Its buffers of these kinds (of all, if none is named), in the order of first use."""
@@ -92,3 +110,18 @@ class Program:
 
     def __str__(self) -> str:
         return "\n".join(f"{name}:\n{listing}" for name, listing in self.history)
+
+
+class Slot(int):
+    """In the template of a call's arguments: the place of the operand of this number."""
+
+
+def filled(template: Any, operands: Sequence[Any]) -> Any:
+    """`template`, in tuples, lists and dictionaries, with the operands in their slots."""
+    if isinstance(template, Slot):
+        return operands[template]
+    if isinstance(template, tuple | list):
+        return type(template)(filled(part, operands) for part in template)
+    if isinstance(template, dict):
+        return {name: filled(part, operands) for name, part in template.items()}
+    return template

@@ -24,6 +24,7 @@ from .native.zeros import order_without_zeros
 from .numpy_executor import NumpyExecutor, allocate
 from .passes import optimised
 from .program import Program
+from .tape.step import RecordedSteps
 
 
 class Step:
@@ -48,6 +49,7 @@ class Step:
         self.program: Program | None = None  # of the last call; None if that was eager
         self.reason: str | None = None  # why the last call was eager; None if it was not
         self._bound: dict[Any, Bound | str] = {}
+        self.recorded = RecordedSteps(model, loss, optimizer)
 
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
@@ -56,19 +58,30 @@ class Step:
             return self._made(_array(x, np.float32), _array(y))
 
     def _made(self, x: Array, y: Array) -> Any:
+        recorded = self.recorded
+        value = recorded.replay(x, y)
+        if value is None:
+            bound = self._of_layers(x, y)
+            if bound is not None:
+                bound.x[...] = x
+                bound.labels[...] = check_labels(y, bound.logits)
+                bound.forward()
+                bound.backward()
+                bound.update()
+                return bound.loss[()]
+            value = recorded.differentiate(x, y)
+        self.program, self.reason = recorded.program, recorded.reason
+        self.optimizer.step()
+        return value
+
+    def _of_layers(self, x: Array, y: Array) -> "Bound | None":
+        """The program of layers that minidl knows, for such a batch; None if there is none."""
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
-        bound = self.bound(len(x), x, y) if floats else None
-        if bound is None:
-            return self._eagerly(x, y)
-        bound.x[...] = x
-        bound.labels[...] = check_labels(y, bound.logits)
-        bound.forward()
-        bound.backward()
-        bound.update()
-        return bound.loss[()]
+        return self.bound(len(x), x, y) if floats else None
 
     def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
         """The program for batches like `x` and `y`, ready to run; None if the step is eager."""
+        # The last batch of an epoch may be smaller: each size has a program of its own.
         key = batch, x.shape[1:], x.dtype, y.dtype
         known = self._bound.get(key)
         if not isinstance(known, Bound) or not known.holds():
@@ -97,17 +110,12 @@ class Step:
         except UnsupportedError as error:
             return str(error)
 
-    def _eagerly(self, x: Array, y: Array) -> Any:
-        self.optimizer.zero_grad()
-        value = self.loss(self.model(x), y)
-        value.backward()
-        self.optimizer.step()
-        return value.data
-
 
 def _array(values: Any, dtype: Any = None) -> Array:
     """An array of what a user gives for a batch: a Tensor, an array, or lists of numbers."""
     values = plain(values)
+    if isinstance(values, tuple):
+        return tuple(_array(part, dtype) for part in values)
     return values if hasattr(values, "dtype") else np.asarray(values, dtype)
 
 
@@ -117,6 +125,8 @@ class Bound:
     def __init__(self, step: Step, program: Program) -> None:
         self.program, self.optimizer = program, step.optimizer
         allocate(program)
+
+        # What a step is given, and what it gives.
         named = {b.name: b for b in program.buffers("work", "batch")}
         self.x, self.labels = named["x"].array, named["labels"].array
         self.loss, self.right = named["loss"].array, named["right"].array
@@ -124,8 +134,11 @@ class Bound:
         self.logits = loss_step.args[0].array
         self.draws = any(s.op == "dropout_mask" for s in program.instructions)
         self._pixels: Array | None = None  # a batch of them, once there is one
+
+        # What the program has been lowered from. `holds` compares this at every step.
         modules = [m for _, m in step.model.named_modules()]
         self._parameters = [(p, p.data, p.requires_grad) for p in step.model.parameters()]
+        # Tensors made once: every step hands them out again.
         self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
         self._frozen = [p for p in step.optimizer.vectors.parameters if not p.requires_grad]
         self._statistics = [(t, t.data) for _, t in step.model.named_tensors(nn.Buffer)]
@@ -134,7 +147,8 @@ class Bound:
         self._tensors = [entry for entry in held if isinstance(entry[2], Node)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._layers = [list(m.layers) for m in self._sequentials]
-        self._watch = Watch(step.model, step.optimizer)
+        self._watch = Watch(step.optimizer, step.model)
+
         executor = NumpyExecutor(program)
         self.forward, self.backward = executor.forward, executor.backward
         self._last = executor.last
@@ -166,6 +180,7 @@ class Bound:
         if inputs.dtype == np.uint8 and self._pixels is None:
             self._pixels = np.empty(self.x.shape, np.uint8)
         primitives.gather(inputs, samples, self.x, self._pixels)
+        # "clip" writes straight to `out`; to be able to raise, NumPy would go through a copy.
         labels.take(samples, out=self.labels, mode="clip")
 
     def native(

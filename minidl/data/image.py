@@ -23,6 +23,7 @@ def read_digit(path: str | Path) -> np.ndarray:
     from PIL import Image
 
     ink = light + (1 - opacity) * _ground(light, opacity)
+    # Most of the border is paper: if that is light, all is inverted, and its shade is counted as zero.
     border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
     if np.median(border) > 127:
         ink = 255 - ink

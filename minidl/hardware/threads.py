@@ -194,6 +194,7 @@ class Assistant:
             mine()
             finished = True
         finally:
+            # The task is either claimed back, or waited for: on no way out does the other thread still run.
             if task.claim():  # the assistant has not begun: the machine is busy
                 if finished:
                     with np.errstate(all="ignore"):  # as there

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, generator, to_backend
+from .. import hooks
+from ..backend import Backend, backend_of, generator, to_backend
 from ..errors import OptionError
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops.shape import plain
@@ -37,10 +38,15 @@ class Dropout(Module):
         if not self.training:
             return mark_evaluation(x, self)
         warn_if_untracked_training(self)
-        kept = generator("dropout").random(x.shape, dtype=np.float32) >= self.rate
-        # scaled where it will be used: a byte for each element travels to a GPU
-        return x * (to_backend(kept, backend_of(plain(x))) * x.dtype.type(1 / (1 - self.rate)))
+        return x * hooks.draw(_mask, x.shape, self.rate, x.dtype, backend_of(plain(x)))
 
     def config(self) -> dict[str, Any]:
         """The rate."""
         return {"rate": self.rate}
+
+
+def _mask(shape: tuple[int, ...], rate: float, dtype: Any, backend: Backend) -> Any:
+    """0 with probability `rate`, else 1 / (1 - rate)."""
+    kept = generator("dropout").random(shape, dtype=np.float32) >= rate
+    # scaled where it will be used: a byte for each element travels to a GPU
+    return to_backend(kept, backend) * dtype.type(1 / (1 - rate))

@@ -44,6 +44,7 @@ def _cast(given: Any, like: Array) -> tuple[Any, str | None]:
     if not getattr(like.flags, "writeable", True):
         return None, "would be written into an array that is read-only"
     with np.errstate(all="ignore"):
+        # Rounding is allowed, overflow is not; infinity and NaN may stay what they were.
         cast = value.astype(like.dtype)
         kept = np.isfinite(cast) | ~np.isfinite(value) if like.dtype.kind == "f" else cast == value
     if not kept.all():

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import hooks, ops
 from ..arrays import Array, ArrayLike, as_array, is_array
 from ..backend import array_module, backend_of, same_backend, to_numpy
 from ..errors import LabelError, OptionError, ShapeError
@@ -95,7 +95,8 @@ def check_labels(labels: Any, logits: Any) -> Array:
         )
     home = backend_of(labels)
     if home == "numpy" or home not in ops.softmax_cross_entropy.kernels:
-        check_range(labels, classes)  # reading labels off a GPU waits for it: its kernel marks wrong ones by NaN
+        # reading labels off a GPU waits for it: its kernel marks wrong ones by NaN
+        hooks.check(check_range, labels, classes)
     return labels
 
 

@@ -72,6 +72,7 @@ def take_along_axis(arr: Array, indices: ArrayLike, axis: int | None = -1) -> An
         arr, axis = ravel(arr), 0
     xp, ndim = array_module(indices), arr.ndim
     axis = normalize_axis_index(axis, ndim)
+    # The other axes' own numbers, each along its own axis, so that they broadcast with `indices`.
     rest = [xp.arange(n).reshape((-1,) + (1,) * (ndim - 1 - i)) for i, n in enumerate(arr.shape)]
     return getitem(arr, (*rest[:axis], indices, *rest[axis + 1 :]))
 
@@ -82,6 +83,7 @@ def _repeat(a: Array, repeats: int, axis: int) -> Array:
 
 
 def _repeat_vjp(g: Any, y: Any, a: Any, repeats: int, axis: int) -> Any:
+    # The copies of an element get an axis of their own, over which the gradient is summed.
     before, after = a.shape[: axis + 1], a.shape[axis + 1 :]
     grouped = reshape(g, (*before, repeats, *after))
     return reshape(unbroadcast(grouped, (*before, 1, *after), g.dtype), a.shape)

@@ -34,6 +34,7 @@ def _flipped(a: Any) -> Any:
 
 
 def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    # A vector counts as a row or a column; g lacks the axis of length 1 that the result has lost.
     if b.ndim == 1:
         b, g = b[:, None], g[..., None]
     if a.ndim == 1:
@@ -94,6 +95,7 @@ def tensordot(a: Array, b: Array, axes: int | Sequence[Any] = 2) -> Any:
     rest_a = [i for i in range(a.ndim) if i not in over_a]
     rest_b = [i for i in range(b.ndim) if i not in over_b]
     rows, columns = [a.shape[i] for i in rest_a], [b.shape[i] for i in rest_b]
+    # One matrix product: the axes that are summed over go last on the left, first on the right.
     left = reshape(transpose(a, (*rest_a, *over_a)), (math.prod(rows), math.prod(lengths)))
     right = reshape(transpose(b, (*over_b, *rest_b)), (math.prod(lengths), math.prod(columns)))
     return reshape(matmul(left, right), (*rows, *columns))
@@ -108,6 +110,8 @@ def _einsum_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
     *operands, subscripts, optimize = args
     inputs, _, output = subscripts.partition("->")
     terms = inputs.split(",")
+    # The sum is linear in each operand: its gradient is the same sum with g and the result's letters in its place,
+    # and its own letters in the result's.
     own = terms[i]
     operands[i], terms[i] = g, output
     known = [letter for letter in own if any(letter in term for term in terms)]
@@ -153,6 +157,7 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
         output = "..." + "".join(sorted(letter for letter in set(inputs) - set(",.") if inputs.count(letter) == 1))
     elif spare and "..." not in output:
         raise ShapeError(f"einsum: {subscripts!r} has ... among its operands, so the result needs it too")
+    # An operand with fewer further axes has the last of them: NumPy broadcasts from the right.
     terms = [term.replace("...", spare[len(spare) - extra :]) for term, extra in zip(terms, hidden, strict=True)]
     return terms, output.replace("...", spare)
 
@@ -213,6 +218,7 @@ def _norm2(x: Array, axis: Axis, keepdims: bool) -> Array:
 
 
 def _norm2_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    # Where y is 0, so is all of x: divided by 1 it is the subgradient 0, not NaN.
     return reduce.kept(g, axis, keepdims) * (x / reduce.kept(where(y == 0, 1, y), axis, keepdims))
 
 

@@ -141,6 +141,7 @@ def prod(a: Array, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike |
 
 
 def _prod_vjp(g: Any, y: Any, a: Any, axis: Axis, keepdims: bool, dtype: Any) -> Any:
+    # All axes of the product become one, the last.
     axes = normalize_axis_tuple(range(a.ndim) if axis is None else axis, a.ndim)
     last = tuple(range(a.ndim - len(axes), a.ndim))
     moved = moveaxis(a, axes, last)
@@ -173,6 +174,7 @@ def cumsum(a: Array, axis: int | None = None, dtype: DTypeLike | None = None) ->
 
 
 def _cumsum_vjp(g: Any, y: Any, a: Any, axis: int | None, dtype: Any) -> Any:
+    # An element is in all the sums from its own on: so these gradients are summed from the end.
     axis = 0 if axis is None else axis
     return reshape(flip(cumsum(flip(g, axis), axis, None), axis), a.shape)
 
@@ -195,6 +197,7 @@ def logsumexp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def _logsumexp_vjp(g: Any, y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
+    # y is -inf if all of a is: exp(-inf - 0) is the 0 that is wanted, exp(-inf + inf) would be NaN.
     y = kept(where(y == -math.inf, 0, y), axis, keepdims)
     return kept(g, axis, keepdims) * exp(a - y)
 

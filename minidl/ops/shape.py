@@ -142,7 +142,6 @@ def pad(
     if mode != "constant":
         raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
     refuse_gradient("pad", constant_values)
-    refuse_gradient("pad", constant_values)
     widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
     return array_module(array).pad(array, widths, mode, constant_values=plain(constant_values))
 
@@ -169,6 +168,7 @@ def _tile_vjp(g: Any, y: Any, a: Any, reps: Shape) -> Any:
     counts = np.atleast_1d(reps).tolist()
     counts = [1] * (y.ndim - len(counts)) + counts
     shape = (1,) * (y.ndim - a.ndim) + a.shape
+    # Each axis of y is taken apart into (repetition, element); the gradient is summed over the repetitions.
     tiles = [length for pair in zip(counts, shape, strict=True) for length in pair]
     one = tuple(length for n in shape for length in (1, n))
     return reshape(unbroadcast(reshape(g, tiles), one, g.dtype), a.shape)

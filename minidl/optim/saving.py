@@ -89,7 +89,7 @@ def _unfit(optimizer: "Optimizer", name: str, current: Any, value: Any) -> str |
         was = "a schedule (or None)" if scheduled else f"{value!r}"
         return f"{name} was {was} when saved, here it is {current!r}: make the optimizer as it was made then"
     try:
-        if isinstance(value, dict):
+        if isinstance(value, dict):  # tried out on a copy: nothing may change before all of it fits
             copy.copy(current).load_state_dict(value)
         elif not callable(current):
             number = allowed.checked(optimizer.rule.__name__, name, value)

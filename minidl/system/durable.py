@@ -27,6 +27,7 @@ def write_durably(path: str | Path, *pieces: Any, mode: int = 0o666) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        # The content first, then the name: otherwise a crash could leave the name with nothing behind it.
         os.replace(written, path)
         sync_folder(path.parent)
     except OSError as error:

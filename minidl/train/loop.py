@@ -113,12 +113,15 @@ def fit(
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     check_optimizer(model, optimizer)
 
+    # Between two blocks of steps only code of the user's may look at gradients.
     run = Run(model, optimizer, epochs, len(loader), validation, keep_gradients=bool(callbacks))
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     if progress:
         watchers.append(Progress())
+    # Without a checkpoint nothing is to be saved, and SIGTERM ends the process at once, as it always does.
+    signals = [SIGINT] if checkpoint is None else [SIGINT, SIGTERM, SIGHUP]
     with ExitStack() as stack:
-        stack.enter_context(deferring(SIGINT, *((SIGTERM, SIGHUP) if checkpoint is not None else ())))
+        stack.enter_context(deferring(*signals))
         stack.enter_context(_unbroken(own_streams(), _arithmetic(model, loader.batch_size, threads)))
         if checkpoint is not None:
             checkpoints = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
@@ -159,8 +162,9 @@ def _arithmetic(model: Module, batch_size: int, threads: int | None = None) -> I
     Large products are better left to OpenBLAS's own threads, where there are many.
     """
     largest = max((p.size for p in model.parameters()), default=0)
+    flops = 2 * batch_size * largest  # a product and a sum for each sample and each weight
     many = CORES > 2 or (threads or 1) > 2
-    by_blas = many and 2 * batch_size * largest >= LARGE
+    by_blas = many and flops >= LARGE
     with assisted(not by_blas and threads != 1), use_blas_threads(threads if by_blas else 1), flush_denormals():
         yield
 
@@ -174,6 +178,7 @@ def _train(
     on_nonfinite: Action,
 ) -> None:
     """All epochs of `run`."""
+    # Callbacks first: they restore a checkpoint, or change the model, and the engine is chosen for what is there then.
     for watcher in watchers:
         watcher.on_start(run)
     skip_zeros = on_nonfinite != "continue"  # 0 times infinity is not zero, so somebody has to look
@@ -182,6 +187,7 @@ def _train(
     if run.history.reason is not None and any(isinstance(w, Progress) for w in watchers):
         say(f"steps are made eagerly: {run.history.reason}")
     try:
+        # A resumed run first ends the epoch in which its checkpoint was saved, also if it had been stopped there.
         while _in_mid_epoch(run) or (run.epoch < run.epochs and run.stopped is None):
             start = time.perf_counter()
             row = _train_epoch(run, loader, engine, watchers)
@@ -193,7 +199,7 @@ def _train(
             run.history.rows.append(row)
             for watcher in watchers:
                 watcher.on_epoch(run)
-            raise_if_pending()
+            raise_if_pending()  # after the callbacks, among which a checkpoint has just been saved
     finally:
         for watcher in watchers:
             watcher.on_end(run)
@@ -209,12 +215,13 @@ def _train_epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]
         run.order = loader.order()
         run.metrics = RunningMetrics()
         run.steps_by_engine.clear()
+    # The engine comes back early if it takes long, so that callbacks, and signals, get their turn.
     while run.batch < run.steps and run.stopped is None:
         engine.advance(_next_pause(run, watchers))
         for watcher in watchers:
             watcher.on_pause(run)
         raise_if_pending()
-    run.verify()
+    run.verify()  # before its numbers go into the history
     return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.metrics.means()}
 
 
@@ -228,7 +235,7 @@ def _next_pause(run: Run, watchers: list[Callback]) -> int:
     next_pause = run.steps
     for watcher in watchers:
         updates = watcher.interval(run)
-        if updates is not None:
+        if updates is not None:  # at least 1: training must go on
             next_pause = min(next_pause, run.batch + max(updates, 1))
     return next_pause
 
@@ -238,7 +245,7 @@ def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback
     try:
         with run.optimizer.at_iterate(), immediate():
             measured = evaluate(run.model, run.validation, loss=loss)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit):  # a pause like any other: a checkpoint is saved there
         for watcher in watchers:
             watcher.on_pause(run)
         raise

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import minidl
 from minidl import nn, optim
 from minidl.compiler import Step
 from minidl.data import Dataset, Loader, mnist
-from minidl.errors import GuardWarning, LabelError, OptionError
+from minidl.errors import GuardWarning, LabelError
 from minidl.hardware.threads import use_blas_threads
 from minidl.train import Callback, fit
 
@@ -50,6 +51,16 @@ RULES = {
 }
 
 
+def eager_step(step, x, y):
+    """What a compiled step does, written as a loop of one's own."""
+    with use_blas_threads(1):
+        step.optimizer.zero_grad()
+        loss = step.loss(step.model(x), y)
+        loss.backward()
+        step.optimizer.step()
+    return loss.data
+
+
 def trained(engine, data, make, rule, batch_size, steps=12):
     """The losses, weights and optimizer state after so many steps, by one of the three ways to make them."""
     minidl.seed(1)
@@ -67,7 +78,7 @@ def trained(engine, data, make, rule, batch_size, steps=12):
         else:
             for rows in order.reshape(steps, batch_size):
                 x = np.multiply(data.inputs[rows], np.float32(1 / 255), dtype=np.float32)
-                make_step = step if engine == "replay" else step._eagerly
+                make_step = step if engine == "replay" else partial(eager_step, step)
                 losses.append(float(make_step(x, labels[rows])))
             assert engine == "eager" or step.reason is None
     return losses, model.state_dict() | {f"state {k}": v.copy() for k, v in optimizer.state.items()}
@@ -185,10 +196,10 @@ def test_a_changed_shape_mode_or_weight_is_noticed(digits):
     for p in model.parameters():
         p.data = p.data * 0  # replaced behind the step's back
     assert step(x, y) == pytest.approx(np.log(10), rel=1e-6) != before
-    assert len(losses) == 2
+    assert np.isfinite(losses).all()
 
 
-def test_what_has_no_instructions_runs_eagerly_and_says_why(digits):
+def test_a_layer_of_ones_own_is_recorded(digits):
     class Mine(nn.Module):
         def forward(self, x):
             return x * 2
@@ -196,11 +207,10 @@ def test_what_has_no_instructions_runs_eagerly_and_says_why(digits):
     model = nn.Sequential(nn.Dense(784, 10), Mine())
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     step = minidl.compile(model, nn.softmax_cross_entropy, optimizer)
-    assert np.isfinite(step(digits.inputs[:4].astype(np.float32) / 255, digits.labels[:4]))
-    assert "Mine" in step.reason
-    with pytest.raises(OptionError, match=r"compile=True: .*Mine"):
-        fit(model, digits, optimizer=optimizer, epochs=1, progress=False, compile=True)
-    fit(model, digits[:64], optimizer=optimizer, epochs=1, batch_size=32, progress=False)
+    for k in range(4):
+        assert np.isfinite(step(digits.inputs[4 * k : 4 * k + 4].astype(np.float32) / 255, digits.labels[:4]))
+    assert step.reason is None
+    assert "multiply" in str(step.program)
 
 
 def test_gradients_are_left_behind_as_the_eager_step_leaves_them(digits):
@@ -210,7 +220,7 @@ def test_gradients_are_left_behind_as_the_eager_step_leaves_them(digits):
         minidl.seed(0)
         model = network([12], [nn.Tanh], ["none"])
         step = minidl.compile(model, nn.softmax_cross_entropy, optim.SGD(model.parameters()))
-        (step._eagerly if eagerly else step)(x, y)
+        (partial(eager_step, step) if eagerly else step)(x, y)
         found.append([p.grad.numpy().copy() for p in model.parameters()])
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -285,7 +295,7 @@ def test_float64_models_are_replayed(digits):
             p.data = p.data.astype(np.float64)
         step = Step(model, nn.softmax_cross_entropy, optim.SGD(model.parameters()))
         x = digits.inputs[:8] / 255
-        results.append(((step._eagerly if eagerly else step)(x, digits.labels[:8]), model.state_dict()))
+        results.append(((partial(eager_step, step) if eagerly else step)(x, digits.labels[:8]), model.state_dict()))
         assert eagerly or step.reason is None
     assert results[0][0] == results[1][0]
 

@@ -2,40 +2,25 @@
 
 import numpy as np
 
-from ...errors import UnsupportedError
-from ...optim.flat import aligned
 from ..program import Array, Buffer, Instruction, Program
-from .addresses import blas, ufunc_loop
-from .cblas import Matrix, gemm, gemv
 from .jit import instruction_set as isa
-from .jit import opcodes
+from .layers import Layers
 from .sparse_layout import SparseLayout
 from .summation_order import Order
 from .table import Code, address, halves
 
-_ACTIVATIONS = {
-    "relu": opcodes.RELU,
-    "leaky_relu": opcodes.LEAKY_RELU,
-    "tanh": opcodes.TANH,
-    "sigmoid": opcodes.SIGMOID,
-}
-_INTEGERS = "labels", "right"  # the buffers that are int64; all others are float32
 
-
-class Assembler:
-    """The instructions of a `program` without its update: `code`, `constants`, and the `draws`.
+class Assembler(Layers):
+    """The instructions of a `program` without its update: `code`, and the `draws`.
 
     `order`: products with the batch pass over its zeros, and are summed in this order; None if
-    they are dense. The arrays whose addresses are in the instructions live as long as this does.
-    Raises `UnsupportedError` for what the interpreter lacks.
+    they are dense. Raises `UnsupportedError` for what the interpreter lacks.
     """
 
     def __init__(self, program: Program, inputs: Array, labels: Array, order: Order | None) -> None:
+        super().__init__(max(b.bytes for b in program.buffers("work")))
         self.draws: list[Instruction] = []  # the dropout masks, in their order
-        self._keep_alive: list[Array] = [inputs, labels]
-        self._constants: list[float] = []
-        largest = max(b.bytes for b in program.buffers("work"))
-        self._scratch = self._ones(largest // 4)
+        self._keep_alive += [inputs, labels]
         self._x, batch_labels = program.buffers("batch")
         self._sparse: SparseLayout | None = None
         if order is not None:
@@ -44,34 +29,8 @@ class Assembler:
         for step in program.instructions:
             if step.op == "dropout_mask":
                 self.draws.append(step)
-            if step.op != "update":
-                assemble = getattr(self, f"_{step.op}")
-                self.code += assemble(*step.out, *step.args, **step.options)
-        self.constants = np.array([*self._constants, 0.0], np.float32)
-
-    # Operands
-
-    def _at(self, buffer: Buffer, element: int = 0) -> int:
-        """The address of a buffer's `element`, counted as if it were flattened."""
-        if buffer.name in _INTEGERS:
-            return address(buffer.array) + 8 * element
-        if buffer.dtype == np.float32:
-            return address(buffer.array) + 4 * element
-        raise UnsupportedError(f"machine code computes in float32, {buffer.name} is {buffer.dtype}")
-
-    def _ones(self, count: int) -> int:
-        """The address of a new array of `count` ones: a factor of sums, or a scratch buffer."""
-        array = aligned(count, np.float32)
-        array[...] = 1
-        self._keep_alive.append(array)
-        return address(array)
-
-    def _constant(self, value: float) -> int:
-        """The index of a constant."""
-        self._constants.append(value)
-        return len(self._constants) - 1
-
-    # The batch
+            if step.op != "update":  # which depends on the optimizer's rule: see update_code.py
+                self.code += self.assembled(step)
 
     def _gather(self, batch_labels: Buffer, inputs: Array, labels: Array) -> Code:
         count, width = self._x.shape
@@ -95,249 +54,14 @@ class Assembler:
 
         return [*code, halves(count, count * width, part)]
 
-    # Products
+    # Products with the batch may pass over its zeros
 
     def _matmul(self, y: Buffer, a: Buffer, b: Buffer, transposed: bool = False) -> Code:
-        (m, k), n = a.shape, y.shape[1]
         if self._sparse and a is self._x:
-            return [self._sparse.matmul(n, self._at(b), self._at(y))]
-        if min(k, n) < 2:
-            shapes = f"{a.shape} and {b.shape}"
-            raise UnsupportedError(f"machine code leaves a product of {shapes} to NumPy")
-        weight = Matrix(self._at(b), b.shape[1], transposed)
-        if m > 1:
-            return [gemm(m, n, k, Matrix(self._at(a), k), weight, self._at(y))]
-        # NumPy calls gemv for a row and a matrix.
-        order = opcodes.COLUMN_MAJOR if transposed else opcodes.ROW_MAJOR
-        return [gemv(order, k, n, weight, self._at(a), self._at(y))]
+            return [self._sparse.matmul(y.shape[1], self._at(b), self._at(y))]
+        return super()._matmul(y, a, b, transposed)
 
     def _weight_gradient(self, out: Buffer, x: Buffer, d: Buffer) -> Code:
-        (batch, m), n = x.shape, d.shape[1]
-        x_at, d_at, out_at = self._at(x), self._at(d), self._at(out)
-        if batch == 1:
-            return [isa.Outer(inputs=m, outputs=n, x=x_at, d=d_at, out=out_at)]
-        if self._sparse and x is self._x:
-            return [self._sparse.gradient(n, d_at, out_at)]
-        return [gemm(m, n, batch, Matrix(x_at, m, transposed=True), Matrix(d_at, n), out_at)]
-
-    def _sum_rows(self, out: Buffer, d: Buffer) -> Code:
-        batch, n = d.shape
-        d_at, out_at = self._at(d), self._at(out)
-        if n < 2:
-            raise UnsupportedError("machine code leaves layers of one output to NumPy")
-        if batch == 1:
-            return [isa.Copy(size=n, source=d_at, target=out_at, plus_zero=True)]
-        ones = self._ones(batch)  # the product with it is NumPy's fastest sum
-        return [gemv(opcodes.ROW_MAJOR, batch, n, Matrix(d_at, n), ones, out_at)]
-
-    # Element by element
-
-    def _in_place(self, source: Buffer, target: Buffer) -> Code:
-        """The interpreter works in place: where a program does not, its operand is copied first."""
-        source_at, target_at = self._at(source), self._at(target)
-        if source_at == target_at:
-            return []
-        size = source.bytes // 4
-        return [isa.Copy(size=size, source=source_at, target=target_at, plus_zero=False)]
-
-    def _add_bias(
-        self, out: Buffer, y: Buffer, bias: Buffer, activation: int = opcodes.NONE
-    ) -> Code:
-        rows, width = y.shape
-
-        def part(first: int, last: int) -> isa.Bias:
-            return isa.Bias(
-                rows=last - first,
-                width=width,
-                y=self._at(out, first * width),
-                bias=self._at(bias),
-                activation=activation,
-            )
-
-        return [*self._in_place(y, out), halves(rows, rows * width, part)]
-
-    def _bias_activate(self, out: Buffer, y: Buffer, bias: Buffer, name: str) -> Code:
-        if name == "relu":
-            return self._add_bias(out, y, bias, opcodes.RELU)
-        return [*self._add_bias(out, y, bias), *self._activate(out, out, name)]
-
-    def _activate(self, out: Buffer, y: Buffer, name: str) -> Code:
-        exp, exp_data = ufunc_loop(np.exp, "f->f")
-        tanh, tanh_data = ufunc_loop(np.tanh, "f->f")
-        activated = isa.Activate(
-            size=out.bytes // 4,
-            y=self._at(out),
-            activation=_activation(name),
-            scratch=self._scratch,
-            exp=exp,
-            exp_data=exp_data,
-            tanh=tanh,
-            tanh_data=tanh_data,
-        )
-        return [*self._in_place(y, out), activated]
-
-    def _activation_back(self, out: Buffer, g: Buffer, y: Buffer, name: str) -> Code:
-        size, activation = out.bytes // 4, _activation(name)
-
-        def part(first: int, last: int) -> isa.ActivateBack:
-            return isa.ActivateBack(
-                size=last - first,
-                g=self._at(out, first),
-                y=self._at(y, first),
-                activation=activation,
-            )
-
-        return [*self._in_place(g, out), halves(size, size, part)]
-
-    def _multiply(self, out: Buffer, a: Buffer, b: Buffer) -> Code:
-        multiplied = isa.Multiply(size=out.bytes // 4, a=self._at(out), b=self._at(b))
-        return [*self._in_place(a, out), multiplied]
-
-    def _dropout_mask(self, mask: Buffer, rate: float) -> Code:
-        # Where the draws are is known when there is a place for them: see executor.py.
-        return [
-            isa.Dropout(
-                size=mask.bytes // 4,
-                draws=0,
-                stride=0,
-                mask=self._at(mask),
-                rate=self._constant(rate),
-                scale=self._constant(1 / (1 - rate)),
-            )
-        ]
-
-    # The loss
-
-    def _softmax_cross_entropy(
-        self, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer, labels: Buffer
-    ) -> Code:
-        batch, classes = logits.shape
-        exp, exp_data = ufunc_loop(np.exp, "f->f")
-        log, log_data = ufunc_loop(np.log, "f->f")
-        return [
-            isa.Softmax(
-                batch=batch,
-                classes=classes,
-                logits=self._at(logits),
-                labels=self._at(labels),
-                d=self._at(d),
-                scratch=self._scratch,
-                sums=self._ones(3 * batch),
-                ones=self._ones(batch),
-                dot=blas("sdot"),
-                exp=exp,
-                exp_data=exp_data,
-                log=log,
-                log_data=log_data,
-            )
-        ]
-
-    # BatchNorm: two threads take half of the features each
-
-    def _batch_norm(
-        self,
-        y: Buffer,
-        x_hat: Buffer,
-        inverse: Buffer,
-        mean: Buffer,
-        squares: Buffer,
-        x: Buffer,
-        gamma: Buffer,
-        beta: Buffer,
-        eps: float,
-    ) -> Code:
-        rows, width = x.shape
-        eps_index = self._constant(eps)
-
-        def part(first: int, last: int) -> isa.BatchNorm:
-            return isa.BatchNorm(
-                rows=rows,
-                width=last - first,
-                stride=width,
-                eps=eps_index,
-                x=self._at(x, first),
-                y=self._at(y, first),
-                gamma=self._at(gamma, first),
-                beta=self._at(beta, first),
-                x_hat=self._at(x_hat, first),
-                inverse=self._at(inverse, first),
-                mean=self._at(mean, first),
-                squares=self._at(squares, first),
-            )
-
-        return [halves(width, rows * width, part)]
-
-    def _running_statistics(
-        self,
-        running_mean: Buffer,
-        running_var: Buffer,
-        mean: Buffer,
-        squares: Buffer,
-        momentum: float,
-        batch: int,
-    ) -> Code:
-        return [
-            isa.RunningStatistics(
-                width=mean.shape[0],
-                running_mean=self._at(running_mean),
-                running_var=self._at(running_var),
-                mean=self._at(mean),
-                squares=self._at(squares),
-                momentum=self._constant(momentum),
-                complement=self._constant(1 - momentum),
-                degrees=batch - 1,
-            )
-        ]
-
-    def _batch_norm_sums(self, d_gamma: Buffer, d_beta: Buffer, g: Buffer, x_hat: Buffer) -> Code:
-        rows, width = g.shape
-
-        def part(first: int, last: int) -> isa.BatchNormSums:
-            return isa.BatchNormSums(
-                rows=rows,
-                width=last - first,
-                stride=width,
-                g=self._at(g, first),
-                x_hat=self._at(x_hat, first),
-                d_gamma=self._at(d_gamma, first),
-                d_beta=self._at(d_beta, first),
-            )
-
-        return [halves(width, rows * width, part)]
-
-    def _batch_norm_back(
-        self,
-        dx: Buffer,
-        g: Buffer,
-        x_hat: Buffer,
-        inverse: Buffer,
-        gamma: Buffer,
-        d_gamma: Buffer,
-        d_beta: Buffer,
-    ) -> Code:
-        rows, width = g.shape
-        each = 3 * width + 16  # floats of scratch for a thread, and a cache line between the two
-        scratch = self._ones(2 * each)
-
-        def part(first: int, last: int) -> isa.BatchNormBack:
-            return isa.BatchNormBack(
-                rows=rows,
-                width=last - first,
-                stride=width,
-                g=self._at(dx, first),
-                x_hat=self._at(x_hat, first),
-                inverse=self._at(inverse, first),
-                gamma=self._at(gamma, first),
-                d_gamma=self._at(d_gamma, first),
-                d_beta=self._at(d_beta, first),
-                scratch=scratch + (4 * each if first else 0),
-            )
-
-        return [*self._in_place(g, dx), halves(width, rows * width, part)]
-
-
-def _activation(name: str) -> int:
-    """An activation's number. Raises `UnsupportedError` if there is none."""
-    if name not in _ACTIVATIONS:
-        raise UnsupportedError(f"machine code has no activation {name!r}")
-    return _ACTIVATIONS[name]
+        if self._sparse and x is self._x and x.shape[0] > 1:
+            return [self._sparse.gradient(d.shape[1], self._at(d), self._at(out))]
+        return super()._weight_gradient(out, x, d)

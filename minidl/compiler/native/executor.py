@@ -66,16 +66,19 @@ class NativeExecutor:
         self._assembler = Assembler(program, inputs, labels, order)
         self._optimizer, self._moving, self._stepwise = optimizer, moving, stepwise
         self._batch = program.buffers("batch")[0].shape[0]
+        # Allocated once, for the longest call: the addresses are in every task.
         self._losses, self._correct = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
         self._mailbox = new_mailbox()
         # A stepwise program saves the running statistics before a step, and checks them after it.
         self._running = [buffer.array for buffer in program.buffers("statistic")]
         self.statistics = {id(array): np.empty_like(array) for array in self._running}
+        # What is found in gradients and running statistics, each checked in halves by two threads.
         self._found = np.zeros((1 + len(self._running), 2), np.int64)
         # The uniform numbers of all dropout masks, a row for each step.
         drawn = sum(step.out[0].bytes // 4 for step in self._assembler.draws)
         self._draws = np.empty((0, drawn), np.float32)
-        # By the updates that they end with: instructions, and each group's scalars, a row a step.
+        # Instructions and each group's scalars (a row a step), by the updates that they end with:
+        # which parameters move may change back and forth, and no table is assembled twice.
         self._tables: dict[Any, tuple[Array, list[Array]]] = {}
         self._keep_alive: list[object] = []  # what the tables refer to
         # What machine code lacks is found out now, not in the middle of a training.
@@ -90,6 +93,7 @@ class NativeExecutor:
         """
         steps = min(steps, MOST)
         updates = upcoming_updates(self._optimizer, self._moving, steps)
+        # All that Python has to provide is made beforehand: the call does not return in between.
         self._allocate_draws(steps)
         for k in range(steps if self._assembler.draws else 0):
             self._draw(k)
@@ -119,6 +123,8 @@ class NativeExecutor:
             try:
                 make(stepping)
             finally:
+                # The task is open, so the other thread waits for more until it is told otherwise:
+                # also if a callback raises.
                 dismiss(self._mailbox)
 
         self._with_assistant(work, task)
@@ -126,6 +132,8 @@ class NativeExecutor:
     def _task(self, code: Array, order: Array, steps: int) -> tuple[Array, Array]:
         """The task of these steps, and the samples' indices, whose address is in it."""
         samples = np.ascontiguousarray(order[: steps * self._batch], np.int64)
+        # If no two instructions are paired, a second thread would only spin and wait.
+        shared = assistant() is not None and bool(code[:, opcodes.PAIRED].any())
         task = new_task(
             code=code,
             constants=self._assembler.constants,
@@ -135,7 +143,7 @@ class NativeExecutor:
             losses=self._losses,
             correct=self._correct,
             mailbox=self._mailbox,
-            shared=assistant() is not None and bool(code[:, opcodes.PAIRED].any()),
+            shared=shared,
         )
         return task, samples
 
@@ -172,6 +180,7 @@ class NativeExecutor:
             fresh = [np.empty((MOST, width), np.float32) for width in widths]
             self._tables[key] = self._assemble(updates, fresh), fresh
         code, rows = self._tables[key]
+        # The instructions hold these arrays' addresses: new numbers are written into them.
         for array, update in zip(rows, updates, strict=True):
             array[first : first + steps] = update.scalars
         return code
@@ -180,14 +189,22 @@ class NativeExecutor:
         """The program with its masks' draws, and the updates, whose scalars are in `rows`."""
         compile_now(needed(self._optimizer))
         code = self._program_code()
-        outers = [] if self._stepwise else [i for i in code if isinstance(i, isa.Outer)]
+
+        # With a batch of one, a weight is updated while its gradient is computed. Not if somebody
+        # is to see the gradient first.
+        outers: list[isa.Outer] = []
+        if not self._stepwise:
+            outers = [item for item in code if isinstance(item, isa.Outer)]
         ending: Code = []
         fused: Fused = {}
         for update, scalars in zip(updates, rows, strict=True):
             separate, replaced = update_code(update, scalars, outers, self._keep_alive)
             ending += separate
             fused |= replaced
-        code = [fused.get(i, i) if isinstance(i, isa.Outer) else i for i in code]
+        # (The type is asked for, as tuples of the same numbers are equal whatever they stand for.)
+        code = [fused.get(item, item) if isinstance(item, isa.Outer) else item for item in code]
+
+        # A step that may be undone: saves before it, checks after it, and a stop before its update.
         if self._stepwise:
             gradients = updates[0].executor.vectors[1]
             code = [*self._saves(), *code, *self._checks(gradients)]
@@ -199,6 +216,7 @@ class NativeExecutor:
         offset = 0
         for item in self._assembler.code:
             if isinstance(item, isa.Dropout):
+                # The row of step k begins `stride` floats behind that of step k - 1.
                 at = address(self._draws) + 4 * offset
                 offset += item.size
                 item = item._replace(draws=at, stride=self._draws.shape[1])
@@ -255,6 +273,7 @@ class Stepping:
         self._address = address(task)
         self.steps = int(task["steps"])
         self.statistics = executor.statistics
+        # Three parts, of which each is executed by itself: the step, its checks, its update.
         order = code[:, opcodes.OPCODE].tolist()
         self._check = order.index(opcodes.CHECK)  # where the first check is
         self._update = order.index(opcodes.STOP) + 1  # ... and the first update
@@ -280,6 +299,7 @@ class Stepping:
         """
         executor = self._executor
         optimizer, moving = executor._optimizer, executor._moving
+        # A callback may have changed anything since the gradients were made.
         expected = self._as_expected() and optimizer.vectors.collect() == moving
         if checked and not (expected and math.isfinite(executor._losses[self._number])):
             return False
@@ -298,6 +318,8 @@ class Stepping:
         optimizer = executor._optimizer
         if optimizer.t == self._t + number and still_upcoming(optimizer, self._updates):
             return True
+        # Other numbers, such as a schedule's, are written to this step's row. The table is another
+        # one if other parameters move, or by another rule.
         updates = upcoming_updates(optimizer, executor._moving, 1)
         return executor._code(updates, 1, number) is self._code
 

@@ -62,7 +62,7 @@ def _variable(place: Place) -> str:
 
 def _expression(ufunc: str, operands: list[str]) -> str:
     """A call of a ufunc as Python on numbers."""
-    if ufunc in _INFIX:
+    if ufunc in _INFIX:  # the operands are variables: no brackets are needed
         return f" {_INFIX[ufunc]} ".join(operands)
     if ufunc == "maximum":
         return _MAXIMUM.format(*operands)

@@ -105,6 +105,7 @@ class SparseLayout:
         split = self._order.split is not None
         rows = self._block + (4 if split else 2) * self._batch  # packed, narrow, partial, pairs
 
+        # Called once for each half, which has scratch of its own: both may be executed at once.
         def part(first: int, last: int, left: int, right: int) -> isa.SparseMatmul:
             return isa.SparseMatmul(
                 first=first,
@@ -126,6 +127,7 @@ class SparseLayout:
 
     def gradient(self, n: int, d: int, out: int) -> isa.SparseGradient | Pair:
         """The transposed batch times the gradient (batch, n), in halves of the blocks."""
+        # Blocks differ in length where OpenBLAS cuts: the edge nearest to half of the inputs.
         middle = int(np.abs(self._blocks.edges - self._width / 2).argmin())
         restarts = bool(self._order.samples)
         partial = self._scratch(self._width * n if restarts else 0, np.float32)

@@ -61,6 +61,7 @@ def _cuts(rows: int, length: int, columns: int, transposed: bool) -> tuple[int, 
 
     Only even terms are asked about.
     """
+    # From the last sum to the first: where one begins, the one before it has ended.
     cuts: list[int] = []
     last = (length - 1) // 2 * 2
     while (begin := _begin_of_sum(last, rows, length, columns, transposed)) < last:
@@ -79,6 +80,7 @@ def _begin_of_sum(last: int, rows: int, length: int, columns: int, transposed: b
         asked = np.unique(np.linspace(low, high, rows + 2)[1:-1].astype(int))
         x = np.zeros((rows, length), np.float32)
         together = _in_one_sum(2 * asked, last, x, columns, transposed)
+        # Those before the cut are in another sum, those from it on in the same.
         high = int(asked[together].min(initial=high))
         low = int(asked[~together].max(initial=low - 1)) + 1
     return 2 * high
@@ -89,6 +91,7 @@ def _split(rows: int, length: int, columns: int, transposed: bool) -> Array:
     if length < 3:
         return None
     x = np.zeros((rows, length), np.float32)
+    # Only a sum of odd terms, made apart, keeps the 1: between the two others it would be lost.
     x[:, :3] = _LARGE, 1, -_LARGE
     apart = np.zeros((rows, -(-columns // _LANES) * _LANES), bool)
     apart[:, :columns] = _product(x, columns, transposed) == 1

@@ -36,8 +36,9 @@ def halves(
     """``part(0, length)``, or a pair of halves if its `elements` are enough for two threads."""
     if elements < SHARED or length < 2:
         return part(0, length)
+    # Whole cache lines of float32: one that both threads write to would go back and forth.
     if middle is None:
-        middle = -(-length // 32) * 16  # whole cache lines of float32
+        middle = -(-length // 32) * 16
     return Pair(part(0, middle), part(middle, length))
 
 
@@ -45,7 +46,7 @@ def table(code: Sequence[Instruction | Pair]) -> Array:
     """The instructions as an array (N, WIDTH) of int64."""
     rows: list[list[int]] = []
     for item in code:
-        if isinstance(item, Pair):
+        if isinstance(item, Pair):  # the interpreter looks ahead from the first one
             rows += [_row(item.first, paired=True), _row(item.second)]
         else:
             rows.append(_row(item))

@@ -12,6 +12,7 @@ from .jit.structures import Task
 from .table import address
 
 _TASK = np.dtype([(name, np.int64) for name in Task._fields])
+# The C library that Python itself is linked with has it; Windows has no such function.
 _YIELD = getattr(ctypes.CDLL(None), "sched_yield", None) if sys.platform != "win32" else None
 _YIELD_ADDRESS = ctypes.cast(_YIELD, ctypes.c_void_p).value or 0 if _YIELD else 0
 

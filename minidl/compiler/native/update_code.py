@@ -29,6 +29,7 @@ def update_code(
     each of those outer products the one that replaces it. What they refer to is appended to
     `keep_alive`.
     """
+    # The loop reads its vectors' addresses from memory: one table serves all of a group's updates.
     vectors = update.executor.vectors
     addresses = np.array([address(vector) for vector in vectors])
     loop = load(rule_file(update.rule.name, update.executor.plan))
@@ -45,6 +46,8 @@ def update_code(
         count = end - begin
         code.append(halves(count, count, lambda a, b: make(start=begin + a, stop=begin + b)))
 
+    # Each span is walked from outer product to outer product: those replace their own part of the
+    # update, and what lies between them is updated as usual.
     placed = _places(outers, vectors[1])
     for start, stop in update.spans:
         at = start
@@ -52,7 +55,8 @@ def update_code(
             last = first + outer.inputs * outer.outputs
             if not start <= first <= last <= stop:
                 continue
-            own_addresses = addresses.copy()  # the loop's gradient is the scratch buffer
+            # While it runs, the interpreter lets the gradient's address lead to the scratch buffer.
+            own_addresses = addresses.copy()
             scratch = aligned(max(outer.outputs, OUTER_CHUNK), np.float32)
             keep_alive += [own_addresses, scratch]
             fused[outer] = isa.UpdateOuter(

@@ -26,6 +26,7 @@ def order_without_zeros(program: Program, inputs: Array) -> Order | None:
         return None
     batch, width = program.buffers("batch")[0].shape
     few = few_read_a_row(batch, inputs)
+    # One thread, as in a training: more of them would cut the dense products elsewhere.
     with use_blas_threads(1):
         return _tried(batch, width, outputs, inputs.dtype, few, 1)
 

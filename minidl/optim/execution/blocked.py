@@ -65,14 +65,17 @@ class BlockedExecutor:
         machine_code.note_step()
         self._loop.look()
         by_loop = self._loop.found is not None and machine_code.silent()
-        key = spans, None if pending is None else pending.cut, by_loop
+        cut = None if pending is None else pending.cut
+        key = spans, cut, by_loop
         if key not in self._calls:
             if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
                 self._calls.clear()
-            self._calls[key] = self._bound(*key)
+            self._calls[key] = self._bound(spans, cut, by_loop)
+        # The calls hold views of the scalars: new numbers, if there are any, are written there.
         if self.timed or (rule, lr) != self._evaluated:
             self._scalars[:] = self.numbers(rule, lr, t)
             self._evaluated = rule, lr
+        # Each thread has a share; if a gradient is still to be made, it makes its part of that just before.
         shares = [partial(_execute, calls) for calls in self._calls[key]]
         if pending is not None:
             shares = [partial(in_turn, pending.first, shares[0]), partial(in_turn, pending.second, shares[1])]
@@ -102,6 +105,8 @@ class BlockedExecutor:
         for one thread otherwise.
         """
         halves: list[tuple[Span, ...]] = [spans]
+        # A pending gradient is made by the first thread up to the cut, by the second from there on. Each begins with
+        # its own elements, and the first gets so many of the rest that both have half.
         if cut is not None:
             start, stop = spans[0]
             other = cut + (stop - start) // 2
@@ -127,7 +132,10 @@ class BlockedExecutor:
 
 
 def _blocks(spans: tuple[Span, ...]) -> list[Span]:
-    return [(at, min(at + BLOCK, stop)) for start, stop in spans for at in range(start, stop, BLOCK)]
+    blocks: list[Span] = []
+    for start, stop in spans:
+        blocks += [(at, min(at + BLOCK, stop)) for at in range(start, stop, BLOCK)]
+    return blocks
 
 
 def _execute(calls: list[Call]) -> None:

@@ -41,11 +41,14 @@ def upcoming_updates(optimizer: "Optimizer", moving: Sequence[bool], steps: int)
     for group, spans in zip(vectors.groups, vectors.spans_by_group(moving), strict=True):
         now = group.at(first)
         varies = _scheduled(group)
-        each = [now, *[group.at(first + k) for k in range(1, steps)]] if varies else [now] * steps
+        # A schedule, which may count its calls, is asked once for each step.
+        later = [group.at(first + k) for k in range(1, steps)] if varies else [now] * (steps - 1)
+        each = [now, *later]
+        numbers = group.executor.numbers
         if varies or group.executor.timed:
-            scalars = np.array([group.executor.numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(each)])
+            scalars = np.array([numbers(rule, lr, first + k) for k, (rule, lr) in enumerate(each)])
         else:
-            scalars = np.array([group.executor.numbers(*each[0], first)]).repeat(steps, axis=0)
+            scalars = np.array([numbers(*now, first)]).repeat(steps, axis=0)
         rates = [lr for _, lr in each]
         updates.append(ScheduledUpdate(group.rule, group.executor, spans, rates, scalars, _idle(*each[0])))
     return updates
@@ -90,7 +93,8 @@ def step_overlapped(optimizer: "Optimizer", last: tuple[Call, Call, int, np.ndar
         return
     first, second, rows, gradient = last
     begin = (gradient.ctypes.data - optimizer.vectors.gradients.ctypes.data) // gradient.itemsize
-    optimizer.step_after(PendingGradient(first, second, begin + rows * gradient.shape[1], begin + gradient.size))
+    cut, stop = begin + rows * gradient.shape[1], begin + gradient.size
+    optimizer.step_after(PendingGradient(first, second, cut, stop))
 
 
 def dry_run(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:
@@ -109,4 +113,7 @@ def dry_run(optimizer: "Optimizer") -> Iterator[tuple[str, Any]]:
 
 def _idle(rule: Any, lr: float) -> bool:
     """Whether the rule leaves a parameter without gradient alone: tried out on numbers."""
-    return not rule.state and all(rule(theta, 0.0, lr=lr, t=1) == (theta,) for theta in (1.5, -0.25))
+    if rule.state:  # a momentum, say, moves on by itself
+        return False
+    # One number of each sign: whatever is added, or decays, shows in one of them.
+    return all(rule(theta, 0.0, lr=lr, t=1) == (theta,) for theta in (1.5, -0.25))

@@ -13,11 +13,12 @@ from ..callbacks import Callback, Run
 from .compiled import Compiled, warn_of_other_sums
 from .cuda_graph import CudaGraphEngine
 from .eager import Eager
+from .recorded import Recorded
 from .stepwise import Stepwise
 
 OPTIONAL = ("minidl.compiler", "minidl.kernels")  # folders that may be deleted
 
-Engine = Compiled | Stepwise | CudaGraphEngine | Eager
+Engine = Compiled | Stepwise | CudaGraphEngine | Eager  # and so Recorded
 
 
 def choose_engine(
@@ -36,6 +37,7 @@ def choose_engine(
     Raises `OptionError`, with the reason, if a compiled step was asked for and is not possible.
     """
     engine = _engine(run, loader, loss, watchers, compiled, zeros)
+    # Of all engines only machine code can add in the first version's order.
     if run.straight and not isinstance(engine, Compiled | Stepwise):
         warn_of_other_sums(run)
     return engine
@@ -56,49 +58,84 @@ def _engine(
     if on_gpu and compiled is None:  # a CUDA graph has not been run on a GPU yet
         run.history.reason = "on a GPU, a step is captured as a CUDA graph only for compile=True"
         return eager
-    step, reason = _cuda_graph_step(run, loader, loss) if on_gpu else _compiled_step(run, loader, loss)
-    reason = reason or _callbacks_need_eager(watchers, on_gpu)
+    if not on_gpu:
+        return _on_cpu(run, loader, loss, watchers, bool(compiled), zeros)
+    step, reason = _cuda_graph_step(run, loader, loss)
+    reason = reason or _callbacks_need_eager(watchers)
     if reason is not None:
-        if compiled:
-            raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
-        run.history.reason = reason
+        _explain(run, reason, bool(compiled))
         return eager
-    if on_gpu:
-        return CudaGraphEngine(run, step)
-    engine = Compiled(run, loader, step, eager, zeros)
-    stepwise = any(watcher.overrides("on_gradients") for watcher in watchers)
-    return Stepwise(run, loader, engine, watchers) if stepwise else engine
+    return CudaGraphEngine(run, step)
 
 
-def _callbacks_need_eager(watchers: list[Callback], on_gpu: bool) -> str | None:
-    """Which callback needs eager steps, if any; `Stepwise` calls on_gradients too, but not on a GPU."""
+def _on_cpu(
+    run: Run,
+    loader: Loader,
+    loss: Callable[[Any, Any], Any],
+    watchers: list[Callback],
+    required: bool,
+    zeros: bool,
+) -> Engine:
+    """The fastest engine on the CPU: a program of known layers, else recorded steps, else the eager loop."""
+    eager = Eager(run, loader, loss, watchers)
+    step, reason = _compiled_step(run, loader, loss)
+    if reason is None:
+        engine = Compiled(run, loader, step, eager, zeros)
+        if any(w.overrides("on_step") for w in watchers):
+            reason = "a callback has an on_step, which is to see every step"
+        elif any(w.overrides("on_gradients") for w in watchers):
+            return Stepwise(run, loader, engine, watchers)
+        else:
+            return engine
+    elif step is not None:
+        obstacle = step.recorded.obstacle()
+        if obstacle is None:
+            return Recorded(run, loader, loss, watchers, step.recorded, required)
+        reason = obstacle
+    _explain(run, reason, required)
+    return eager
+
+
+def _explain(run: Run, reason: str, required: bool) -> None:
+    """Note why steps are eager. Raises `OptionError` if that is not allowed."""
+    if required:
+        raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
+    run.history.reason = reason
+
+
+def _callbacks_need_eager(watchers: list[Callback]) -> str | None:
+    """Which callback needs eager steps on a GPU, if any."""
     if any(w.overrides("on_step") for w in watchers):
         return "a callback has an on_step, which is to see every step"
-    if on_gpu and any(w.overrides("on_gradients") for w in watchers):
+    if any(w.overrides("on_gradients") for w in watchers):
         return "a callback has an on_gradients, which is to see the gradients of every step"
     return None
 
 
 def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
-    """The compiled step of a run on the CPU, and why there is none."""
-    inputs, labels = loader.dataset.inputs, loader.dataset.labels
+    """The compiled step of a run on the CPU, and why it is no program of known layers.
+
+    None, if there cannot be one at all.
+    """
     if any(backend_of(p.data) != "numpy" for p in run.model.parameters()):
         return None, "the model is not on the CPU"
-    if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
-        return None, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        return None, "it needs integer labels of shape (N,)"
-    changed = overridden(loader, "batches", "_here")
-    if changed is not None:
-        return None, changed
     try:
         from ...compiler import Step
     except ModuleNotFoundError as missing:  # the folder may be deleted
         if missing.name not in OPTIONAL:
             raise
         return None, f"{missing.name} is not there"
+    # Lowered now, for whole batches, to find out whether it can be; steps are always in training mode.
     step = Step(run.model, loss, run.optimizer)
     run.model.train()
+    inputs, labels = loader.dataset.inputs, loader.dataset.labels
+    if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
+        return step, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
+        return step, "it needs integer labels of shape (N,)"
+    changed = overridden(loader, "batches", "_here")
+    if changed is not None:
+        return step, changed
     step.bound(loader.batch_size, inputs, labels.astype(np.int64))
     return step, step.reason
 

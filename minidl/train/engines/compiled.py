@@ -103,10 +103,12 @@ class Compiled:
         self._read_data()
         order = self._in_order if run.order is None else run.order
         whole = min(last, len(order) // size)  # the batches that have `size` samples
+        # A block is not interrupted: planned for half of a pause, it may take twice as long as others did.
         affordable = int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
         count = max(1, min(whole - run.batch, affordable))
         indices = order[run.batch * size : (run.batch + count) * size]
         bound = self._step.bound(min(size, len(indices)), self._inputs, self._labels)
+        # A callback may have changed the model, or exchanged it.
         if bound is None or run.optimizer is not self._step.optimizer or run.model is not self._step.model:
             return None
         self._check_labels(bound)
@@ -149,7 +151,7 @@ class Compiled:
                 native = False
             if not native and self._run.straight:
                 warn_of_other_sums(self._run)
-            if native is not None:
+            if native is not None:  # None is "not yet": it is asked for again with the next block
                 self._machine_code[apart] = native
         return self._machine_code.get(apart) or None
 
@@ -162,6 +164,7 @@ class Compiled:
         seconds_left = ((run.epochs - run.epoch + 1) * run.steps - run.batch) * self._seconds
         if run.straight and objects.installed():
             background.compile_now(bound.code())
+        # Where LLVM has been imported already, machine code is worth its loading for a short run as well.
         wanted = run.straight or self._worth_loading(bound) or objects.loaded()
         if not (wanted and background.ready(bound.code(), seconds_left)):
             return None
@@ -180,6 +183,7 @@ class Compiled:
     def _run_native(self, native: Any, block: "_Block") -> None:
         """Make a block's steps by machine code."""
         run = self._run
+        # After the last step of all, whoever called `fit` may look at the gradients.
         last = run.epoch == run.epochs and run.batch + block.steps >= run.steps
         keep = run.keep_gradients or last
         losses, correct, run.lr = native.run(block.indices, block.steps, keep)
@@ -230,7 +234,8 @@ class _Block(NamedTuple):
 
     def batches(self) -> list[Any]:
         """The indices of each step's samples."""
-        return [self.indices[first : first + self.size] for first in range(0, len(self.indices), self.size)]
+        starts = range(0, len(self.indices), self.size)
+        return [self.indices[start : start + self.size] for start in starts]
 
 
 class _NumpyStep:

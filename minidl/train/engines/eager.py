@@ -15,6 +15,7 @@ class Eager:
 
     def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
         self.run, self.loader, self.loss = run, loader, loss
+        self.engine = "eager"  # the name that `History` shows
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
         self._on_step = [w for w in watchers if w.overrides("on_step")]
 
@@ -44,7 +45,7 @@ class Eager:
         run = self.run
         run.optimizer.step()
         run.metrics.add(run.loss, output, y)
-        run.steps_by_engine["eager"] += 1
+        run.steps_by_engine[self.engine] += 1
         run.step += 1
         run.batch += 1
         for watcher in self._on_step:

@@ -17,13 +17,14 @@ from ..._debug import debug
 from ...backend import array_module, to_numpy
 from ...data import Loader
 from ...errors import NonFiniteError
+from ...nn._effects import ForwardEffects
 from ...nn._module import Buffer
 from ...ops.shape import plain
 from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
-from .snapshot import ForwardEffects, RunSnapshot
+from .snapshot import RunSnapshot
 from .stepwise import Stepwise
 
 BLOCK_SECONDS = 1.0  # processor time between two snapshots: so much may have to be made again
@@ -79,6 +80,7 @@ class CheckedEager(Eager):
         buffers = self.run.model.named_tensors(Buffer)
         named = [("the loss", plain(self.run.loss)), *[(name, buffer.data) for name, buffer in buffers]]
         named += [(name, p.grad.data) for name, p in self._parameters if p.grad is not None]
+        # One sum tells whether all is well; which array is not is only looked for if need be.
         if math.isfinite(sum_of_squares([array for _, array in named])) and not self.thorough:
             return None
         return _first_nonfinite(named) or self._overflowing_update()
@@ -98,7 +100,8 @@ class CheckedEager(Eager):
             found = _first_nonfinite(dry_run(self.run.optimizer))
         if found is None:
             return None
-        largest = max(float(abs(p.grad.data).max()) for _, p in self._parameters if p.grad is not None and p.size)
+        with_gradient = [p for _, p in self._parameters if p.grad is not None and p.size]
+        largest = max(float(abs(p.grad.data).max()) for p in with_gradient)
         return f"the gradients are finite, the largest {largest:.1e}, but after this update {found}"
 
 
@@ -114,6 +117,7 @@ class RollbackEngine:
     def advance(self, last: int) -> None:
         """As the engine does."""
         run = self._run
+        # A new block begins, with a snapshot or, if that does not pay, by checked steps.
         if not self._unverified:
             if run.steps < FEW and run.history.reason is None and not isinstance(self._engine, Eager):
                 run.history.reason = f"with few steps in an epoch, here {run.steps}, each is checked by itself"
@@ -134,10 +138,11 @@ class RollbackEngine:
         Parameters and state of more than `most` elements are left out. If one of those is not finite, the next loss
         will not be either, or `verify` finds it: the quick check is for whoever looks at the run before that.
         """
-        parameters = [p for p in self._run.optimizer.vectors.parameters if p.size <= most]
-        buffers = [buffer for _, buffer in self._run.model.named_tensors(Buffer)]
-        state = [v for name in self._state if (v := self._run.optimizer.vectors.state[name]).size <= most]
-        return finite([self._run.metrics.loss, *[tensor.data for tensor in parameters + buffers], *state])
+        vectors = self._run.optimizer.vectors
+        parameters = [p.data for p in vectors.parameters if p.size <= most]
+        buffers = [buffer.data for _, buffer in self._run.model.named_tensors(Buffer)]
+        state = [vectors.state[name] for name in self._state if vectors.state[name].size <= most]
+        return finite([self._run.metrics.loss, *parameters, *buffers, *state])
 
     def verify(self) -> None:
         """Check the steps since the snapshot, and replay them if need be; the next block begins with a new one."""
@@ -149,7 +154,7 @@ class RollbackEngine:
         """Make the steps since the snapshot again, one by one and to the same bits; the one that fails, checked."""
         run, reached = self._run, self._run.batch
         self._snapshot.restore()
-        self._checked.thorough = True
+        self._checked.thorough = True  # finite gradients, too, can lead to what is not finite
         while run.batch < reached:
             if not run.metrics.skipped:
                 self._snapshot.save()
@@ -202,6 +207,7 @@ def nonfinite_error(
     Model, optimizer and counts stay as before that step; its gradients are cleared. The op's own error, with its
     traceback, is the cause of the one returned, whose `history` is the run's.
     """
+    # The model is where the step began: the same forward pass, with every op checked, fails at the culprit.
     effects, cause, where = ForwardEffects(run.model), None, "made again, no op of the step gives such a number"
     try:
         with debug(), np.errstate(all="ignore"):

@@ -39,9 +39,11 @@ class Stepwise:
         run.loss, correct, samples = step.differentiate()
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
+        # The quick check may be wrong (a square overflows, say): the checker has the last word.
         if not step.update(checked=checker is not None):  # a quick check found something, or there is none
             symptom = checker and checker.symptom()
             if checker and symptom:
+                # A compiled step has no batch in hand: it is read again, for the error to look at.
                 x, y = next(self._loader.batches(run.order, run.batch, run.batch + 1))
                 checker.reject(x, y, symptom)
                 return

@@ -11,11 +11,11 @@ from ...backend import Array, to_numpy
 from ...data import Loader
 from ...errors import LabelError, OptionError, ShapeError
 from ...guards import warn
+from ...nn._effects import ForwardEffects
 from ...nn._losses import check_range
 from ...nn._module import in_mode
 from ...ops.shape import plain
 from ..callbacks import Run
-from ..engines.snapshot import ForwardEffects
 from .curvature import curvatures, leaves
 
 SAMPLES = 64

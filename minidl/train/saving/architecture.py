@@ -104,6 +104,7 @@ class _Builder:
             return self.modules[description["same"]]
         if "function" in description:
             return self._function(description["function"])
+        # What is left of it is the layer's own options.
         options = dict(description)
         kind, tied, inner = options.pop("layer"), options.pop("tied", {}), options.pop("layers", [])
         if kind not in LAYERS:

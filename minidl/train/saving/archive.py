@@ -59,6 +59,7 @@ def write_archive(path: str | Path, kind: str, arrays: Mapping[str, np.ndarray],
         data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
     except (TypeError, ValueError, SafetensorError) as error:
         raise StateError(f"{printable(path)}: this {kind} cannot be stored: {error}") from error
+    # The digest is written in the place of the blanks that it was computed with.
     at = data.index(BLANK)
     whole = memoryview(_padded(data))
     write_durably(path, whole[:at], hashlib.sha256(whole).hexdigest().encode(), whole[at + len(BLANK) :])
@@ -73,6 +74,7 @@ def read_archive(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], di
     file_path, path = path, printable(path)
     try:
         with open_regular(file_path) as file:
+            # Nothing is parsed before the digest is right: what a damaged file holds is of no interest.
             length, size = _checked_length(path, kind, file)
             _check_digest(path, file)
             file.seek(8)
@@ -96,7 +98,7 @@ def _padded(data: bytes) -> bytes:
     lacking = math.ceil((_memory_needed(data[8:end].decode()) - SMALL) / TIMES) + 1 - len(data)
     if lacking <= 0:
         return data
-    header = data[8:end] + b" " * (8 * -(-lacking // 8))
+    header = data[8:end] + b" " * (8 * -(-lacking // 8))  # arrays begin at a multiple of 8
     return len(header).to_bytes(8, "little") + header + data[end:]
 
 
@@ -142,6 +144,7 @@ def _strict(text: str, size: int, **style: Any) -> Any:
     """
     if _memory_needed(text) > TIMES * size + SMALL:
         raise ValueError("more brackets and commas than a file of this size has use for")
+    # Each distinct key becomes an object of its own, which counting brackets and commas does not show.
     names: set[str] = set()
     for found in _STRING.finditer(text):
         if found[1]:
@@ -150,6 +153,7 @@ def _strict(text: str, size: int, **style: Any) -> Any:
             raise ValueError("more names than a file of this size has use for")
     del names
     value = json.loads(text)
+    # Compared piece by piece: no second text of this size is made.
     at = 0
     for piece in json.JSONEncoder(**style).iterencode(value):
         if not text.startswith(piece, at):
@@ -173,6 +177,7 @@ def _arrays(file: BinaryIO, table: dict[str, Any], size: int) -> dict[str, np.nd
         end = stop
     if end != size:
         raise ValueError(f"its arrays take {end} bytes, and there are {size}")
+    # Only now is memory allocated: no more than the file has bytes.
     arrays = {}
     for name, entry in entries:
         count = math.prod(entry["shape"])

@@ -43,6 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             _take(handle)
         except (BlockingIOError, PermissionError) as error:
+            # Its number stands behind the first byte, which is the one that Windows locks against reading, too.
             holder = os.pread(handle, 20, 1).decode(errors="replace") if hasattr(os, "pread") else "?"
             raise WriteError(
                 f"{folder}: in use by process {holder}, which is training there: wait until it has ended, or stop it"

@@ -114,6 +114,7 @@ def _process(
     """
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError("compile: there is no Python interpreter to run Numba with")
+    # Numba's settings would change the code, but not the name that it has in the cache.
     ours = "NUMBA_", "MINIDL_"
     environment = {k: value for k, value in os.environ.items() if not k.startswith(ours)}
     environment["NUMBA_OPT"] = "0"  # build.py optimises, the whole module at once
@@ -124,7 +125,7 @@ def _process(
             [sys.executable, "-I", "-S", "-B", "-W", "ignore", str(_CHILD)],
             bufsize=0,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL if nice else subprocess.PIPE,
+            stdout=subprocess.DEVNULL if nice else subprocess.PIPE,  # read by who waits, if anyone
             stderr=log,
             env=environment,
             cwd=store.home(),  # Numba looks for settings there
@@ -170,6 +171,8 @@ def _end() -> None:
     _let_go()
 
 
+# A forked process must find the lock open. And it lets go of the children's pipes: as long as it
+# held them, the children would not notice that their parent has ended.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release

@@ -85,7 +85,7 @@ def _compile(sources: list[list[str]]) -> int:
             try:
                 if not objects.cached(source):
                     store.write(name, build(*source))
-            except Exception:
+            except Exception:  # the others are compiled all the same
                 traceback.print_exc()
                 failures = 1
             else:

@@ -52,6 +52,7 @@ def objection(place: Path) -> str | None:
     """
     try:
         if not os.path.lexists(place):
+            # It would be created in the nearest folder there is: the user's, or the system's own.
             nearest = next(parent for parent in place.parents if parent.exists())
             if whose := _foreign(nearest.stat(), 0):
                 return f"would lie in {nearest}, which {whose}: {_ELSEWHERE}"
@@ -62,6 +63,8 @@ def objection(place: Path) -> str | None:
             return "is a symbolic link: remove it"
         if not hasattr(os, "geteuid"):
             return None
+        # Whoever can write to the folder around it could put another in its place, unless that is
+        # sticky, as /tmp is.
         around = place.parent.stat().st_mode
         if around & stat.S_IWOTH and not around & stat.S_ISVTX:
             return f"lies where everybody can write: chmod o-w {place.parent}"

@@ -8,9 +8,9 @@ import numpy as np
 
 from .... import machine_code
 from ....errors import UnsupportedError
-from ...program import Array, Buffer, Instruction, Program
-from ..assembler import Assembler
+from ...program import Array, Buffer, Instruction
 from ..cache.objects import MACHINE
+from ..layers import Layers
 from ..snippet import Snippet, plain
 from .available import available
 
@@ -61,23 +61,12 @@ def _made(
     """The snippet of an operation on arrays like these; None if machine code lacks something."""
     arrays = {id(a): np.empty_like(a) for a in (*out, *args)}
     results, operands = (
-        tuple(_buffer("an operand", arrays[id(a)]) for a in some) for some in (out, args)
+        tuple(Buffer("an operand", a.shape, a.dtype, "work", arrays[id(a)]) for a in some)
+        for some in (out, args)
     )
-    x = _buffer("x", np.zeros((1, 1), np.float32), "batch")
-    labels = _buffer("labels", np.zeros(1, np.int64), "batch")
-    program = Program(
-        [
-            Instruction("update", (), (x, labels)),  # there is always a batch
-            Instruction(op, results, operands, options),
-        ]
-    )
+    assembler = Layers(max(a.nbytes for a in arrays.values()))
     try:
-        assembler = Assembler(program, x.array, labels.array, None)
+        code = assembler.assembled(Instruction(op, results, operands, options))
     except UnsupportedError:
         return None
-    _gather, *code = assembler.code
     return Snippet(code, [b.array for b in (*results, *operands)], assembler)
-
-
-def _buffer(name: str, array: Array, kind: str = "work") -> Buffer:
-    return Buffer(name, array.shape, array.dtype, kind, array)

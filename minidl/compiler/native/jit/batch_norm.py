@@ -92,6 +92,7 @@ def back(i: Any) -> Any:
     width = i.width
     inverse, gamma = float32_at(i.inverse, width), float32_at(i.gamma, width)
     d_gamma, d_beta = float32_at(i.d_gamma, width), float32_at(i.d_beta, width)
+    # dx = gamma/σ · (g - x̂ · d_gamma/B - d_beta/B), with the sums over the batch from `sums`.
     slope = float32_at(i.scratch, width)
     shift = float32_at(i.scratch + 4 * width, width)
     scale = float32_at(i.scratch + 8 * width, width)

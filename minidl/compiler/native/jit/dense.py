@@ -11,7 +11,6 @@ import numpy as np
 
 from .memory import (
     call,
-    call_float32,
     call_ufunc,
     float32_at,
     int64_at,
@@ -73,6 +72,7 @@ def gemv(i: Any) -> Any:
 @native
 def bias(i: Any) -> Any:
     """Add a bias to each row of y, and take the ReLU of the sum if asked to."""
+    # Here and below, a ReLU is `0 if v < 0 else v`: NaN stays NaN, as in np.maximum.
     bias = float32_at(i.bias, i.width)
     for row in range(i.rows):
         y = float32_at(i.y + row * i.width * 4, i.width)
@@ -100,6 +100,7 @@ def activate(i: Any, scratch: Any) -> Any:
     elif i.activation == TANH:
         call_ufunc(i.tanh, i.tanh_data, i.size, scratch, i.y, i.y)
     elif i.activation == SIGMOID:
+        # e^-|y| cannot overflow: the result is 1 / (1 + e) for y >= 0, and e / (1 + e) below.
         e = float32_at(i.scratch, i.size)
         for j in range(i.size):
             e[j] = -abs(y[j])
@@ -112,7 +113,7 @@ def activate(i: Any, scratch: Any) -> Any:
 def activate_back(i: Any) -> Any:
     """The gradient of an activation's input, in place of that of its result y."""
     g, y = float32_at(i.g, i.size), float32_at(i.y, i.size)
-    if i.activation == RELU:
+    if i.activation == RELU:  # a product, as in the eager step: infinity times zero is NaN
         for j in range(i.size):
             g[j] = g[j] * (ONE if y[j] > ZERO else ZERO)
     elif i.activation == LEAKY_RELU:
@@ -145,49 +146,8 @@ def copy(i: Any) -> Any:
 @native
 def dropout(i: Any, constants: Any, k: Any) -> Any:
     """A dropout mask of step `k`: 0, or the scale."""
-    draws, mask = float32_at(i.draws + k * i.stride * 4, i.size), float32_at(i.mask, i.size)
+    draws = float32_at(i.draws + k * i.stride * 4, i.size)
+    mask = float32_at(i.mask, i.size)
     rate, scale = constants[i.rate], constants[i.scale]
     for j in range(i.size):
         mask[j] = (ONE if draws[j] >= rate else ZERO) * scale
-
-
-@native
-def softmax(i: Any, scratch: Any) -> Any:
-    """Softmax cross-entropy: the mean loss, how many are correct, and the logits' gradient."""
-    batch, classes = i.batch, i.classes
-    logits, labels = float32_at(i.logits, batch * classes), int64_at(i.labels, batch)
-    e = float32_at(i.scratch, batch * classes)  # classes first, as NumPy is faster then
-    losses_at, total_at, picked_at = i.sums, i.sums + 4 * batch, i.sums + 8 * batch
-    losses, total = float32_at(losses_at, batch), float32_at(total_at, batch)
-    picked = float32_at(picked_at, batch)
-    correct = 0
-    for b in range(batch):
-        best = 0
-        for c in range(classes):
-            if logits[b * classes + c] > logits[b * classes + best]:
-                best = c
-        correct += best == labels[b]
-        top = logits[b * classes + best]
-        for c in range(classes):
-            e[c * batch + b] = logits[b * classes + c] - top
-        picked[b] = e[labels[b] * batch + b]
-    call_ufunc(i.exp, i.exp_data, batch * classes, scratch, i.scratch, i.scratch)
-    for b in range(batch):
-        total[b] = e[b]
-    for c in range(1, classes):
-        for b in range(batch):
-            total[b] += e[c * batch + b]
-    # loss = log(Σ e^(z - top)) - (z[label] - top)
-    call_ufunc(i.log, i.log_data, batch, scratch, total_at, losses_at)
-    for b in range(batch):
-        losses[b] -= picked[b]
-    loss = call_float32(i.dot, (batch, losses_at, 1, i.ones, 1)) / F(batch)
-    # d = (softmax - one-hot) / batch
-    d, share = float32_at(i.d, batch * classes), ONE / F(batch)
-    for b in range(batch):
-        for c in range(classes):
-            p = e[c * batch + b] / total[b]
-            if c == labels[b]:
-                p -= ONE
-            d[b * classes + c] = p * share
-    return loss, correct

@@ -7,7 +7,7 @@ from their rules (../rule_codegen.py). It runs without Python, and holds no lock
 
 from typing import Any
 
-from . import batch_norm, dense, opcodes, sparse, sparse_batch, updates
+from . import batch_norm, dense, elementwise, losses, opcodes, sparse, sparse_batch, updates
 from . import instruction_set as isa
 from .atomics import compare_and_clear, load_acquire, pause, store_release
 from .memory import call, float32_at, int64_at, native, record_at
@@ -48,6 +48,7 @@ def _run(address: Any) -> Any:
                 _execute(n, address, k, scratch)
                 n += 1
                 continue
+            # Instruction n + 1 of step k, as one number: never 0, which would be no offer.
             number = k * task.length + n + 1
             store_release(offer, number)
             _execute(n, address, k, scratch)
@@ -100,7 +101,7 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
     task = record_at(Task, address)  # anew: between two steps its fields change
     row = task.code + 8 * WIDTH * n
     opcode, operands = int64_at(row, WIDTH)[OPCODE], row + 8 * OPERANDS
-    constants = float32_at(task.constants, 1 << 30)
+    constants = float32_at(task.constants, 1 << 30)  # nobody checks the length
     samples = int64_at(task.samples + 8 * k * task.batch, task.batch)
     if opcode == opcodes.GATHER:
         dense.gather(record_at(isa.Gather, operands), samples)
@@ -119,7 +120,7 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
     elif opcode == opcodes.MULTIPLY:
         dense.multiply(record_at(isa.Multiply, operands))
     elif opcode == opcodes.SOFTMAX:
-        loss, correct = dense.softmax(record_at(isa.Softmax, operands), scratch)
+        loss, correct = losses.softmax(record_at(isa.Softmax, operands), scratch)
         float32_at(task.losses, k + 1)[k] = loss
         int64_at(task.correct, k + 1)[k] = correct
     elif opcode == opcodes.BATCH_NORM:
@@ -148,3 +149,21 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
         sparse.matmul(record_at(isa.SparseMatmul, operands))
     elif opcode == opcodes.SPARSE_GRADIENT:
         sparse.gradient(record_at(isa.SparseGradient, operands))
+    elif opcode == opcodes.UFUNC:
+        elementwise.ufunc(record_at(isa.Ufunc, operands), scratch)
+    elif opcode == opcodes.WHERE:
+        elementwise.where(record_at(isa.Where, operands))
+    elif opcode == opcodes.CONVERT:
+        elementwise.convert(record_at(isa.Convert, operands))
+    elif opcode == opcodes.PICK:
+        elementwise.pick(record_at(isa.Pick, operands))
+    elif opcode == opcodes.PUT:
+        elementwise.put(record_at(isa.Put, operands))
+    elif opcode == opcodes.ROWS:
+        elementwise.rows(record_at(isa.Rows, operands))
+    elif opcode == opcodes.WHERE_DOUBLE:
+        elementwise.where_double(record_at(isa.WhereDouble, operands))
+    elif opcode == opcodes.CROSS_ENTROPIES:
+        losses.cross_entropies(record_at(isa.CrossEntropies, operands), scratch)
+    elif opcode == opcodes.CROSS_ENTROPIES_BACK:
+        losses.back(record_at(isa.CrossEntropiesBack, operands))

@@ -55,6 +55,7 @@ def _array_at(dtype: Any) -> Any:
 
 
 float32_at, uint8_at = _array_at(types.float32), _array_at(types.uint8)
+float64_at = _array_at(types.float64)
 int32_at, int64_at = _array_at(types.int32), _array_at(types.int64)
 
 
@@ -73,18 +74,25 @@ def _loader(dtype: Any) -> Any:
 
 
 load_uint8, load_int64 = _loader(types.uint8), _loader(types.int64)
-load_float32 = _loader(types.float32)
+load_float32, load_float64 = _loader(types.float32), _loader(types.float64)
 
 
-@intrinsic
-def store_int64(context: Any, address: Any, number: Any) -> Any:
-    """Write an int64 to an address."""
+def _storer(dtype: Any) -> Any:
+    """A function that writes one number to an address, aligned or not."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer()))
-        return context.get_dummy_value()
+    @intrinsic
+    def store(context: Any, address: Any, number: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store(args[1], builder.inttoptr(args[0], args[1].type.as_pointer()), align=1)
+            return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), generate
+        return types.void(types.int64, dtype), generate
+
+    return store
+
+
+store_int64 = _storer(types.int64)
+store_float32, store_float64 = _storer(types.float32), _storer(types.float64)
 
 
 @intrinsic

@@ -23,7 +23,18 @@
     SPARSE_GATHER,
     SPARSE_MATMUL,
     SPARSE_GRADIENT,
-) = range(22)
+    UFUNC,
+    WHERE,
+    CONVERT,
+    PICK,
+    PUT,
+    CROSS_ENTROPIES,
+    CROSS_ENTROPIES_BACK,
+    ROWS,
+    WHERE_DOUBLE,
+) = range(31)
+
+BOOL, INT64, FLOAT64 = range(3)  # what is converted to float32
 
 NONE, RELU, LEAKY_RELU, TANH, SIGMOID = range(5)  # activations
 

@@ -51,6 +51,7 @@ def matmul(i: Any) -> Any:
     pairs = partial + LANE_BYTES * batch.samples
     for c in range(i.left, i.right, LANES):
         lanes = min(LANES, i.right - c)
+        # A rest of fewer than 64 columns is padded: its sums find no room in y. (Not if `few`.)
         direct = lanes == LANES or i.few
         target, stride = (i.y + 4 * c, 4 * n) if direct else (narrow_sums, LANE_BYTES)
         into, step = target, stride
@@ -80,6 +81,7 @@ def matmul(i: Any) -> Any:
                     sum_rows(sums, pair, rows, row_bytes, entries, count, anew, groups, limits[j])
                     if groups and restarts[j + 1]:
                         join_pair(sums, pair, groups)
+            # Complete, as the next block begins another sum: added to those before it.
             if into == partial and restarts[j + 1]:
                 for b in range(i.first, i.last):
                     add_numbers(target + b * stride, partial + LANE_BYTES * b, lanes)
@@ -119,6 +121,7 @@ def gradient(i: Any) -> Any:
     """
     batch = record_at(SparseBatch, i.batch)
     n, spans, split = i.n, batch.spans, batch.span_split
+    chunks = (n + LANES - 1) // LANES  # of 64 columns
     edges = int64_at(batch.block_edges, batch.blocks + 1)
     samples = int64_at(batch.span_edges, spans + 1)
     restarts = int64_at(batch.span_restarts, spans + 1)
@@ -152,7 +155,7 @@ def gradient(i: Any) -> Any:
                 if split:
                     groups, pair = split_groups(split, k, c, n), i.pairs
                     if spans > 1:  # a pair waits for the next span: each needs its own
-                        pair += 2 * LANE_BYTES * (k * ((n + LANES - 1) // LANES) + c // LANES)
+                        pair += 2 * LANE_BYTES * (k * chunks + c // LANES)
                     sum_rows(
                         sums, pair, packed, LANE_BYTES, entries, found, anew, groups, limits[s]
                     )
@@ -165,4 +168,5 @@ def gradient(i: Any) -> Any:
                 if lanes < LANES:
                     copy_numbers(sums, out, lanes)
         if into == i.partial and restarts[s + 1]:
-            add_numbers(i.out + 4 * start * n, i.partial + 4 * start * n, (stop - start) * n)
+            offset, numbers = 4 * start * n, (stop - start) * n
+            add_numbers(i.out + offset, i.partial + offset, numbers)

@@ -103,7 +103,7 @@ def _gather_groups(batch: Any, sample: Any, pixels: Any, at: Any) -> Any:
         if not pixels:
             for i in range(k, stop):
                 at = _append_float(sample + 4 * i, i, at)
-        elif stop - k < GROUP or load_int64(sample + k) != 0:
+        elif stop - k < GROUP or load_int64(sample + k) != 0:  # eight pixels at once
             for i in range(k, stop):
                 at = _append_pixel(sample + i, i, batch.pixel_values, at)
         store_int64(ends, at)
@@ -115,6 +115,7 @@ def _gather_groups(batch: Any, sample: Any, pixels: Any, at: Any) -> Any:
 def transpose(batch: Any, first: Any, last: Any, sample: Any, count: Any) -> Any:
     """For each input of blocks `first` to `last`: which of `count` samples have it."""
     edges = int64_at(batch.block_edges, batch.blocks + 1)
+    # `ends` says of each input where its column's next entry goes: first where the column begins.
     for k in range(edges[first], edges[last]):
         store_int64(batch.ends + 8 * k, batch.columns + 8 * k * COLUMN_STRIDE)
     for b in range(count):
@@ -122,6 +123,7 @@ def transpose(batch: Any, first: Any, last: Any, sample: Any, count: Any) -> Any
         for j in range(first, last):
             ends = batch.ends + 8 * edges[j]
             for at in range(load_int64(begins + 8 * j), load_int64(begins + 8 * j + 8), 8):
+                # The same value, but the sample's number in the place of the input's.
                 found = load_int64(at)
                 end = ends + 8 * (found & INDEX)
                 column = load_int64(end)

@@ -101,7 +101,8 @@ def sum_narrow_rows(
         for i in range(lanes):
             sums[i] = F(0)
     for e in range(count):
-        row, value = float32_at(rows + stride * (entries[e] & INDEX), lanes), values[2 * e + 1]
+        row = float32_at(rows + stride * (entries[e] & INDEX), lanes)
+        value = values[2 * e + 1]
         for i in range(lanes):
             sums[i] = multiply_add(value, row[i], sums[i])
 

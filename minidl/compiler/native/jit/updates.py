@@ -71,6 +71,7 @@ def update_outer(i: Any, k: Any, keep: Any) -> Any:
 @native
 def check(i: Any) -> Any:
     """Whether any number is infinite, NaN, or so large that the sum of a few squares may be."""
+    # By the exponents' bits, as integers: those of infinity and NaN are the largest.
     numbers, worst = int32_at(i.numbers, i.size), np.int32(0)
     for j in range(i.size):
         worst = max(worst, numbers[j] & EXPONENT)

@@ -1,0 +1,246 @@
+"""A training step of any model and loss: recorded twice, and then replayed."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ... import hooks
+from ...autograd import wrap
+from ...deposit import slot_of
+from ...errors import UnsupportedError
+from ...nn._effects import ForwardEffects
+from ..eligibility import Watch, bypassed, unrecorded
+from ..native.cache import background, objects
+from ..native.segments import Segments
+from ..numpy_executor import allocate, calls_of
+from ..passes import optimised
+from ..program import Buffer, Instruction, Program
+from .recorder import Recorded, leaves, record
+from .surroundings import changed, drawn, surroundings
+
+WORTH_LOADING = 0.1  # seconds of steps by NumPy, after which machine code is loaded
+MOST_CHANGES = 3  # between the two recordings of a step
+MOST = 100  # recordings of one step, whose batches have several shapes perhaps
+
+
+def differing(one: Recorded, other: Recorded) -> str | None:
+    """Why two recordings are not of the same step; None if they are."""
+    a, b = one.tape.instructions, other.tape.instructions
+    if len(a) != len(b):
+        return "it is not the same ops for every batch"
+    pairs: dict[Buffer, Buffer] = {}
+    for step, twin in zip(a, b, strict=True):
+        if _static(step) != _static(twin) or len(step.args) != len(twin.args):
+            return f"{step.op} is not called in the same way for every batch"
+        for x, y in zip((*step.args, *step.out), (*twin.args, *twin.out), strict=True):
+            if pairs.setdefault(x, y) is not y or not _alike(x, y):
+                shown = "numbers made" if x.kind == "constant" else "an array made"
+                return f"{shown} outside minidl's ops, for {step.op}, changes from batch to batch"
+    if [pairs.get(r) for r in one.results] != other.results:
+        return "its result is not the same for every batch"
+    return None
+
+
+def _static(step: Instruction) -> Any:
+    options = dict(step.options)
+    function = options.pop("function", None)
+    return step.op, getattr(function, "__name__", None), repr(options)
+
+
+def _alike(x: Buffer, y: Buffer) -> bool:
+    """Whether two buffers of two recordings are the same one."""
+    if (x.kind, x.shape, x.dtype, x.strides, x.start) != (
+        y.kind,
+        y.shape,
+        y.dtype,
+        y.strides,
+        y.start,
+    ):
+        return False
+    if x.kind in ("work", "batch"):
+        return True
+    if x.kind == "constant":
+        return x.array is y.array or np.array_equal(x.array, y.array, equal_nan=True)
+    return x.home.array is y.home.array or x.name == y.name
+
+
+class Replay:
+    """A recorded step, executed again and again on other batches."""
+
+    def __init__(self, recorded: Recorded, model: Any, loss: Any, optimizer: Any) -> None:
+        steps = recorded.tape.instructions
+        made = dict.fromkeys(b.home for step in steps for b in step.out if b.kind == "gradient")
+        results = tuple(r.home for r in recorded.results if r is not None)
+        program = Program([*steps, Instruction("update", (), tuple(made))], results=results)
+        program.note("recorded")
+        self.program = optimised(program)
+        self._batch = recorded.batch
+        allocate(self.program)
+        for buffer in self._batch:
+            if buffer.array is None:  # the step does not use it
+                buffer.array = np.zeros(buffer.shape, buffer.dtype)
+        loss, output = recorded.results
+        self.loss = loss.array
+        self.output = None if output is None else output.array
+        steps = [step for step in self.program.instructions if step.op != "update"]
+        self._calls = [call for step in steps for call in calls_of(step)]
+        pieces = {id(piece.gradient): piece.parameter for piece in optimizer.vectors.pieces}
+        made_for = {pieces[id(b.array)] for b in made}
+        self._gradients = [
+            (p, wrap(slot_of(p)) if p in made_for else None) for p in pieces.values()
+        ]
+        self._segments: Segments | None = None
+        self.engine, self.python_calls = "replay", len(self._calls)
+        self._undecided, self._spent = objects.installed(), 0.0
+        self._surroundings = surroundings(model, loss)
+        self._watch = Watch(optimizer, model)
+
+    def holds(self) -> bool:
+        """Whether all that the step depends on is as it was when it was recorded."""
+        return self._watch.undisturbed() and changed(self._surroundings) is None
+
+    def use_machine_code(self) -> None:
+        """Execute by machine code from here on. Raises as `Segments` does."""
+        self._segments, self.engine = Segments(self.program), "machine code"
+        self.python_calls = self._segments.python_calls
+
+    def _consider_machine_code(self, seconds: float) -> None:
+        """Take to machine code once that is worth while, after a step that took so long."""
+        self._spent += seconds
+        if self._spent < WORTH_LOADING and not objects.loaded():
+            return
+        try:
+            # As long as it has been trained until now, it may well be trained again.
+            if background.ready([objects.MACHINE], self._spent):
+                self._undecided = False
+                self.use_machine_code()
+        except (UnsupportedError, ImportError, OSError, RuntimeError):  # no cache, Numba fails
+            self._undecided = False
+
+    def fill(self, batch: list[Any]) -> None:
+        """Take a batch."""
+        for buffer, array in zip(self._batch, batch, strict=True):
+            buffer.array[...] = array
+
+    def differentiate(self) -> None:
+        """Forward, loss and backward."""
+        if self._segments is not None:
+            self._segments.run()
+        else:
+            start = time.perf_counter()
+            for call in self._calls:
+                call()
+            if self._undecided:
+                self._consider_machine_code(time.perf_counter() - start)
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+
+
+def _layout_of(batch: list[Any]) -> Any:
+    return tuple([(a.shape, a.dtype) for a in batch])
+
+
+class RecordedSteps:
+    """The training steps of any model and loss: recorded for two batches, then replayed.
+
+    `reason`: why the last step was not replayed; None if it was. `recording`: whether that is only
+    because it is being recorded.
+    """
+
+    def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.program: Program | None = None
+        self.reason: str | None = None
+        self.recording = False
+        self.output: Any = None  # of the model, in the last step
+        self.engine = "eager"  # what made that
+        self._known: dict[Any, Recorded | Replay | str] = {}  # by the layout of a batch
+        self._recordings = self._changes = 0
+
+    def differentiate(self, x: Any, y: Any) -> Any:
+        """Forward, loss and backward of a batch of arrays, or tuples of them; returns the loss."""
+        value = self.replay(x, y)
+        if value is not None:
+            return value
+        key = _layout_of(leaves((x, y)))
+        known = self._known.get(key)
+        self.program, self.recording = None, False
+        reason = known if isinstance(known, str) else self.obstacle()
+        if reason is not None:
+            self.reason, self.engine = reason, "eager"
+            return self._eagerly(x, y)
+        return self._record(key, known if isinstance(known, Recorded) else None, x, y)
+
+    def replay(self, x: Any, y: Any) -> Any:
+        """Forward, loss and backward by a recorded step; None if there is none for this batch."""
+        if not self._known:
+            return None
+        batch = leaves((x, y))
+        known = self._known.get(_layout_of(batch))
+        if not (isinstance(known, Replay) and known.holds()):
+            return None
+        self.program, self.reason, self.recording = known.program, None, False
+        known.fill(batch)
+        known.differentiate()
+        self.output, self.engine = known.output, known.engine
+        return known.loss[()]
+
+    def replays(self) -> list[Replay]:
+        """Those that there are, one for each layout of a batch."""
+        return [known for known in self._known.values() if isinstance(known, Replay)]
+
+    def obstacle(self) -> str | None:
+        """What keeps any step from being recorded now."""
+        if self._recordings >= MOST:
+            return (
+                f"it was recorded {MOST} times, and something it depends on has changed each time"
+            )
+        reason = unrecorded() or bypassed(self.model, self.optimizer)
+        return reason or ("its ops are being watched already" if hooks.watcher else None)
+
+    def _record(self, key: Any, before: Any, x: Any, y: Any) -> Any:
+        """Make a step and record it; build the program if that is the second time."""
+        self._recordings += 1
+        self.optimizer.vectors.claim()  # now, not in the first update
+        known = surroundings(self.model, self.loss)
+        effects, streams = ForwardEffects(self.model), drawn()
+        try:
+            value, self.output, recorded = record(self.model, self.loss, self.optimizer, x, y)
+        except Exception as error:
+            effects.restore()
+            value = self._eagerly(x, y)  # which raises as well, unless recording was to blame
+            self._known[key] = self.reason = f"recording failed: {type(error).__name__}: {error}"
+            return value
+        moved = changed(known)
+        reason = recorded.tape.reason
+        if moved is not None:
+            reason = f"the step itself changes {moved}"
+        if drawn() != streams:
+            reason = "the step draws random numbers that are not minidl's"
+        since = None if before is None else changed(before.surroundings)
+        recorded.surroundings = known
+        if since is not None:
+            self._changes += 1
+            before = None
+            if self._changes > MOST_CHANGES:
+                reason = reason or f"it depends on {since}, which changes from step to step"
+        if reason is None and before is not None:
+            same = all(map(np.array_equal, before.arrays, recorded.arrays))
+            reason = None if same else differing(before, recorded)
+            if not same and reason is None:
+                self._known[key] = Replay(recorded, self.model, self.loss, self.optimizer)
+        elif reason is None:
+            self._known[key] = recorded
+        if reason is not None:
+            self._known[key] = reason
+        self.recording, self.engine = reason is None, "eager"
+        self.reason = reason or "the first two steps of a kind are recorded"
+        return value.data[()]
+
+    def _eagerly(self, x: Any, y: Any) -> Any:
+        self.optimizer.zero_grad()
+        self.output = self.model(x)
+        value = self.loss(self.output, y)
+        value.backward()
+        return value.data

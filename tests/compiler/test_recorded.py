@@ -1,0 +1,502 @@
+"""A compiled step of one's own model and loss: recorded from two batches, then replayed, with the eager step's numbers."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minidl
+from minidl import nn, optim
+from minidl.data import Dataset, Loader
+from minidl.errors import LabelError, OptionError
+from minidl.hardware.threads import use_blas_threads
+from minidl.train import fit
+
+BATCH, WIDTH = 12, 6
+
+UNARY = {
+    "tanh": minidl.tanh,
+    "relu": minidl.relu,
+    "sigmoid": minidl.sigmoid,
+    "softplus": minidl.softplus,
+    "leaky": minidl.leaky_relu,
+    "exp": lambda a: minidl.exp(minidl.clip(a, -2, 2)),
+    "abs": abs,
+    "square": minidl.square,
+    "sin": minidl.sin,
+    "root": lambda a: minidl.sqrt(a * a + 1),
+    "log": lambda a: minidl.log(abs(a) + 1),
+    "power": lambda a: (abs(a) + 0.5) ** 1.5,
+    "less the mean": lambda a: a - a.mean(axis=1, keepdims=True),
+    "by the largest": lambda a: a / (1 + abs(a).max(axis=0, keepdims=True)),
+    "softmax": minidl.softmax,
+    "log softmax": minidl.log_softmax,
+    "by logsumexp": lambda a: a - minidl.logsumexp(a, axis=1, keepdims=True),
+    "by std": lambda a: a / (minidl.std(a, axis=0) + 1),
+    "by norm": lambda a: a / (1 + minidl.norm(a)),
+    "cumsum": lambda a: minidl.cumsum(a, axis=1),
+    "sort": lambda a: minidl.sort(a, axis=1),
+    "flipped": lambda a: a[:, ::-1] * 1.5,
+    "turned": lambda a: minidl.reshape(a.T, (a.shape[1], a.shape[0])).T + 1,
+    "picked": lambda a: a[:, np.array([0, 2, 1, 0, 3, 5])],
+    "halves": lambda a: minidl.concatenate([a[:, 3:], a[:, :3]], axis=1),
+    "positive": lambda a: minidl.where(a > 0, a, 0.1 * a),
+    "einsum": lambda a: minidl.einsum("bi,bj->bi", a, a),
+}
+BINARY = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / (1 + abs(b)),
+    "maximum": minidl.maximum,
+    "minimum": minidl.minimum,
+    "where": lambda a, b: minidl.where(a > b, a * 2, b),
+    "gram": lambda a, b: (a @ b.T) @ a / BATCH,
+}
+
+
+def huber(output, y):
+    e = abs(output - y)
+    return minidl.where(e < 1, 0.5 * e * e, e - 0.5).mean()
+
+
+def smoothed(output, y):
+    """Label smoothing."""
+    target = minidl.take(np.eye(WIDTH, dtype=np.float32), y, axis=0) * 0.9 + np.float32(0.1 / WIDTH)
+    return -(target * minidl.log_softmax(output)).sum(axis=1).mean()
+
+
+def weighted(output, y):
+    losses = nn.softmax_cross_entropy(output, y, reduction="none")
+    return (losses * np.where(y == 1, 2.0, 1.0).astype(np.float32)).mean()
+
+
+def numbers(rng):
+    return rng.standard_normal((BATCH, WIDTH)).astype(np.float32)
+
+
+def classes(rng):
+    return rng.integers(0, WIDTH, BATCH)
+
+
+LOSSES = {
+    "mse": (nn.mean_squared_error, numbers),
+    "sum": (lambda output, y: nn.mean_squared_error(output, y, reduction="sum") / 10, numbers),
+    "bce": (nn.binary_cross_entropy_with_logits, lambda rng: rng.integers(0, 2, (BATCH, WIDTH))),
+    "huber": (huber, numbers),
+    "cross-entropy": (nn.softmax_cross_entropy, classes),
+    "doubled": (lambda output, y: 2 * nn.softmax_cross_entropy(output, y), classes),
+    "smoothed": (smoothed, classes),
+    "weighted": (weighted, classes),
+}
+
+
+class Drawn(nn.Module):
+    """A model of one's own: values made from values, with layers among them, some of them used twice."""
+
+    def __init__(self, plan):
+        self.plan = plan
+        self.dense = [nn.Dense(WIDTH, WIDTH) for _ in range(2)]
+        self.norm, self.dropout = nn.BatchNorm(WIDTH), nn.Dropout(0.25)
+        self.scale = nn.Parameter(np.linspace(0.5, 1.5, WIDTH, dtype=np.float32))
+        self.table = np.linspace(-1, 1, WIDTH, dtype=np.float32)
+
+    def forward(self, x):
+        values = [self.dense[0](x)]
+        for kind, name, i, j in self.plan:
+            a, b = values[i % len(values)], values[j % len(values)]
+            if kind == "unary":
+                values.append(UNARY[name](a))
+            elif kind == "binary":
+                values.append(BINARY[name](a, b))
+            elif name == "dense":
+                values.append(self.dense[j % 2](a))
+            elif name == "norm":
+                values.append(self.norm(a))
+            elif name == "dropout":
+                values.append(self.dropout(a))
+            elif name == "scale":
+                values.append(a * self.scale)
+            elif name == "weights":
+                values.append(a @ self.dense[1].weight)
+            else:
+                values.append(a + self.table)
+        return values[-1] + 0.1 * values[0]
+
+
+LAYERS = ["dense", "norm", "dropout", "scale", "weights", "table"]
+PLACES = st.integers(0, 20)
+PLANS = st.lists(
+    st.one_of(
+        st.tuples(st.just("unary"), st.sampled_from(sorted(UNARY)), PLACES, PLACES),
+        st.tuples(st.just("binary"), st.sampled_from(sorted(BINARY)), PLACES, PLACES),
+        st.tuples(st.just("layer"), st.sampled_from(LAYERS), PLACES, PLACES),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+def trained(model, loss, batches, compiled, rule=optim.Adam):
+    """The losses of some steps, and the model's numbers after them; and the compiled step."""
+    optimizer = rule(model.parameters(), lr=1e-3)
+    step = minidl.compile(model, loss, optimizer)
+    losses = []
+    for x, y in batches:
+        if compiled:
+            losses.append(float(step(x, y)))
+            continue
+        with use_blas_threads(1):
+            optimizer.zero_grad()
+            value = loss(model(x), y)
+            value.backward()
+            optimizer.step()
+        losses.append(float(value))
+    gradients = [p.grad if p.grad is None else p.grad.numpy().copy() for p in model.parameters()]
+    return losses, {**model.state_dict()}, gradients, step
+
+
+def both(make, loss, batches, rule=optim.Adam):
+    found = []
+    for compiled in (True, False):
+        minidl.seed(4)
+        with np.errstate(all="ignore"):
+            found.append(trained(make(), loss, batches, compiled, rule))
+    return found
+
+
+def assert_equal(one, other):
+    assert one[0] == other[0] or np.isnan(one[0]).any()
+    for name, array in one[1].items():
+        np.testing.assert_array_equal(array, other[1][name], err_msg=name)
+    for a, b in zip(one[2], other[2], strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(a, b)
+
+
+def batches_of(target, count=6):
+    rng = np.random.default_rng(8)
+    return [(numbers(rng), target(rng)) for _ in range(count)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(plan=PLANS, loss=st.sampled_from(sorted(LOSSES)))
+def test_a_model_of_ones_own_is_trained_to_the_bits_of_the_eager_loop(plan, loss):
+    function, target = LOSSES[loss]
+    compiled, eager = both(lambda: Drawn(plan), function, batches_of(target))
+    assert_equal(compiled, eager)
+    assert compiled[3].reason is None
+
+
+@pytest.fixture
+def machine_code(monkeypatch):
+    """Machine code from the first replayed step on."""
+    pytest.importorskip("numba")
+    from minidl.compiler.native.cache.background import compile_now
+    from minidl.compiler.native.cache.objects import MACHINE
+    from minidl.compiler.tape import step
+
+    compile_now([MACHINE])
+    monkeypatch.setattr(step, "WORTH_LOADING", 0.0)
+
+
+def drawn_plan(rng):
+    """A random model."""
+    kinds = {"unary": sorted(UNARY), "binary": sorted(BINARY), "layer": LAYERS}
+    plan = []
+    for _ in range(rng.integers(1, 8)):
+        kind = str(rng.choice(["unary", "unary", "binary", "layer"]))
+        plan.append((kind, str(rng.choice(kinds[kind])), int(rng.integers(20)), int(rng.integers(20))))
+    return plan
+
+
+def test_machine_code_trains_models_of_ones_own_to_the_same_bits(machine_code):
+    """Of a hundred drawn models all are recorded, and eight in ten need no call of Python in a step."""
+    rng, without_python = np.random.default_rng(5), 0
+    for _ in range(100):
+        plan, (function, target) = drawn_plan(rng), LOSSES[str(rng.choice(sorted(LOSSES)))]
+        compiled, eager = both(lambda plan=plan: Drawn(plan), function, batches_of(target))
+        assert_equal(compiled, eager)
+        assert compiled[3].reason is None
+        assert compiled[3].recorded.engine == "machine code"
+        (replay,) = compiled[3].recorded.replays()
+        without_python += replay.python_calls == 0
+    assert without_python >= 80
+
+
+@pytest.mark.parametrize("batch", [1, 2, 64])
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam])
+def test_a_residual_network_with_squared_errors_is_compiled(machine_code, batch, rule):
+    class Residual(nn.Module):
+        def __init__(self):
+            self.a, self.b, self.c = nn.Dense(30, 20), nn.Dense(20, 20), nn.Dense(20, 1)
+
+        def forward(self, x):
+            h = minidl.tanh(self.a(x))
+            return self.c(h + minidl.tanh(self.b(h)))
+
+    rng = np.random.default_rng(0)
+    data = [
+        (rng.standard_normal((batch, 30)).astype("f"), rng.standard_normal((batch, 1)).astype("f")) for _ in "12345"
+    ]
+    compiled, eager = both(Residual, nn.mean_squared_error, data, rule)
+    assert compiled[3].recorded.engine == "machine code"
+    np.testing.assert_allclose(compiled[0], eager[0], rtol=1e-5)
+    for name, array in compiled[1].items():
+        np.testing.assert_allclose(array, eager[1][name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def regression(batch=BATCH, count=6):
+    rng = np.random.default_rng(3)
+    return [(rng.standard_normal((batch, WIDTH)).astype("f"), rng.standard_normal((batch, WIDTH)).astype("f"))
+            for _ in range(count)]  # fmt: skip
+
+
+def step_of(model, loss=nn.mean_squared_error):
+    return minidl.compile(model, loss, optim.SGD(model.parameters(), lr=0.01))
+
+
+def made(step, batches):
+    return [float(step(x, y)) for x, y in batches]
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        self.dense, self.scale = nn.Dense(WIDTH, WIDTH), 1.0
+
+    def forward(self, x):
+        return self.dense(x) * self.scale
+
+
+def test_two_inputs_and_a_batch_in_tuples():
+    class Two(nn.Module):
+        def __init__(self):
+            self.left, self.right = nn.Dense(WIDTH, 4), nn.Dense(WIDTH, 4)
+
+        def forward(self, pair):
+            a, b = pair
+            return self.left(a) * minidl.sigmoid(self.right(b))
+
+    rng = np.random.default_rng(0)
+    batches = [((numbers(rng), numbers(rng)), (numbers(rng)[:, :4], numbers(rng)[:, :1])) for _ in range(5)]
+    compiled, eager = both(Two, lambda output, y: ((output - y[0]) ** 2 * abs(y[1])).mean(), batches)
+    assert compiled[3].reason is None
+    assert_equal(compiled, eager)
+
+
+def test_each_shape_of_a_batch_is_recorded_for_itself():
+    batches = regression(12, 4) + regression(5, 4) + regression(12, 2)
+    compiled, eager = both(Scaled, nn.mean_squared_error, batches)
+    assert compiled[3].reason is None
+    assert_equal(compiled, eager)
+
+
+def test_what_is_changed_on_the_model_between_two_steps_counts_from_there_on():
+    def trained_with_changes(compiled):
+        minidl.seed(0)
+        model = Scaled()
+        step = step_of(model)
+        losses = []
+        for k, (x, y) in enumerate(regression(count=12)):
+            if k == 4:
+                model.scale = 0.5
+            if k == 7:
+                model.dense.weight = nn.Parameter(model.dense.weight.numpy() * 2)
+                step.optimizer = optim.SGD(model.parameters(), lr=0.01)
+                step = step_of(model)
+            if k == 10:
+                model.dense.bias.requires_grad = False
+            with use_blas_threads(1):
+                if compiled:
+                    losses.append(float(step(x, y)))
+                    continue
+                step.optimizer.zero_grad()
+                value = nn.mean_squared_error(model(x), y)
+                value.backward()
+                step.optimizer.step()
+                losses.append(float(value))
+        return losses, {name: array.tobytes() for name, array in model.state_dict().items()}
+
+    assert trained_with_changes(True) == trained_with_changes(False)
+
+
+STRENGTH = 0.1
+
+
+def penalised(output, y):
+    return nn.mean_squared_error(output, y) + STRENGTH * (output * output).mean()
+
+
+def test_what_is_changed_outside_the_model_counts_as_well(monkeypatch):
+    """A global of the loss, and a variable of the function that it was made in."""
+    weight = 1.0
+
+    def loss(output, y):
+        return weight * penalised(output, y)
+
+    model = Scaled()
+    step = step_of(model, loss)
+    made(step, regression())
+    assert step.reason is None
+    x, y = regression()[0]
+    for strength, factor in ((10.0, 1.0), (10.0, 3.0), (0.5, 3.0)):
+        monkeypatch.setitem(globals(), "STRENGTH", strength)
+        weight = factor
+        expected = float(loss(model(x), y))
+        assert float(step(x, y)) == pytest.approx(expected, rel=1e-6)
+
+
+def counting(output, y, calls=[]):  # noqa: B006 (that is what is tested)
+    calls.append(1)
+    return nn.mean_squared_error(output, y)
+
+
+class Stateful(Scaled):
+    def forward(self, x):
+        self.scale = self.scale * 0.9
+        return super().forward(x)
+
+
+class Noisy(Scaled):
+    def forward(self, x):
+        return super().forward(x) + np.random.standard_normal(x.shape).astype("f")
+
+
+class Looking(Scaled):
+    def forward(self, x):
+        y = super().forward(x)
+        return y * 2 if float(y.sum()) > 0 else y
+
+
+class Masked(Scaled):
+    def forward(self, x):
+        y = super().forward(x)
+        return y[y.data[:, 0] > 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "loss", "reason"),
+    [
+        (Scaled, counting, "changes a default of counting"),
+        (Stateful, nn.mean_squared_error, "changes scale"),
+        (Noisy, nn.mean_squared_error, "random numbers that are not minidl's"),
+        (Looking, nn.mean_squared_error, "its numbers are read in Python, by float"),
+        (Masked, lambda output, y: (output * output).mean(), "the numbers decide about the shape"),
+        (Scaled, lambda output, y: (output - np.eye(WIDTH, dtype="f")[y.argmax(1)]).var(), "outside minidl's ops"),
+    ],
+)
+def test_what_a_replay_would_not_do_keeps_the_steps_eager_and_is_named(make, loss, reason):
+    model = make()
+    step = step_of(model, loss)
+    made(step, regression())
+    assert reason in step.reason
+    if loss is counting:
+        assert len(counting.__defaults__[0]) == 6  # each step has called it
+
+
+def test_python_in_a_layer_runs_while_it_is_recorded_and_no_more():
+    """As docs/compile.md says: what has no effect on the numbers is not repeated."""
+    calls = []
+
+    class Told(nn.Module):
+        def __init__(self):
+            self.dense = nn.Dense(WIDTH, WIDTH)
+
+        def forward(self, x):
+            print("called", file=Log())
+            return self.dense(x)
+
+    class Log:
+        def write(self, text):
+            calls.append(text)
+
+    step = step_of(Told())
+    made(step, regression(count=8))
+    assert step.reason is None
+    assert calls.count("called") == 2
+
+
+def test_an_error_in_a_recorded_step_is_the_user_s_own_and_leaves_all_as_it_was():
+    model = nn.Sequential(nn.Dense(WIDTH, WIDTH), nn.BatchNorm(WIDTH), nn.Dropout(0.5))
+
+    def fails(output, y):
+        raise RuntimeError("no loss today")
+
+    step = step_of(model, fails)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no loss today"):
+            step(*regression()[0])
+    step.recorded.loss = step.loss = nn.mean_squared_error
+    assert np.isfinite(made(step, regression())).all()
+
+
+def test_wrong_labels_are_found_in_replayed_steps_too():
+    model = nn.Sequential(Scaled())
+    step = step_of(model, nn.softmax_cross_entropy)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        step(numbers(rng), classes(rng))
+    assert step.reason is None
+    with pytest.raises(LabelError, match="label 99 at index 3"):
+        step(numbers(rng), np.array([0, 1, 2, 99] * 3))
+
+
+def to_the_class_number(output, y):
+    """A regression, as of ages or of stars."""
+    return huber(output, y.astype(np.float32)[:, None])
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    return Dataset(rng.standard_normal((200, WIDTH)).astype("f"), rng.integers(0, 5, 200))
+
+
+def test_fit_trains_regressions_and_losses_of_ones_own_by_recorded_steps(points):
+    found = []
+    for compiled in (None, False):
+        minidl.seed(1)
+        model = Scaled()
+        optimizer = optim.Adam(model.parameters())
+        history = fit(model, Loader(points, 32), optimizer=optimizer, loss=to_the_class_number, epochs=3,
+                      progress=False, compile=compiled)  # fmt: skip
+        found.append((history["loss"], {name: a.tobytes() for name, a in model.state_dict().items()}))
+        if compiled is None:
+            assert history.reason is None
+            assert history.rows[-1]["engine"] in ("replay", "machine code")
+    assert found[0] == found[1]
+
+
+def test_fit_says_why_steps_are_eager_and_refuses_if_they_must_be_compiled(points):
+    model = Looking()
+    options = {"loss": to_the_class_number, "epochs": 2, "progress": False, "guards": False}
+    history = fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), **options)
+    assert "by float" in history.reason
+    with pytest.raises(OptionError, match=r"compile=True: its numbers are read in Python"):
+        fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), compile=True, **options)
+
+
+def test_predictions_in_another_thread_do_not_disturb_a_recording():
+    model, other = Scaled(), Scaled()
+    step, stop = step_of(model), threading.Event()
+    x, expected = regression()[0][0], other(regression()[0][0]).numpy()
+    wrong = []
+
+    def predict():
+        while not stop.is_set():
+            if not np.array_equal(other(x).numpy(), expected):
+                wrong.append(1)
+
+    thread = threading.Thread(target=predict)
+    thread.start()
+    try:
+        for size in range(2, 30):
+            made(step, regression(size, 3))
+    finally:
+        stop.set()
+        thread.join()
+    assert not wrong
+    assert step.reason is None
