@@ -116,6 +116,20 @@ def test_batches_and_layers_of_all_sizes_give_the_same_bits(digits, choose, batc
     assert alone == fast
 
 
+@pytest.mark.parametrize("batch", [2, 3, 8, 15, 16, 17, 33])
+def test_few_rows_of_many_numbers_are_the_only_ones_written_to(choose, batch):
+    """Two halves make all of them, and nothing beyond."""
+    choose(True)
+    machine_code.note_step()
+    kernels.eager.look()
+    around = np.full((50, 10000), 7, np.float32)
+    y, bias = around[:batch], np.ones(10000, np.float32)
+    y[...] = -2
+    assert kernels.eager.add_bias(y, bias, "relu") is y
+    assert not y.any()
+    assert (around[batch:] == 7).all()
+
+
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus])
 def test_every_activation_gives_the_same_bits(digits, choose, activation):
     def run():

@@ -205,7 +205,7 @@ def test_fit_passes_over_zeros_by_itself_where_that_pays(digits, monkeypatch):
     monkeypatch.setattr(executor, "Assembler", lambda program, inputs, labels, order: (
         seen.append(order is not None) or Assembler(program, inputs, labels, order)))  # fmt: skip
     monkeypatch.setattr(zeros, "_tried", lambda *shape: STRAIGHT)  # whatever this machine's order is
-    monkeypatch.setattr(kernels.eager, "_products", Wanted("nothing"))  # eager steps would keep that order
+    monkeypatch.setattr(kernels.eager, "_products", Wanted("never"))  # eager steps would keep that order
     for data, options, expected in (
         (digits, {}, [True]),
         (dense, {}, [False]),
