@@ -1,16 +1,15 @@
-"""Draw house.svg: the parts of minidl in the rows of tests/test_house.py, and what each imports.
+"""Draw house.svg: the parts of minidl in the rows of tests/support/layers.py, and what each imports.
 
 ``python docs/draw_house.py`` writes the picture beside this file; a test holds it to today's imports.
 """
 
-import ast
 import html
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-PACKAGE = Path(find_spec("minidl").origin).parent
-HOUSE = next((DOCS.parent / "tests").rglob("test_house.py"))
+sys.path.insert(0, str(DOCS.parent / "tests/support"))
+from layers import FILES, LAYERS, RANK, imported_parts, part_of  # noqa: E402
 
 WIDTH, ROW, BOX, LEFT = 1040, 92, 30, 130  # pixels
 
@@ -27,28 +26,12 @@ STYLE = """
 """
 
 
-def layers() -> dict[str, list[str]]:
-    """The rows from the top to the bottom, as the test has them: the parts of each by its name."""
-    for node in ast.parse(HOUSE.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LAYERS":
-            return {name: sorted(parts) for name, parts in ast.literal_eval(node.value).items()}
-    raise LookupError(f"{HOUSE} has no LAYERS")
-
-
-def imports(known: set[str]) -> dict[str, set[str]]:
+def imports() -> dict[str, set[str]]:
     """Which parts each part imports at the top of its files."""
-    found: dict[str, set[str]] = {part: set() for part in known}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        inside = path.relative_to(PACKAGE).parts
-        part = inside[0].removesuffix(".py")
-        if part not in known:
-            continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ImportFrom) and node.level:
-                package = [*inside[:-1]][: len(inside) - node.level]
-                names = [*package, *(node.module or "").split(".")] if node.module else package
-                targets = [names[0]] if names else [alias.name for alias in node.names]
-                found[part] |= {target for target in targets if target in known and target != part}
+    found: dict[str, set[str]] = {part: set() for part in RANK}
+    for path in FILES:
+        if part_of(path) in found:
+            found[part_of(path)] |= imported_parts(path, late=False)
     return found
 
 
@@ -72,15 +55,14 @@ def depth(part: str, edges: dict[str, set[str]]) -> int:
 
 def drawn() -> str:
     """The picture, as SVG: in each row what is imported by its neighbours comes first."""
-    rows = layers()
-    edges = imports({part for parts in rows.values() for part in parts})
+    edges = imports()
+    rows = {name: sorted(sorted(parts), key=lambda part: depth(part, edges)) for name, parts in LAYERS.items()}
     places: dict[str, tuple[float, float, float]] = {}  # the middle, the top and the width of each box
     shapes, lines = [], []
     for number, (name, parts) in enumerate(rows.items()):
         top = 10 + ROW * number
         shapes.append(f'<line class="row" x1="0" x2="{WIDTH}" y1="{top + ROW - 16}" y2="{top + ROW - 16}"/>')
         shapes.append(f'<text class="name" x="8" y="{top + 20}">{html.escape(name)}</text>')
-        parts.sort(key=lambda part: depth(part, edges))
         widths = [8.5 * len(part) + 16 for part in parts]
         gap = (WIDTH - LEFT - sum(widths)) / (len(parts) + 1)
         x = LEFT + gap

@@ -19,6 +19,10 @@ def checked_integer(value: Any, what: str, least: int, most: int | None = None, 
     except TypeError:
         number = None
     if number is None or number < least or (most is not None and number > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise OptionError(f"{what} must be an integer {bounds}{note}, got {value!r}")
+        raise OptionError(f"{what} must be an integer {bounds(least, most)}{note}, got {value!r}")
     return number
+
+
+def bounds(least: int, most: int | None) -> str:
+    """The integers that are allowed, in words, after "an integer"."""
+    return f"of at least {least}" if most is None else f"from {least} to {most}"

@@ -14,11 +14,9 @@ from .errors import BackendError, DTypeError, GradientError, UnsupportedError
 from .node import Node, wrap
 from .operands import recorded, unwrapped
 from .ops.namesakes import numpy_function
-from .ops.shape import plain
+from .ops.shape import Axis, plain
 from .recording import paused, transforms
 from .signature import as_minidl_error
-
-Axis = int | tuple[int, ...] | None
 
 
 class Tensor(Node):

@@ -1,5 +1,6 @@
 """A page for every public module, from its ``__all__``: its docstring, tables of its names, and what each one is."""
 
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -9,25 +10,19 @@ from typing import Any
 from docstrings import as_markup
 from public_api import Public, kind_of, members, public_modules, public_objects
 from sphinx.application import Sphinx
+from written_pages import write_pages
 
 import minidl
 
 HEADINGS = {"module": "Modules", "class": "Classes", "function": "Functions", "data": "Data"}
+BY_FILE = ("minidl.ops",)  # packages whose names have a table for each of their files, which tell kinds apart
 PARAMETER = re.compile(r"(?<!`)`([a-z_]+)`(?!`)")  # in a sentence that stands away from its signature
 
 
-def write_pages(app: Sphinx) -> None:
+def describe_modules(app: Sphinx) -> None:
     """Write a page for each public module into docs/api, and remove those of modules that are no more."""
-    folder = Path(app.srcdir) / "api"
-    folder.mkdir(exist_ok=True)
     pages = {f"{module}.rst": "\n".join(_page(module)) + "\n" for module in public_modules()}
-    for old in folder.glob("*.rst"):
-        if old.name not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        path = folder / name
-        if not path.exists() or path.read_text("utf-8") != text:  # what is unchanged is not built anew
-            path.write_text(text, "utf-8")
+    write_pages(Path(app.srcdir) / "api", pages)
 
 
 def _page(module: str) -> Iterator[str]:
@@ -60,20 +55,26 @@ def _options(public: Public) -> Iterator[str]:
 def _tables(module: str) -> Iterator[str]:
     """The module's names as tables, of links and the first sentences of their docstrings; its own names come first."""
     objects = public_objects()
-    tables: dict[tuple[str, str], list[str]] = {}
+    tables: dict[tuple[str, str, str], list[str]] = {}
     for name, value in members(module).items():
         page = module if inspect.ismodule(value) else objects[f"{module}.{name}"].page
-        tables.setdefault((page if page != module else "", kind_of(value)), []).append(name)
-    for page, kind in sorted(tables, key=lambda table: (table[0], list(HEADINGS).index(table[1]))):
-        heading = f"{HEADINGS[kind]} of :py:obj:`{page}`" if page else HEADINGS[kind]
+        file = value.__module__ if module in BY_FILE else ""
+        tables.setdefault((page if page != module else "", kind_of(value), file), []).append(name)
+    for page, kind, file in sorted(tables, key=lambda table: (table[0], list(HEADINGS).index(table[1]), table[2])):
+        heading = f"{HEADINGS[kind]} of :py:obj:`{page}`" if page else _topic(file) if file else HEADINGS[kind]
         yield from (f".. rubric:: {heading}", "", ".. list-table::", "   :class: names", "   :widths: auto", "")
-        for name in sorted(tables[page, kind]):
+        for name in sorted(tables[page, kind, file]):
             value = members(module)[name]
             target = value.__name__ if kind == "module" else objects[f"{module}.{name}"].name
             same = kind == "module" or target.rpartition(".")[2] == name
             yield f"   * - :py:obj:`{name} <{target}>`"
             yield f"     - {_first_sentence(value, kind) if same else f'Another name of :py:obj:`{target}`.'}"
         yield ""
+
+
+def _topic(file: str) -> str:
+    """What a module is about: its docstring's first words, up to what is said besides."""
+    return re.split(r"[.;(]", importlib.import_module(file).__doc__ or file)[0].strip()
 
 
 def _first_sentence(value: Any, kind: str) -> str:
@@ -104,7 +105,7 @@ def _stands_for_an_op(method: Any) -> bool:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
-    app.connect("builder-inited", write_pages)
+    app.connect("builder-inited", describe_modules)
     app.connect("autodoc-skip-member", choose)
     app.connect("autodoc-process-docstring", say_which_op)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,27 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from written_pages import write_pages
 
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 
 
-def write_pages(app: Sphinx) -> None:
+def copy_files(app: Sphinx) -> None:
     """Copy the files into docs/project, with links that lead to the same places from there."""
-    folder = Path(app.srcdir) / "project"
-    folder.mkdir(exist_ok=True)
-    pages = {path.name: relinked(path.read_text("utf-8"), ".") for path in folder.parent.parent.glob("*.md")}
-    for old in folder.glob("*.md"):
-        if old.name not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        path = folder / name
-        if not path.exists() or path.read_text("utf-8") != text:  # what is unchanged is not built anew
-            path.write_text(text, "utf-8")
+    docs = Path(app.srcdir)
+    pages = {path.name: relinked(path.read_text("utf-8"), ".") for path in docs.parent.glob("*.md")}
+    write_pages(docs / "project", pages)
 
 
 def relink(app: Sphinx, page: str, source: list[str]) -> None:
-    """Let the links of a page in docs/ lead to the pages that `write_pages` wrote."""
+    """Let the links of a page in docs/ lead to the pages that `copy_files` made."""
     if "/" not in page:
         source[0] = relinked(source[0], "docs")
 
@@ -51,6 +45,6 @@ def relinked(text: str, folder: str) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
-    app.connect("builder-inited", write_pages)
+    app.connect("builder-inited", copy_files)
     app.connect("source-read", relink)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..checks import bounds
+
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
 else:  # before click 8.4 it took no argument
@@ -35,8 +37,7 @@ class Whole(_Kind):
         """The int that `value` spells."""
         number = _integer(value)
         if number is None or number < self.least or (self.most is not None and number > self.most):
-            bounds = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
-            self.refuse(value, f"give an integer {bounds}", param, ctx)
+            self.refuse(value, f"give an integer {bounds(self.least, self.most)}", param, ctx)
         return number
 
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import generator
+from ..backend import Array, generator
 from ..hardware.threads import both
 from ..kernels import primitives, products
-from .program import Array, Buffer, Instruction, Program, filled
+from .program import Buffer, Instruction, Program, filled
 
 Call = Callable[[], Any]
 
@@ -94,13 +94,13 @@ def calls_of(step: Instruction) -> list[Call]:
 
 def _last_product(steps: Sequence[Instruction]) -> LastProduct | None:
     """The last product, if it is a large weight gradient that is cut between two of its rows."""
-    step = next((step for step in reversed(steps) if step.op in _OPERANDS), None)
+    step = next((step for step in reversed(steps) if step.op in _FACTORS), None)
     if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient":
         return None
     if step.flops < products.WORTH:
         return None
     gradient = step.out[0].array
-    parts = products.halves(*_OPERANDS[step.op](step), gradient)
+    parts = products.halves(*_factors(step), gradient)
     if parts is None or parts.side != "rows":
         return None
     return LastProduct(parts.first, parts.second, parts.at, gradient)
@@ -115,17 +115,17 @@ def _independent(step: Instruction, following: Instruction) -> bool:
 
 
 def _on_one_thread(step: Instruction) -> Call:
-    return products.alone(*_OPERANDS[step.op](step), step.out[0].array)
+    return products.alone(*_factors(step), step.out[0].array)
 
 
 def _factors(step: Instruction) -> tuple[Array, Array]:
-    a, b = (buffer.array for buffer in step.args)
-    return a, b.T if step.options.get("transposed") else b
+    return _FACTORS[step.op](*(buffer.array for buffer in step.args), **step.options)
 
 
-_OPERANDS: dict[str, Callable[[Instruction], tuple[Array, Array]]] = {
-    "matmul": _factors,
-    "weight_gradient": lambda step: (step.args[0].array.T, step.args[1].array),
+# The two matrices that each kind of product multiplies, of its arguments
+_FACTORS: dict[str, Callable[..., tuple[Array, Array]]] = {
+    "matmul": lambda a, b, transposed=False: (a, b.T if transposed else b),
+    "weight_gradient": lambda x, d: (x.T, d),
 }
 
 
@@ -133,15 +133,14 @@ _OPERANDS: dict[str, Callable[[Instruction], tuple[Array, Array]]] = {
 
 
 def _matmul(out: list[Array], args: list[Array], transposed: bool = False) -> list[Call]:
-    a, b = args
-    return [products.product(a, b.T if transposed else b, out[0])]
+    return [products.product(*_FACTORS["matmul"](*args, transposed), out[0])]
 
 
 def _weight_gradient(out: list[Array], args: list[Array]) -> list[Call]:
     x, d = args
     if len(x) == 1:
         return [partial(primitives.weight_gradient, x, d, *out)]
-    return [products.product(x.T, d, *out)]
+    return [products.product(*_FACTORS["weight_gradient"](x, d), *out)]
 
 
 def _bias_activate(out: list[Array], args: list[Array], name: str) -> list[Call]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .program import Buffer, Instruction, Program
 
-IN_PLACE = {
+_IN_PLACE = {
     "add_bias",
     "activate",
     "bias_activate",
@@ -140,7 +140,7 @@ def _replaceable(
     step: Instruction, buffer: Buffer, last: dict[Buffer, int], number: int
 ) -> Buffer | None:
     """The operand whose memory instruction `number` can write its result to, if there is one."""
-    in_place = step.op in IN_PLACE or elementwise(step.op)
+    in_place = step.op in _IN_PLACE or elementwise(step.op)
     if not in_place or buffer is not step.out[0] or not step.args:
         return None
     operand = step.args[0]

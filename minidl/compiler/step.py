@@ -1,6 +1,8 @@
 """A training step, compiled: lowered to a program once, and then executed again and again."""
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,9 @@ from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way, numbers_of
 from .lower import lower
 from .native.cache.objects import Source
+from .native.cache.worth import Worth
 from .native.executor import NativeExecutor, needed
+from .native.single import SingleSteps
 from .native.summation_order import Order
 from .native.zeros import order_without_zeros
 from .numpy_executor import NumpyExecutor, allocate
@@ -48,6 +52,7 @@ class Step:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.program: Program | None = None  # of the last call; None if that was eager
         self.reason: str | None = None  # why the last call was eager; None if it was not
+        self.engine = "eager"  # what made it: "eager", "replay" (by NumPy) or "machine code"
         self._bound: dict[Any, Bound | str] = {}
         self.recorded = RecordedSteps(model, loss, optimizer)
 
@@ -63,14 +68,11 @@ class Step:
         if value is None:
             bound = self._of_layers(x, y)
             if bound is not None:
-                bound.x[...] = x
-                bound.labels[...] = check_labels(y, bound.logits)
-                bound.forward()
-                bound.backward()
-                bound.update()
-                return bound.loss[()]
+                self.engine = bound.engine
+                return bound.step(x, check_labels(y, bound.logits))
             value = recorded.differentiate(x, y)
         self.program, self.reason = recorded.program, recorded.reason
+        self.engine = recorded.engine
         self.optimizer.step()
         return value
 
@@ -133,6 +135,8 @@ class Bound:
         loss_step = next(s for s in program.instructions if s.op == "softmax_cross_entropy")
         self.logits = loss_step.args[0].array
         self.draws = any(s.op == "dropout_mask" for s in program.instructions)
+        self._single: SingleSteps | None = None  # by machine code, once that is worth while
+        self._worth = Worth()
         self._pixels: Array | None = None  # a batch of them, once there is one
 
         # What the program has been lowered from. `holds` compares this at every step.
@@ -174,6 +178,32 @@ class Bound:
     def statistics_in_place(self) -> bool:
         """Whether the running statistics are in the arrays that the program updates."""
         return all(tensor.data is data for tensor, data in self._statistics)
+
+    def step(self, x: Array, labels: Array) -> Any:
+        """Make a whole step on one's own batch: by machine code, once that is worth loading."""
+        if self._single is not None:
+            value = self._single.step(x, labels)
+            self.show_gradients()
+            return value
+        start = time.perf_counter()
+        self.x[...], self.labels[...] = x, labels
+        self.forward()
+        self.backward()
+        self.update()
+        seconds = time.perf_counter() - start
+        self._single = self._worth.after(seconds, self.code, partial(self._singly, x, labels))
+        return self.loss[()]
+
+    @property
+    def engine(self) -> str:
+        """What executes it, step by step."""
+        return "replay" if self._single is None else "machine code"
+
+    def _singly(self, x: Array, labels: Array) -> SingleSteps:
+        """This step by machine code, for batches like this one."""
+        weight = next(s.args[1].array for s in self.program.instructions if s.op == "matmul")
+        order = self.order_without_zeros(x)
+        return SingleSteps(x, labels, self.native, order, weight)
 
     def gather(self, inputs: Array, labels: Array, samples: Array) -> None:
         """Copy these samples of a data set into the batch; pixels (uint8) are scaled to [0, 1]."""

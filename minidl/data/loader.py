@@ -24,7 +24,7 @@ from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
 BatchSize: TypeAlias = int | Literal["full"]
-_PIXEL = np.float32(1 / 255)
+PIXEL = np.float32(1 / 255)  # what a uint8 input is multiplied by
 
 
 class Loader:
@@ -116,7 +116,7 @@ class Loader:
                 x = x.astype(
                     np.float32
                 )  # and then in place: NumPy is faster at that than at one pass with a cast in it
-                x *= _PIXEL
+                x *= PIXEL
             yield x, y
 
     def _there(self, order: np.ndarray | None, numbers: range, backend: Backend) -> Iterator[tuple[Array, Array]]:
@@ -160,7 +160,7 @@ def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int
     xp = array_module(inputs)
     rows = order.take(step * stride + xp.arange(len(y)))
     chosen = inputs.take(rows, axis=0)
-    x[...] = xp.multiply(chosen, _PIXEL, dtype=np.float32) if chosen.dtype == np.uint8 else chosen
+    x[...] = xp.multiply(chosen, PIXEL, dtype=np.float32) if chosen.dtype == np.uint8 else chosen
     y[...] = labels.take(rows)
 
 

@@ -7,6 +7,8 @@ depends on the sizes alone, so that the same numbers give the same bits at every
 
 import functools
 
+from ..data.loader import PIXEL
+
 REALS = {"float32": "float", "float64": "double"}
 INTEGERS = {
     "int8": "signed char",
@@ -233,7 +235,7 @@ extern "C" __global__ void gather(
     for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {{
         long long sample = batch[row];
         if (column < width)
-            x[(long long)row * width + column] = inputs[sample * width + column]{" * (1 / 255.0f)" if pixels else ""};
+            x[(long long)row * width + column] = inputs[sample * width + column]{f" * {PIXEL:.9}f" if pixels else ""};
         if (column == 0) y[row] = labels[sample];
     }}
 }}

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import machine_code
+from ..backend import Array
 from . import primitives, products
-from .products import Array
 
 # Elements from which on a pass of machine code is faster than NumPy's, by the activation in it.
 WORTH = {"relu": 16384, "leaky_relu": 4096, "sigmoid": 8192, "tanh": 32768}

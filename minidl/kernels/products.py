@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import Array
 from ..hardware.threads import CORES, both, in_turn, use_blas_threads
 
-Array = Any
 Call = Callable[[], object]
 
 # Floating-point operations:

@@ -10,7 +10,7 @@ from ._module import Module
 from ._sequential import Sequential
 from .init import Name
 
-_ACTIVATIONS = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
+ACTIVATIONS = {kind.name: kind for kind in (ReLU, LeakyReLU, Tanh, Sigmoid)}  # those that --activation offers
 
 
 def mlp(
@@ -30,7 +30,7 @@ def mlp(
     for size in hidden:
         layers.append(Dense(inputs, size, weight_init=weight_init))
         layers += [BatchNorm(size)] if batch_norm == "before" else []
-        layers.append(_ACTIVATIONS[activation]())
+        layers.append(ACTIVATIONS[activation]())
         layers += [BatchNorm(size)] if batch_norm == "after" else []
         layers += [Dropout(dropout)] if dropout else []
         inputs = size

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minidl import cli
 from minidl.data import mnist, read_digit
 from minidl.errors import DataError
+from minidl.nn._mlp import ACTIVATIONS, mlp
 
 FAST = ["--epochs", "1", "--layers", "32", "--batch-size", "500", "--lr", "0.005"]
 
@@ -86,6 +88,13 @@ def test_same_seed_same_model_file(run, tmp_path):
     for name in ("a", "b"):
         minidl("train", *FAST, "--seed", "7", "--output", name, cwd=tmp_path)
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+
+
+def test_the_activations_offered_are_those_that_a_model_is_made_with():
+    (option,) = [option for option in cli.train.params if option.name == "activation"]
+    assert [*option.type.choices] == [*ACTIVATIONS]
+    for name, layer in ACTIVATIONS.items():
+        assert sum(type(part) is layer for part in mlp(4, [3, 3], 2, activation=name)) == 2
 
 
 @pytest.mark.slow

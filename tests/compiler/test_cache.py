@@ -30,7 +30,8 @@ MACHINE, LOOP = SOURCES
 def compiled():
     """Object files as minidl has compiled them, by name."""
     compile_now(SOURCES)
-    return {objects.object_name(source): objects.object_file(source).read_bytes() for source in SOURCES}
+    names = [objects.object_name(source) for source in SOURCES]
+    return {name: (store.home() / name).read_bytes() for name in names}
 
 
 @pytest.fixture

@@ -185,7 +185,9 @@ def test_a_changed_shape_mode_or_weight_is_noticed(digits):
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     step = minidl.compile(model, nn.softmax_cross_entropy, optimizer)
     x, y = digits.inputs[:9].astype(np.float32) / 255, digits.labels[:9]
-    losses = [step(x, y), step(x[:4], y[:4])]
+    for size in (9, 4):
+        expected = nn.softmax_cross_entropy(model(x[:size]), y[:size]).item()
+        assert step(x[:size], y[:size]) == pytest.approx(expected, rel=1e-6)
     model.eval()
     with pytest.warns(GuardWarning, match="MDL003"):
         step(x, y)
@@ -196,7 +198,6 @@ def test_a_changed_shape_mode_or_weight_is_noticed(digits):
     for p in model.parameters():
         p.data = p.data * 0  # replaced behind the step's back
     assert step(x, y) == pytest.approx(np.log(10), rel=1e-6) != before
-    assert np.isfinite(losses).all()
 
 
 def test_a_layer_of_ones_own_is_recorded(digits):

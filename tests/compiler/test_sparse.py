@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import minidl
 from minidl import kernels, nn, optim
 from minidl.data import Dataset, Loader, mnist
+from minidl.data.loader import PIXEL
 from minidl.hardware.threads import assisted, blas_threads, use_blas_threads
 from minidl.machine_code import Wanted
 from minidl.train import Callback, Checkpoint, fit
@@ -24,9 +25,10 @@ from minidl.train.saving.archive import read_archive, write_archive
 pytest.importorskip("numba")
 from minidl.compiler.native import executor, zeros
 from minidl.compiler.native.assembler import Assembler
-from minidl.compiler.native.cache import objects
+from minidl.compiler.native.cache import objects, store
 from minidl.compiler.native.cache.background import compile_now
 from minidl.compiler.native.executor import needed
+from minidl.compiler.native.jit import dense
 from minidl.compiler.native.summation_order import STRAIGHT, Order
 
 WEIGHT = nn.Dense(2, 2).parameters()
@@ -275,12 +277,17 @@ def test_a_batch_that_is_left_out_leaves_the_same_bits_whenever_it_is_noticed(di
     assert results[0] == results[1]
 
 
+def test_machine_code_scales_pixels_as_the_loader_does():
+    assert dense.PIXEL == PIXEL
+    assert dense.PIXEL.dtype == PIXEL.dtype
+
+
 def test_what_is_kept_needs_neither_numba_nor_the_interpreter(tmp_path):
     """The object files call nothing that is Numba's or Python's: whatever they miss would be a crash, not an error."""
     tool = shutil.which("nm")
     if tool is None:
         pytest.skip("there is no nm to list symbols with")
     for file in needed(optim.Adam(WEIGHT)):
-        kept = objects.object_file(file)
+        kept = store.home() / objects.object_name(file)
         missing = subprocess.run([tool, "-u", kept], capture_output=True, text=True, check=True).stdout.split()
         assert set(missing) - {"U"} <= {"_GLOBAL_OFFSET_TABLE_", "memset", "memcpy", "memmove"}

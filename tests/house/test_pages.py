@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from pages import BLOCKS, PAGES, ROOT
+from pages import BLOCKS, PAGES, PIECES, ROOT, SCRIPTS, SHOWN
 
 import minidl.data
 from minidl.cli import main
@@ -25,14 +25,13 @@ CONTINUED = {
     "docs/tensors.md",
 }  # a block goes on with the names of those above it
 MISTAKES = {"docs/guards.md": (GuardWarning, LabelError, ShapeError)}  # shown there; test_guards.py says which by which
-ELSEWHERE = {"docs/adding_an_op.md"}  # parts of files, which test_adding_an_op.py puts into their places
 NOT_RUN = {("docs/gpu.md", "not run: needs a GPU")}
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 OTHERS = set(". apt build cd git pre-commit sphinx-build twine venv zipfile".split())  # programs that are not minidl's
-SHOWN = re.compile(r"^(\S.*?)\s+# = (.*)$", re.MULTILINE)
+PRINTED = re.compile(r"^(\S.*?)\s+# = (.*)$", re.MULTILINE)
 
-PYTHON = [block for block in BLOCKS if block.language == "python" and block.page not in ELSEWHERE and not block.mark]
+PYTHON = [block for block in SCRIPTS if not block.mark]
 COMMANDS = [block for block in BLOCKS if block.language in ("sh", "console", "")]
 
 
@@ -50,7 +49,7 @@ def run(block, names):
     """Execute a block; what stands behind `# =` is what Python prints of the line. A traceback names page and line."""
     code = "\n" * (block.line - 1) + block.code
     end = 0
-    for line in SHOWN.finditer(code):
+    for line in PRINTED.finditer(code):
         execute("\n" * code.count("\n", 0, end) + code[end : line.start()], block, names)
         assert repr(eval(line[1], names)) == line[2], block
         end = line.end()
@@ -114,10 +113,9 @@ def test_a_command_names_only_what_there_is(block):
 
 
 def test_no_block_is_left_out():
-    seen = {*PYTHON, *COMMANDS}
-    left = [block for block in BLOCKS if block not in seen and block.page not in ELSEWHERE]
-    assert [str(block) for block in left if not re.match("source: |not run: ", block.mark or "")] == []
-    assert {(block.page, block.mark) for block in left if not block.mark.startswith("source: ")} == NOT_RUN
+    seen = {*PYTHON, *COMMANDS, *SHOWN}
+    left = [block for block in BLOCKS if block not in seen and block.page not in PIECES]
+    assert {(block.page, block.mark) for block in left} == NOT_RUN
     fences = sum(line.lstrip().startswith("```") for path in PAGES for line in path.read_text().splitlines())
     directives = sum(line.startswith("```{") for path in PAGES for line in path.read_text().splitlines())
     assert len(BLOCKS) == fences / 2 - directives > 50

@@ -42,13 +42,6 @@ def test_no_page_links_to_a_file_that_is_not_there():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_every_test_that_a_paper_names_is_there():
-    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
-    for page in PAGES:
-        named = set(re.findall(r"\btest_\w+\.py\b", page.read_text()))
-        assert named <= there, f"{page.name} names {named - there}"
-
-
 @pytest.mark.parametrize("name", ["README.md", "docs/architecture.md"])
 def test_the_page_of_tensors_is_linked(name):
     assert "tensors.md" in (ROOT / name).read_text()

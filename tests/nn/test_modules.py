@@ -1,10 +1,7 @@
-"""What a Module finds inside itself, however it is kept, and what it takes over from a state."""
+"""What a Module finds inside itself, however it is kept; its summary and its mode."""
 
 import copy
 import functools
-import pickle
-import subprocess
-import sys
 import types
 from collections import OrderedDict, UserList, deque, namedtuple
 from dataclasses import dataclass, field
@@ -15,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minidl
-from minidl import Tensor, nn, optim
+from minidl import nn, optim
 from minidl.errors import OptionError, ShapeError, StateError
-from minidl.overrides import overridden
 
 X = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
 
@@ -32,8 +28,6 @@ class Holder(nn.Module):
 def layer():
     return nn.Sequential(nn.Dense(2, 2), nn.BatchNorm(2))
 
-
-# found, however it is kept
 
 Pair = namedtuple("Pair", "first second")
 
@@ -335,237 +329,3 @@ def test_a_summary_that_fails_leaves_the_mode_as_it_was():
         model.summary()
     assert model.training
     assert model[0].training
-
-
-# called
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: nn.Dense(2, 3), lambda: nn.BatchNorm(2), nn.Flatten, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax,
-        lambda: nn.Dropout(0.0), lambda: nn.Sequential(nn.ReLU(), nn.Dense(2, 2)), lambda: nn.Sequential(nn.Dropout(0.5), nn.Dense(2, 2)),
-    ],
-)  # fmt: skip
-def test_layers_take_lists_as_float32(make):
-    model = make()
-    model.eval()
-    for x in ([[1, 2], [3, 4], [5, -6]], ((1.0, 2.0), (3.0, 4.0), (5.0, -6.0))):
-        y, expected = model(x), model(np.array(x, np.float32))
-        assert y.dtype == np.float32
-        np.testing.assert_array_equal(
-            np.asarray(getattr(y, "data", y)), np.asarray(getattr(expected, "data", expected))
-        )
-
-
-def test_lists_that_are_no_arrays_are_refused_in_one_line():
-    with pytest.raises(ShapeError, match="equal lengths"):
-        nn.Dense(2, 3)([[1, 2], [3]])
-    with pytest.raises(minidl.errors.DTypeError, match="real numbers"):
-        nn.Dense(2, 3)([["a", "b"]])
-
-
-@pytest.mark.parametrize("kind", [nn.Dense, nn.ReLU, nn.BatchNorm, nn.Dropout, nn.Sequential])
-@pytest.mark.parametrize(
-    "how", ["instance forward", "subclass forward", "subclass call", "class forward", "class call"]
-)
-def test_what_is_put_in_the_way_of_a_layer_is_honoured(kind, how, monkeypatch):
-    calls = []
-
-    def make(kind):
-        sizes = {nn.Dense: (2, 2), nn.BatchNorm: (2,), nn.Sequential: (nn.ReLU(),)}
-        return kind(*next((sizes[base] for base in kind.__mro__ if base in sizes), ()))
-
-    name = how.split()[1].replace("call", "__call__")
-    if how.startswith("subclass"):
-        method = lambda self, x: calls.append(1) or getattr(super(own, self), name)(x)
-        own = type("Own", (kind,), {name: method})
-        watched = make(own)
-    else:
-        watched = make(kind)
-    model = nn.Sequential(nn.Dense(2, 2), watched, nn.ReLU())
-    minidl.seed(0)
-    expected = model(X).numpy()
-    calls.clear()
-    original = getattr(kind, name)
-    if how == "instance forward":
-        inner = watched.forward
-        watched.forward = lambda x: calls.append(1) or inner(x)
-    elif how.startswith("class"):
-        monkeypatch.setattr(
-            kind, name, lambda self, *args: (self is watched and calls.append(1)) or original(self, *args)
-        )
-    minidl.seed(0)
-    found = model(X).numpy()
-    assert calls == [1]
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def test_what_only_watches_is_not_in_the_way():
-    model = nn.Sequential(nn.Dense(2, 3), nn.ReLU(), nn.BatchNorm(3), nn.Dropout(0.5), nn.Flatten(), nn.Softmax())
-    assert not any(overridden(layer, "forward", "__call__") for layer in (model, *model))
-    with minidl.debug():
-        assert not any(overridden(layer, "forward", "__call__") for layer in (model, *model))
-
-
-# copies
-
-
-def keeps_activations():
-    class Net(nn.Module):
-        def __init__(self):
-            self.first, self.second = nn.Dense(2, 3), nn.Dense(3, 1)
-
-        def forward(self, x):
-            self.h = minidl.tanh(self.first(x))
-            self.seen = {"all": [self.h, self.h * 2]}
-            return self.second(self.h)
-
-    return Net()
-
-
-def test_a_copy_of_a_model_that_keeps_activations_holds_their_values():
-    model = keeps_activations()
-    model(X)
-    twin = copy.deepcopy(model)
-    assert (twin.h.numpy() == model.h.numpy()).all()
-    assert (twin.seen["all"][1].numpy() == 2 * model.h.numpy()).all()
-    assert twin.h._op is None
-    assert twin.h.data is not model.h.data
-    model.h.sum().backward()  # the model's own history is untouched
-    assert model.first.weight.grad is not None
-
-
-def test_a_model_that_keeps_activations_reaches_another_process():
-    program = """
-import pickle, sys
-import numpy as np, minidl
-from minidl import nn
-class Net(nn.Module):
-    def __init__(self): self.first = nn.Dense(2, 1)
-    def forward(self, x):
-        self.h = minidl.tanh(self.first(x)); self.all = [self.h]
-        return self.h
-model = Net(); model(np.ones((1, 2), "f4"))
-twin = pickle.loads(pickle.dumps(model))
-print((twin.h.numpy() == model.h.numpy()).all(), (twin(np.ones((1, 2), "f4")).numpy() == model.h.numpy()).all())
-"""
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.stdout == "True True\n", result.stderr
-
-
-def test_pickling_keeps_what_is_shared():
-    model = nn.Sequential(nn.Dense(2, 2), nn.Dense(2, 2))
-    model.same = model.layers
-    twin = pickle.loads(pickle.dumps(model))
-    assert twin.same is twin.layers
-    assert (twin(X).numpy() == model(X).numpy()).all()
-
-
-# states
-
-
-class Mixed(nn.Module):
-    """Parameters and buffers of several dtypes."""
-
-    def __init__(self):
-        self.single = nn.Parameter(np.ones((2, 2), np.float32))
-        self.half = nn.Parameter(np.ones(3, np.float16))
-        self.double = nn.Parameter(np.ones(2))
-        self.count = nn.Buffer(np.zeros(2, np.int32))
-        self.flag = nn.Buffer(np.zeros(1, bool))
-
-
-BAD = {
-    "text": ("single", np.array([["a", "b"], ["c", "d"]]), "is <U1, expected real numbers"),
-    "objects": ("single", np.array([[None, 1], [2, 3]], object), "is object, expected real numbers"),
-    "complex": ("single", np.ones((2, 2), complex), "is complex128, expected real numbers"),
-    "dates": ("single", np.zeros((2, 2), "M8[s]"), "is datetime64.*, expected real numbers"),
-    "too large for float32": ("single", np.full((2, 2), 1e300), "holds 1e.300, which float32 cannot hold"),
-    "too large for float16": ("half", np.array([1, 70_000, 2]), "holds 70000, which float16 cannot hold"),
-    "an integer beyond every dtype": ("single", [[2**200, 1], [1, 1]], "is object, expected real numbers"),
-    "a fraction for an integer": ("count", np.array([1, 1.5]), "holds 1.5, which int32 cannot hold"),
-    "too large for int32": ("count", np.array([1, 2**31]), "holds 2147483648, which int32 cannot hold"),
-    "NaN for an integer": ("count", np.array([1, np.nan]), "holds nan, which int32 cannot hold"),
-    "a number for a flag": ("flag", np.array([2]), "holds 2, which bool cannot hold"),
-    "another shape": ("double", np.ones(3), r"has shape \(3,\), expected \(2,\)"),
-    "ragged lists": ("single", [[1, 2], [3]], "is nested lists of different lengths"),
-    "a number": ("single", 1.0, r"has shape \(\), expected \(2, 2\)"),
-    "None": ("half", None, r"has shape \(\), expected"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_a_state_with_one_bad_value_changes_nothing(case):
-    name, value, message = BAD[case]
-    model = Mixed()
-    before = model.state_dict()
-    changes = {n: t._changes for n, t in model._state().items()}
-    with pytest.raises(StateError, match=f"nothing was loaded into Mixed: '{name}' {message}"):
-        model.load_state_dict({n: v * 0 + 1 for n, v in before.items()} | {name: value})
-    assert all((before[n] == v).all() for n, v in model.state_dict().items())
-    assert changes == {n: t._changes for n, t in model._state().items()}
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    bad=st.sampled_from(sorted(BAD)),
-    good=st.dictionaries(st.sampled_from(["single", "half", "double", "count", "flag"]), st.integers(0, 1)),
-    order=st.permutations(["single", "half", "double", "count", "flag"]),
-    missing=st.booleans(),
-)
-def test_a_bad_value_anywhere_in_a_state_leaves_all_as_it_was(bad, good, order, missing):
-    model = Mixed()
-    before = model.state_dict()
-    name, value, _ = BAD[bad]
-    state = {n: np.full(before[n].shape, good.get(n, 1)) for n in order} | {name: value}
-    if missing:
-        del state[next(n for n in order if n != name)]
-    with pytest.raises(StateError):
-        model.load_state_dict(state)
-    with pytest.raises(StateError):
-        model.load_state_dict(state, strict=False)
-    assert all((before[n] == v).all() for n, v in model.state_dict().items())
-
-
-def test_numbers_that_fit_are_taken_whatever_they_come_as():
-    model = Mixed()
-    model.load_state_dict(
-        {"single": [[1, np.nan], [np.inf, 4.0]], "half": Tensor([1.0, 2.0, 3.0]), "double": (1, 2), "count": np.array([3.0, 4.0]),
-         "flag": np.array([1])}
-    )  # fmt: skip
-    np.testing.assert_array_equal(model.single.numpy(), np.array([[1, np.nan], [np.inf, 4]], np.float32))
-    assert model.half.tolist() == [1, 2, 3]
-    assert model.count.tolist() == [3, 4]
-    assert model.flag.tolist() == [True]
-    assert [t.dtype for t in model._state().values()] == ["f4", "f2", "f8", "i4", "?"]
-
-
-def test_values_that_are_views_of_the_model_itself_are_exchanged_rightly():
-    model = Holder([nn.Parameter([1.0, 2.0]), nn.Parameter([3.0, 4.0])])
-    model.load_state_dict({"kept.0": model.kept[1].data, "kept.1": model.kept[0].data})
-    assert [p.tolist() for p in model.parameters()] == [[3, 4], [1, 2]]
-
-
-def test_an_array_that_is_read_only_is_said_before_anything_changes():
-    model = Holder([nn.Parameter([1.0, 2.0]), nn.Parameter([3.0, 4.0])])
-    model.kept[1].data.flags.writeable = False
-    with pytest.raises(StateError, match="'kept.1' would be written into an array that is read-only"):
-        model.load_state_dict({"kept.0": [0, 0], "kept.1": [0, 0]})
-    assert model.kept[0].tolist() == [1, 2]
-
-
-def test_a_part_of_a_state_is_loaded_if_asked_for():
-    model, other = nn.Sequential(nn.Dense(2, 3), nn.ReLU(), nn.Dense(3, 4)), nn.Sequential(nn.Dense(2, 3), nn.ReLU())
-    head = model[2].weight.numpy().copy()
-    model.load_state_dict(other.state_dict() | {"of another": np.ones(3)}, strict=False)
-    assert (model[0].weight.numpy() == other[0].weight.numpy()).all()
-    assert (model[2].weight.numpy() == head).all()
-    with pytest.raises(StateError, match=r"'layers.0.weight' has shape \(1,\)"):
-        model.load_state_dict({"layers.0.weight": np.ones(1)}, strict=False)
-
-
-@pytest.mark.parametrize("state", [None, 5, "model.safetensors", [np.ones(2)]])
-def test_what_is_no_state_is_said(state):
-    with pytest.raises(StateError, match=r"expected a dict of arrays, as state_dict\(\) gives, got a "):
-        nn.Dense(2, 2).load_state_dict(state)

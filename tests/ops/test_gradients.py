@@ -1,6 +1,6 @@
 """Every op against NumPy (its value) and against central differences (its gradients, first and second order).
 
-`CASES` is the registry: test_ops_strict.py runs it on the stand-in for CuPy too.
+The registry is in tests/support/op_cases.py; test_strict.py runs it on the stand-in for CuPy too.
 """
 
 import pkgutil

@@ -1,38 +1,35 @@
 """docs/optimizers.md shows the rules' own source, their own defaults, and code that runs."""
 
 import inspect
-import re
 import textwrap
-from pathlib import Path
 
 import pytest
+from pages import ROOT, SCRIPTS, SHOWN, SOURCE
+from rule_cases import EVERY
 
 import minidl
-from minidl import optim
 from minidl.optim import rule as rule_module
 from minidl.optim import rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "optimizers.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"<!-- source: (\S+) -->\n```python\n(.*?)\n```", PAGE, re.DOTALL)
-CODE = re.findall(r"(?<!-->\n)```python\n(.*?)\n```", PAGE, re.DOTALL)
-NAMES = [name for name in optim.__all__ if getattr(getattr(optim, name), "__base__", None) is optim.Optimizer]
+PAGE = (ROOT / "docs/optimizers.md").read_text(encoding="utf-8")
+EQUATIONS = {block.mark.removeprefix(SOURCE): block.code for block in SHOWN if block.page == "docs/optimizers.md"}
+NAMES = [kind.__name__ for kind in EVERY]
 
 
-@pytest.mark.parametrize(("name", "code"), SHOWN, ids=[name for name, _ in SHOWN])
-def test_the_code_shown_is_the_source(name, code):
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_the_code_shown_is_the_source(name):
     module, *path = name.split(".")
     found = {"rules": rules, "rule": rule_module}[module]
     for part in path:
         found = getattr(found, part)
-    assert textwrap.dedent(inspect.getsource(found)).rstrip() == code
+    assert textwrap.dedent(inspect.getsource(found)) == EQUATIONS[name]
 
 
 def test_every_rule_has_its_section_and_shows_its_equation():
-    shown = {name for name, _ in SHOWN}
     for name in NAMES:
         assert f"\n### {name}\n" in PAGE
-        assert f"rules.{name}.{'decayed' if name == 'AdamW' else 'update'}" in shown
-    assert "rule.root" in shown
+        assert f"rules.{name}.{'decayed' if name == 'AdamW' else 'update'}" in EQUATIONS
+    assert "rule.root" in EQUATIONS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,8 +44,9 @@ def test_the_table_shows_the_defaults_and_the_memory(name):
 
 def test_the_code_on_the_page_runs(capsys):
     scope = {}
-    for code in CODE:
-        exec(code, scope)
+    for block in SCRIPTS:
+        if block.page == "docs/optimizers.md":
+            exec(block.code, scope)
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("-3.8046")
     assert printed[1].startswith("minidl.optim.Momentum(params, lr=0.1, beta=0.9, form='velocity')  # exact")

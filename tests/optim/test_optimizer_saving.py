@@ -5,7 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from optimizer_steps import OPTIMIZERS, assert_equal, parameters, train, values
+from optimizer_steps import assert_equal, parameters, train, values
+from rule_cases import OPTIMIZERS
 
 from minidl import Tensor, optim
 from minidl.errors import StateError

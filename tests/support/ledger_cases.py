@@ -1,8 +1,11 @@
 """Rules whose steps a ledger shows, and a ledger of one of them."""
 
+import pytest
+
 from minidl import nn, optim
 from minidl.optim import schedules
 from minidl.teach import ledger
+from minidl.teach.notation.letters import ALPHABETS
 
 CASES = {
     "SGD": (optim.SGD, {}),
@@ -25,6 +28,9 @@ CASES = {
     "NAdam": (optim.NAdam, {"weight_decay": 0.1}),
     "NAdam constant": (optim.NAdam, {"momentum_decay": None, "eps_mode": "inside"}),
 }
+
+every_rule = pytest.mark.parametrize("case", CASES)
+every_alphabet = pytest.mark.parametrize("letters", ALPHABETS)
 
 
 def descent(case, steps=4, dtype="float64"):

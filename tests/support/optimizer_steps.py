@@ -1,11 +1,8 @@
 """Parameters with gradients of known values, and steps of every optimizer on them."""
 
 import numpy as np
-from rule_cases import EVERY
 
-from minidl import Tensor, optim
-
-OPTIMIZERS = [getattr(optim, kind.__name__) for kind in EVERY]
+from minidl import Tensor
 
 
 def parameters(dtype="float64", seed=0):

@@ -36,3 +36,8 @@ def blocks_of(path):
 
 
 BLOCKS = [block for path in PAGES for block in blocks_of(path)]
+
+PIECES = {"docs/adding_an_op.md"}  # shows parts of files, which test_adding_an_op.py puts into their places
+SOURCE = "source: "  # begins the mark of a block that is the library's own text, which it names
+SHOWN = [block for block in BLOCKS if (block.mark or "").startswith(SOURCE)]
+SCRIPTS = [b for b in BLOCKS if b.language == "python" and b.page not in PIECES and b not in SHOWN]  # a user's Python

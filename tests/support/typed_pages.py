@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from itertools import groupby
 from pathlib import Path
+
+from pages import ROOT, SCRIPTS
 
 import minidl
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = Path(minidl.__file__).parent
 
 CHECKERS = {
@@ -24,15 +26,13 @@ CHECKERS = {
 def scripts() -> dict[str, str]:
     """The examples, each block of the README, and those of each other page, which go on from one another."""
     found = {path.name: path.read_text() for path in sorted((ROOT / "examples").glob("*.py"))}
-    found |= {f"README_{i}.py": block for i, block in enumerate(blocks(ROOT / "README.md"))}
-    found |= {f"{page.stem}_page.py": "\n".join(blocks(page)) for page in sorted((ROOT / "docs").glob("*.md"))}
-    return {name: text for name, text in found.items() if text}
-
-
-def blocks(page: Path) -> list[str]:
-    """A page's blocks of Python, save for those that show a piece of one of minidl's own files."""
-    found = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    return [block for block in found if not block.startswith((" ", "def ", "@Op", "@kernel"))]
+    for page, blocks in groupby(SCRIPTS, lambda block: block.page):
+        code = [block.code for block in blocks]
+        if page == "README.md":
+            found |= {f"README_{i}.py": block for i, block in enumerate(code)}
+        else:
+            found[f"{Path(page).stem}_page.py"] = "\n".join(code)
+    return found
 
 
 def complaints(checker: str, texts: dict[str, str]) -> list[str]:

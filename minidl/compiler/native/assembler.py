@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..program import Array, Buffer, Instruction, Program
+from ...backend import Array
+from ..program import Buffer, Instruction, Program
 from .jit import instruction_set as isa
 from .layers import Layers
 from .sparse_layout import SparseLayout

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import generator
+from ...backend import Array, generator
 from ...hardware.threads import assistant
 from ...optim.execution.upcoming import (
     ScheduledUpdate,
@@ -15,7 +15,7 @@ from ...optim.execution.upcoming import (
     still_upcoming,
     upcoming_updates,
 )
-from ..program import Array, Program
+from ..program import Program
 from .assembler import Assembler
 from .cache.background import compile_now
 from .cache.objects import MACHINE, Source, function
@@ -327,3 +327,41 @@ class Stepping:
         """Execute the instructions from `begin` to `end` for the current step."""
         self._task["begin"], self._task["end"] = begin, end
         self._executor._machine(self._address, 0)
+
+
+class OneByOne:
+    """Whole steps of a `NativeExecutor`, one at a time, on whatever is in the arrays it was given.
+
+    Updates are prepared for many steps; each step looks whether they still hold.
+    """
+
+    def __init__(self, executor: NativeExecutor) -> None:
+        self._executor = executor
+        self._samples = np.arange(executor._batch)
+        self._number = self._steps = 0
+
+    def step(self) -> Any:
+        """Make the next step; returns the batch's loss."""
+        executor, optimizer = self._executor, self._executor._optimizer
+        if self._number == self._steps or not still_upcoming(optimizer, self._updates):
+            self._prepare()
+        number = self._number
+        if executor._assembler.draws:
+            executor._draw(number)
+        self._task["first"], self._task["last"] = number, number + 1
+        executor._with_assistant(self._run, self._task)
+        self._number += 1
+        optimizer.count(executor._moving, 1)
+        return executor._losses[number]
+
+    def _prepare(self) -> None:
+        """Prepare the updates of the next steps: of one, if a schedule has to be asked for it."""
+        executor = self._executor
+        self._number, self._steps = 0, 1 if scheduled(executor._optimizer) else MOST
+        self._updates = upcoming_updates(executor._optimizer, executor._moving, self._steps)
+        executor._allocate_draws(self._steps)
+        code = executor._code(self._updates, self._steps)
+        self._task, self._samples = executor._task(code, self._samples, self._steps)
+        # All steps take the same samples, and each leaves its gradients in memory.
+        self._task["batch"], self._task["gradients"] = 0, True
+        self._run = partial(executor._machine, address(self._task), 0)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ...backend import Array
 from ...errors import UnsupportedError
 from ...optim.flat import aligned
-from ..program import Array, Buffer, Instruction
+from ..program import Buffer, Instruction
 from .addresses import blas, ufunc_loop
 from .cblas import Matrix, gemm, gemv
 from .jit import instruction_set as isa

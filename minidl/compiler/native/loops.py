@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import Array
 from ...errors import UnsupportedError
-from ..program import Array
 from .addresses import ufunc_loop
 from .jit import instruction_set as isa
 from .table import Code, address, halves

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import Array
 from ...errors import UnsupportedError
-from ..program import Array, Buffer, Instruction, Slot, filled
+from ..program import Buffer, Instruction, Slot, filled
 from .addresses import ufunc_loop
 from .cblas import Matrix, gemm, gemv
 from .jit import instruction_set as isa

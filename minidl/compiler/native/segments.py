@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import generator
+from ...backend import Array, generator
 from ...errors import UnsupportedError
 from ...hardware.threads import assistant
 from ..numpy_executor import calls_of
-from ..program import Array, Instruction, Program
+from ..program import Instruction, Program
 from .cache.objects import MACHINE, function
 from .jit import instruction_set as isa
 from .jit import opcodes

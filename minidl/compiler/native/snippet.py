@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..program import Array
+from ...backend import Array
 from .cache.objects import MACHINE, function
 from .layers import Layers
 from .table import Code, address, table

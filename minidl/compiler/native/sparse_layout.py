@@ -4,19 +4,20 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import Array
+from ...data.loader import PIXEL
 from ...optim.flat import aligned
-from ..program import Array, Buffer, Program
+from ..program import Buffer, Program
 from .jit import instruction_set as isa
-from .jit.opcodes import COLUMN_STRIDE, GROUP, SPAN
+from .jit.opcodes import COLUMN_STRIDE, GROUP, LANES, SPAN
 from .jit.structures import SparseBatch
 from .summation_order import Order
 from .table import Pair, address, halves
 
 SPARSE = 0.3  # the share of non-zero inputs up to which passing over zeros is faster
-NARROW = 64  # outputs: a dense product with fewer is as fast
+SPARSE_FROM = 64  # outputs: a dense product with fewer is as fast
 FEW = 8  # samples that read a row of the weight, on average, from which on a copy of it pays
 _BLOCK = 112  # rows of the weight at most, of 64 floats each: 28 KB of a first-level cache of 32
-_LANES = 64
 
 
 def first_product(program: Program, inputs: Array) -> int | None:
@@ -31,7 +32,7 @@ def first_product(program: Program, inputs: Array) -> int | None:
     if any(step.op not in ("matmul", "weight_gradient") for step in users):
         return None
     outputs = int(users[0].out[0].shape[1])
-    return outputs if outputs >= NARROW and nonzero_share(inputs) <= SPARSE else None
+    return outputs if outputs >= SPARSE_FROM and nonzero_share(inputs) <= SPARSE else None
 
 
 def nonzero_share(inputs: Array) -> float:
@@ -116,12 +117,12 @@ class SparseLayout:
                 w=w,
                 y=y,
                 batch=self._fields,
-                scratch=self._scratch(_LANES * rows, np.float32),
+                scratch=self._scratch(LANES * rows, np.float32),
                 few=self._few,
             )
 
         elements = self._batch * self._width
-        if n % (2 * _LANES) == 0:
+        if n % (2 * LANES) == 0:
             return halves(n, elements, lambda left, right: part(0, self._batch, left, right))
         return halves(self._batch, elements, lambda first, last: part(first, last, 0, n))
 
@@ -131,12 +132,12 @@ class SparseLayout:
         middle = int(np.abs(self._blocks.edges - self._width / 2).argmin())
         restarts = bool(self._order.samples)
         partial = self._scratch(self._width * n if restarts else 0, np.float32)
-        waiting = self._width * -(-n // _LANES) if self._spans.count > 1 else 1
+        waiting = self._width * -(-n // LANES) if self._spans.count > 1 else 1
 
         def part(first: int, last: int) -> isa.SparseGradient:
             pairs = 0
             if self._order.sample_split is not None:
-                pairs = self._scratch(2 * _LANES * waiting, np.float32)
+                pairs = self._scratch(2 * LANES * waiting, np.float32)
             return isa.SparseGradient(
                 first=first,
                 last=last,
@@ -144,7 +145,7 @@ class SparseLayout:
                 d=d,
                 out=out,
                 batch=self._fields,
-                scratch=self._scratch(_LANES * (SPAN + 1), np.float32),
+                scratch=self._scratch(LANES * (SPAN + 1), np.float32),
                 partial=partial,
                 pairs=pairs,
             )
@@ -165,7 +166,7 @@ class SparseLayout:
 
 def _pixel_values() -> Array:
     """Of each of the 256 pixels the float32 value in [0, 1], as the upper half of an entry."""
-    values = (np.arange(256) * np.float32(1 / 255)).astype(np.float32)
+    values = (np.arange(256) * PIXEL).astype(np.float32)
     return values.view(np.int32).astype(np.int64) << 32
 
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...backend import Array
 from ...kernels import products
-from ..program import Array
+from .jit.opcodes import LANES
 
 _LARGE = np.float32(2**24)  # the distance to the next float32 is 2
-_LANES = 64
 
 
 class Order(NamedTuple):
@@ -93,7 +93,7 @@ def _split(rows: int, length: int, columns: int, transposed: bool) -> Array:
     x = np.zeros((rows, length), np.float32)
     # Only a sum of odd terms, made apart, keeps the 1: between the two others it would be lost.
     x[:, :3] = _LARGE, 1, -_LARGE
-    apart = np.zeros((rows, -(-columns // _LANES) * _LANES), bool)
+    apart = np.zeros((rows, -(-columns // LANES) * LANES), bool)
     apart[:, :columns] = _product(x, columns, transposed) == 1
     groups = apart.reshape(rows, -1, 8, 8).any(axis=3)
     if not groups.any():

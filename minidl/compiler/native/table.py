@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..program import Array
+from ...backend import Array
 from .jit.instruction_set import OPCODES, Instruction
 from .jit.opcodes import WIDTH
 

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 
+from ...backend import Array
 from ...optim.flat import aligned
-from ..program import Array
 from .jit.opcodes import MAILBOX_BYTES, OFFER
 from .jit.structures import Task
 from .table import address

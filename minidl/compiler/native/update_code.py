@@ -5,16 +5,16 @@ from functools import partial
 
 import numpy as np
 
+from ...backend import Array
 from ...optim.execution.upcoming import ScheduledUpdate
 from ...optim.flat import aligned
-from ..program import Array
 from .cache.objects import load
 from .jit import instruction_set as isa
 from .jit.opcodes import OUTER_CHUNK
 from .rule_codegen import rule_file
 from .table import Code, address, halves
 
-NARROW = 64  # outputs: to skip a weight's rows of fewer takes longer than to update them
+SKIP_FROM = 64  # outputs: to skip a weight's rows of fewer takes longer than to update them
 
 Fused = dict[isa.Outer, isa.UpdateOuter]
 
@@ -70,7 +70,7 @@ def update_code(
                 x=outer.x,
                 d=outer.d,
                 scratch=address(scratch),
-                skip_zeros=update.idle and outer.outputs >= NARROW,
+                skip_zeros=update.idle and outer.outputs >= SKIP_FROM,
                 gradient=outer.out,
             )
             append(at, first)

@@ -4,9 +4,11 @@ import functools
 
 import numpy as np
 
+from ...backend import Array
+from ...data.loader import PIXEL
 from ...hardware.threads import use_blas_threads
 from ...kernels import products
-from ..program import Array, Buffer, Instruction, Program
+from ..program import Buffer, Instruction, Program
 from .assembler import Assembler
 from .snippet import Snippet
 from .sparse_layout import FEW, few_read_a_row, first_product
@@ -87,7 +89,7 @@ def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, A
     assembler = assembled(inputs, weight, y, y, gradient, order)
     Snippet(assembler.code, [], assembler, len(inputs))()
     pixels = inputs.dtype == np.uint8
-    return inputs * np.float32(1 / 255) if pixels else inputs, y, gradient
+    return inputs * PIXEL if pixels else inputs, y, gradient
 
 
 def assembled(

@@ -1,6 +1,7 @@
 """A training step of any model and loss: recorded twice, and then replayed."""
 
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,10 @@ import numpy as np
 from ... import hooks
 from ...autograd import wrap
 from ...deposit import slot_of
-from ...errors import UnsupportedError
 from ...nn._effects import ForwardEffects
 from ..eligibility import Watch, bypassed, unrecorded
-from ..native.cache import background, objects
+from ..native.cache.objects import MACHINE, Source
+from ..native.cache.worth import Worth
 from ..native.segments import Segments
 from ..numpy_executor import allocate, calls_of
 from ..passes import optimised
@@ -19,7 +20,6 @@ from ..program import Buffer, Instruction, Program
 from .recorder import Recorded, leaves, record
 from .surroundings import changed, drawn, surroundings
 
-WORTH_LOADING = 0.1  # seconds of steps by NumPy, after which machine code is loaded
 MOST_CHANGES = 3  # between the two recordings of a step
 MOST = 100  # recordings of one step, whose batches have several shapes perhaps
 
@@ -80,8 +80,8 @@ class Replay:
         for buffer in self._batch:
             if buffer.array is None:  # the step does not use it
                 buffer.array = np.zeros(buffer.shape, buffer.dtype)
-        loss, output = recorded.results
-        self.loss = loss.array
+        value, output = recorded.results
+        self.loss = value.array
         self.output = None if output is None else output.array
         steps = [step for step in self.program.instructions if step.op != "update"]
         self._calls = [call for step in steps for call in calls_of(step)]
@@ -90,33 +90,24 @@ class Replay:
         self._gradients = [
             (p, wrap(slot_of(p)) if p in made_for else None) for p in pieces.values()
         ]
-        self._segments: Segments | None = None
-        self.engine, self.python_calls = "replay", len(self._calls)
-        self._undecided, self._spent = objects.installed(), 0.0
+        self._segments: Segments | None = None  # machine code, once that is worth while
+        self._worth = Worth()
         self._surroundings = surroundings(model, loss)
         self._watch = Watch(optimizer, model)
+
+    @property
+    def engine(self) -> str:
+        """What executes it."""
+        return "replay" if self._segments is None else "machine code"
+
+    @property
+    def python_calls(self) -> int:
+        """How many calls of Python's a step consists of."""
+        return len(self._calls) if self._segments is None else self._segments.python_calls
 
     def holds(self) -> bool:
         """Whether all that the step depends on is as it was when it was recorded."""
         return self._watch.undisturbed() and changed(self._surroundings) is None
-
-    def use_machine_code(self) -> None:
-        """Execute by machine code from here on. Raises as `Segments` does."""
-        self._segments, self.engine = Segments(self.program), "machine code"
-        self.python_calls = self._segments.python_calls
-
-    def _consider_machine_code(self, seconds: float) -> None:
-        """Take to machine code once that is worth while, after a step that took so long."""
-        self._spent += seconds
-        if self._spent < WORTH_LOADING and not objects.loaded():
-            return
-        try:
-            # As long as it has been trained until now, it may well be trained again.
-            if background.ready([objects.MACHINE], self._spent):
-                self._undecided = False
-                self.use_machine_code()
-        except (UnsupportedError, ImportError, OSError, RuntimeError):  # no cache, Numba fails
-            self._undecided = False
 
     def fill(self, batch: list[Any]) -> None:
         """Take a batch."""
@@ -131,10 +122,14 @@ class Replay:
             start = time.perf_counter()
             for call in self._calls:
                 call()
-            if self._undecided:
-                self._consider_machine_code(time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._segments = self._worth.after(seconds, _sources, partial(Segments, self.program))
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
+
+
+def _sources() -> list[Source]:
+    return [MACHINE]
 
 
 def _layout_of(batch: list[Any]) -> Any:

@@ -13,12 +13,11 @@ from ..callbacks import Callback, Run
 from .compiled import Compiled, warn_of_other_sums
 from .cuda_graph import CudaGraphEngine
 from .eager import Eager
+from .engine import Engine
 from .recorded import Recorded
 from .stepwise import Stepwise
 
 OPTIONAL = ("minidl.compiler", "minidl.kernels")  # folders that may be deleted
-
-Engine = Compiled | Stepwise | CudaGraphEngine | Eager  # and so Recorded
 
 
 def choose_engine(

@@ -9,7 +9,7 @@ must not be made.
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
+from .engine import Engine
 from .snapshot import RunSnapshot
 from .stepwise import Stepwise
 
@@ -33,13 +34,6 @@ FEW = 8  # steps: in a shorter epoch each step is checked, which is cheaper than
 
 Action: TypeAlias = Literal["stop", "skip", "continue"]
 ACTIONS = get_args(Action)
-
-
-class Engine(Protocol):
-    """What makes the steps of a run. It reads weights, state and counts where they are when it is called."""
-
-    def advance(self, last: int) -> None:
-        """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
 
 
 class CheckedEager(Eager):

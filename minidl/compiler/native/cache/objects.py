@@ -64,11 +64,6 @@ def installed() -> bool:
     return all(home_of(name) for name in NEEDS)
 
 
-def object_file(source: Source) -> Path:
-    """The path of a source's object file. Raises `OSError` if no folder may be trusted with it."""
-    return store.home() / object_name(source)
-
-
 @functools.cache
 def object_name(source: Source) -> str:
     """The name of its object file: a hash of its text, the compiler, and the processor."""

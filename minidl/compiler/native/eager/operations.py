@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from .... import machine_code
+from ....backend import Array
 from ....errors import UnsupportedError
-from ...program import Array, Buffer, Instruction
+from ...program import Buffer, Instruction
 from ..cache.objects import MACHINE
 from ..layers import Layers
 from ..snippet import Snippet, plain

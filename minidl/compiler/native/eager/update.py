@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
+from ....backend import Array
 from ....errors import UnsupportedError
 from ....optim.execution.plan import Plan
-from ...program import Array
 from ..cache.objects import load
 from ..rule_codegen import rule_file
 from ..table import address

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from .... import machine_code
+from ....backend import Array
 from ....hardware.threads import blas_threads
-from ...program import Array
 from ..cache.objects import MACHINE
 from ..jit import instruction_set as isa
 from ..snippet import Snippet, plain
-from ..sparse_layout import NARROW, SPARSE
+from ..sparse_layout import SPARSE, SPARSE_FROM
 from ..summation_order import Order
 from ..table import Code, address
 from ..zeros import assembled, order_of
@@ -75,7 +75,7 @@ class _Shape:
 
     def __init__(self, x: Array, w: Array) -> None:
         self.batches = 0
-        small = len(x) < 2 or w.shape[1] < NARROW
+        small = len(x) < 2 or w.shape[1] < SPARSE_FROM
         self.next_look = math.inf if small else FIRST
         self._pays = False
         # By the number of threads that the dense products use, as that may decide on their bits.

@@ -21,6 +21,7 @@ from .memory import (
 from .opcodes import CACHE_LINE, LEAKY_RELU, RELU, ROW_MAJOR, SIGMOID, TANH, TRANSPOSE
 
 F = np.float32
+PIXEL = F(1 / 255)  # data.loader.PIXEL: what Numba compiles imports from this folder alone
 ZERO, ONE, SLOPE = np.float32(0), np.float32(1), np.float32(0.01)
 
 
@@ -29,7 +30,6 @@ def gather(i: Any, samples: Any) -> Any:
     """Copy samples and labels into the batch; pixels are scaled to [0, 1]."""
     x = float32_at(i.x, i.rows * i.width)
     all_labels, labels = int64_at(i.all_labels, 1 << 40), int64_at(i.labels, i.rows)
-    scale = F(1 / 255)
     size = i.width * (1 if i.pixels else 4)
     for b in range(i.rows):
         prefetch_sample(i.inputs, samples, i.first + b + 1, i.first + i.rows, size)
@@ -39,7 +39,7 @@ def gather(i: Any, samples: Any) -> Any:
         if i.pixels:
             pixels = uint8_at(i.inputs + sample * size, i.width)
             for j in range(i.width):
-                out[j] = F(pixels[j]) * scale
+                out[j] = F(pixels[j]) * PIXEL
         else:
             values = float32_at(i.inputs + sample * size, i.width)
             for j in range(i.width):

@@ -8,6 +8,33 @@ float32 and contiguous unless a field says otherwise; `d_...` and `g` are gradie
 from typing import Any, NamedTuple
 
 from . import opcodes
+from .array_instructions import (
+    Convert as Convert,
+)
+from .array_instructions import (
+    CrossEntropies as CrossEntropies,
+)
+from .array_instructions import (
+    CrossEntropiesBack as CrossEntropiesBack,
+)
+from .array_instructions import (
+    Pick as Pick,
+)
+from .array_instructions import (
+    Put as Put,
+)
+from .array_instructions import (
+    Rows as Rows,
+)
+from .array_instructions import (
+    Ufunc as Ufunc,
+)
+from .array_instructions import (
+    Where as Where,
+)
+from .array_instructions import (
+    WhereDouble as WhereDouble,
+)
 
 Address = int
 Size = int
@@ -286,137 +313,6 @@ class SparseGradient(NamedTuple):
     scratch: Address
     partial: Address  # sums that restart, until they are complete
     pairs: Address  # sums of even and of odd terms
-
-
-class Ufunc(NamedTuple):
-    """A loop of NumPy's over `size` elements, `repeats` times.
-
-    Its operands begin at a, b and c (the last one is the result), an element further by `step_...`
-    bytes and in the next repetition by `jump_...`. A sum has its result among its operands, with
-    step 0. A loop with two operands has no c.
-    """
-
-    loop: Address
-    data: Address
-    size: Size
-    repeats: Size
-    a: Address
-    b: Address
-    c: Address
-    step_a: Size
-    step_b: Size
-    step_c: Size
-    jump_a: Size
-    jump_b: Size
-    jump_c: Size
-
-
-class Where(NamedTuple):
-    """out = x where the bytes of `condition` are not 0, else y; by steps and jumps as `Ufunc`."""
-
-    size: Size
-    repeats: Size
-    condition: Address  # bool
-    x: Address
-    y: Address
-    out: Address
-    step_condition: Size
-    step_x: Size
-    step_y: Size
-    step_out: Size
-    jump_condition: Size
-    jump_x: Size
-    jump_y: Size
-    jump_out: Size
-
-
-class WhereDouble(NamedTuple):
-    """`Where` between float64 numbers."""
-
-    size: Size
-    repeats: Size
-    condition: Address  # bool
-    x: Address
-    y: Address
-    out: Address
-    step_condition: Size
-    step_x: Size
-    step_y: Size
-    step_out: Size
-    jump_condition: Size
-    jump_x: Size
-    jump_y: Size
-    jump_out: Size
-
-
-class Convert(NamedTuple):
-    """target = source as float32; `kind` is what the source is: BOOL, INT64 or FLOAT64."""
-
-    size: Size
-    source: Address
-    target: Address
-    kind: int
-
-
-class Pick(NamedTuple):
-    """out[row] = source[row, places[row]]; of a place outside the row, NaN."""
-
-    rows: Size
-    width: Size
-    source: Address
-    places: Address  # int64
-    out: Address
-
-
-class Put(NamedTuple):
-    """out = 0, but out[row, places[row]] = values[row]."""
-
-    rows: Size
-    width: Size
-    values: Address
-    places: Address  # int64
-    out: Address
-
-
-class Rows(NamedTuple):
-    """out[i] = source[places[i]], a row of `width` numbers; of a place outside, NaN."""
-
-    size: Size
-    width: Size
-    rows: Size  # of the source
-    source: Address
-    places: Address  # int64
-    out: Address
-
-
-class CrossEntropies(NamedTuple):
-    """The cross-entropy of each sample; e = e^(logit - largest), classes first, and their sums."""
-
-    batch: Size
-    classes: Size
-    logits: Address
-    labels: Address  # int64
-    losses: Address
-    e: Address
-    total: Address
-    picked: Address
-    exp: Address
-    exp_data: Address
-    log: Address
-    log_data: Address
-
-
-class CrossEntropiesBack(NamedTuple):
-    """d = (softmax - one-hot) g, with a number g for each sample, by steps of 4 or 0 bytes."""
-
-    batch: Size
-    classes: Size
-    e: Address
-    total: Address
-    labels: Address  # int64
-    g: Address
-    step_g: Size
-    d: Address
 
 
 Instruction = Any  # one of these

@@ -51,6 +51,8 @@ OFFER, DONE, SCRATCH = 0, 64, 128
 CACHE_LINE = 64
 MAILBOX_BYTES = 256
 
+LANES = 64  # numbers side by side in vector registers: columns of a matrix that are summed together
+
 OUTER_CHUNK = 2048  # numbers of an outer product that are computed, and applied, at a time
 
 SPAN = 128  # samples, at most, whose gradient rows stay in the first-level cache together

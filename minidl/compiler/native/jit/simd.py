@@ -15,7 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 64
+from .opcodes import LANES
+
 _LANES, _GROUP = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.FloatType(), 8)
 _INT32, _INT64, _FLOAT = ir.IntType(32), ir.IntType(64), ir.FloatType()
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .memory import float32_at, int64_at, load_int64, native, record_at
-from .opcodes import COLUMN_STRIDE, SPAN
-from .simd import LANES, add_rows, add_sum_of_rows, set_to_rows
+from .opcodes import COLUMN_STRIDE, LANES, SPAN
+from .simd import add_rows, add_sum_of_rows, set_to_rows
 from .sparse_batch import transpose
 from .sparse_sums import (
     LANE_BYTES,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .memory import float32_at, int64_at, load_uint8, native
+from .opcodes import LANES
 from .simd import (
-    LANES,
     add_rows,
     add_rows_and_group,
     add_rows_to_pair,

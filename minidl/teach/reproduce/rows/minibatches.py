@@ -7,6 +7,7 @@ import numpy as np
 
 from .... import gradients, nn, optim
 from ....backend import seed
+from ....data.loader import PIXEL
 from ...plots import COLOURS, new_figure
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
 from ..trials import digits, in_processes
@@ -83,7 +84,7 @@ def seconds_of_steps(batch_sizes: list[int], rounds: int = 9) -> np.ndarray:
         optimizer.step()
         return time.perf_counter() - start
 
-    batches = [(np.float32(1 / 255) * train.inputs[:size], train.labels[:size]) for size in batch_sizes]
+    batches = [(PIXEL * train.inputs[:size], train.labels[:size]) for size in batch_sizes]
     return np.min([[seconds(*batch) for batch in batches] for _ in range(rounds)], axis=0)
 
 

@@ -1,0 +1,40 @@
+"""The ways to make a training's steps, machine code among them, with what it needs compiled beforehand."""
+
+import pytest
+
+from minidl import nn, optim
+from minidl.train.engines.compiled import Compiled
+
+
+@pytest.fixture(scope="session")
+def machine_code():
+    """The machine code that the rules of tests need, in the cache."""
+    pytest.importorskip("numba")
+    from minidl.compiler.native.cache.background import compile_now
+    from minidl.compiler.native.executor import needed
+
+    weight = nn.Dense(2, 2).parameters()
+    for rule in (optim.SGD, optim.Momentum, optim.Adam):
+        compile_now(needed(rule(weight)))
+
+
+@pytest.fixture(params=["machine code", "replay", "eager"])
+def engine(request, monkeypatch, machine_code):
+    """Each way to make a step; the options of `fit` that ask for it."""
+    if request.param == "machine code":
+        monkeypatch.setattr(Compiled, "_worth_loading", lambda self, bound: True)
+    else:
+        monkeypatch.setattr(Compiled, "_native", lambda self, block, apart: None)
+    return request.param, {"compile": False} if request.param == "eager" else {}
+
+
+@pytest.fixture
+def warm(monkeypatch, machine_code):
+    """Machine code for however short a run."""
+    monkeypatch.setattr(Compiled, "_worth_loading", lambda self, bound: True)
+
+
+@pytest.fixture
+def at_once(monkeypatch, machine_code):
+    """Machine code in loops of one's own too, from the first step on that is not recorded."""
+    monkeypatch.setattr("minidl.compiler.native.cache.worth.LOADING", 0.0)
