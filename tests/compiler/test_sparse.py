@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from minidl import kernels, nn, optim
 from minidl.data import Dataset, Loader, mnist
 from minidl.data.loader import PIXEL
 from minidl.hardware.threads import assisted, blas_threads, use_blas_threads
-from minidl.machine_code import Wanted
 from minidl.train import Callback, Checkpoint, fit
 from minidl.train.engines import nonfinite
 from minidl.train.saving.archive import read_archive, write_archive
@@ -207,7 +207,9 @@ def test_fit_passes_over_zeros_by_itself_where_that_pays(digits, monkeypatch):
     monkeypatch.setattr(executor, "Assembler", lambda program, inputs, labels, order: (
         seen.append(order is not None) or Assembler(program, inputs, labels, order)))  # fmt: skip
     monkeypatch.setattr(zeros, "_tried", lambda *shape: STRAIGHT)  # whatever this machine's order is
-    monkeypatch.setattr(kernels.eager, "_products", Wanted("never"))  # eager steps would keep that order
+    monkeypatch.setattr(
+        kernels.eager, "_products", SimpleNamespace(found=None, look=bool)
+    )  # eager steps would keep that order
     for data, options, expected in (
         (digits, {}, [True]),
         (dense, {}, [False]),
