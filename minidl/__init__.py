@@ -3,10 +3,11 @@
 from .system import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
 
 # isort: split
+import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import backend, errors, nn, ops
+from . import backend, errors, machine_code, nn, ops
 from ._debug import debug
 from .backend import seed, use_backend
 from .backward import gradients
@@ -22,6 +23,9 @@ try:
 except ModuleNotFoundError as missing:  # law 1: without kernels all still works, more slowly
     if missing.name != "minidl.kernels":
         raise
+
+# Imported when it is first worth loading; where the folder is not there, NumPy goes on.
+machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)
 
 if TYPE_CHECKING:
     from . import data, optim, train

@@ -6,11 +6,9 @@ Each is pinned to its composition, in value, gradient and Hessian-vector product
 
 from typing import Any
 
-import numpy as np
-
 from .. import ops
 from ..fusable import kernel
-from . import primitives
+from . import eager, primitives
 from .products import matmul
 
 ACTIVATIONS = (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus")
@@ -24,9 +22,10 @@ class Dense:
     def forward(x: Any, weight: Any, bias: Any, activation: str | None) -> tuple[Any, Any]:
         if activation not in ACTIVATIONS:
             return ops.dense.forward(x, weight, bias, activation=activation), None  # which says what is wrong with it
-        y: Any = matmul(x, weight) if x.ndim == weight.ndim == 2 else x @ weight
+        eager.look()
+        y: Any = eager.matmul(x, weight) if x.ndim == weight.ndim == 2 else x @ weight
         if bias is not None:
-            y = np.add(y, bias, out=y) if y.dtype == np.result_type(y, bias) and y.ndim else y + bias
+            return eager.add_bias(y, bias, activation), None
         if activation is not None:
             y = primitives.activate(y, activation, out=y if y.ndim else None)
         return y, None
@@ -35,14 +34,14 @@ class Dense:
     def backward(
         g: Any, y: Any, saved: Any, wanted: list[int], x: Any, weight: Any, bias: Any, activation: str | None
     ) -> list[Any]:
-        d = g if activation is None else primitives.activation_back(g, y, activation)
+        d = g if activation is None else eager.activation_back(g, y, activation)
         found = []
         for i in wanted:
             if i == 0:
                 found.append(matmul(d, weight.T) if d.ndim == 2 else d @ weight.T)
             elif i == 1:
                 inputs, outputs = weight.shape
-                found.append(primitives.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
+                found.append(eager.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
             else:
                 found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1])))
         return found
@@ -74,12 +73,11 @@ class BatchNorm:
 
     @staticmethod
     def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
-        y, x_hat, inverse, *_ = primitives.batch_norm(x, gamma, beta, eps)
+        y, x_hat, inverse = eager.batch_norm(x, gamma, beta, eps)
         return y, (x_hat, inverse)
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
         x_hat, inverse = saved
-        d_gamma, d_beta = primitives.batch_norm_sums(g, x_hat)
-        dx = primitives.batch_norm_back(g, x_hat, inverse, gamma, d_gamma, d_beta) if 0 in wanted else None
-        return [(dx, d_gamma, d_beta)[i] for i in wanted]
+        found = eager.batch_norm_back(g, x_hat, inverse, gamma, wanted)
+        return [found[i] for i in wanted]

@@ -15,6 +15,7 @@ LAYERS = {
         "arrays",
         "contexts",
         "backend",
+        "machine_code",
         "signature",
         "overrides",
         "hardware",

@@ -39,6 +39,8 @@ def halves(
     # Whole cache lines of float32: one that both threads write to would go back and forth.
     if middle is None:
         middle = -(-length // 32) * 16
+        if middle >= length:  # a few rows, of many numbers each
+            middle = length // 2
     return Pair(part(0, middle), part(middle, length))
 
 

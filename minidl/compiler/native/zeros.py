@@ -10,11 +10,9 @@ from ...hardware.threads import use_blas_threads
 from ...kernels import products
 from ..program import Buffer, Instruction, Program
 from .assembler import Assembler
-from .cache.objects import MACHINE, function
+from .snippet import Snippet
 from .sparse_layout import FEW, few_read_a_row, first_product
 from .summation_order import Order, likely_order
-from .table import address, table
-from .task import new_mailbox, new_task
 
 _NUMBERS_TRIED = 2**25  # products of two numbers, in all tries of one shape together
 _TRIES = (4, 64)  # at least, at most
@@ -32,11 +30,23 @@ def order_without_zeros(program: Program, inputs: Array) -> Order | None:
     few = few_read_a_row(batch, inputs)
     # One thread, as in a training: more of them would cut the dense products elsewhere.
     with use_blas_threads(1):
-        return _tried(batch, width, outputs, inputs.dtype, few)
+        return _tried(batch, width, outputs, inputs.dtype, few, 1)
+
+
+def order_of(x: Array, weight: Array, threads: int) -> Order | None:
+    """The order of x @ weight and of x's part in the weight's gradient, without the zeros of `x`.
+
+    `threads` is how many the dense products use. None if machine code does not give their bits.
+    """
+    few = few_read_a_row(len(x), x)
+    with use_blas_threads(threads):
+        return _tried(*x.shape, weight.shape[1], x.dtype, few, threads)
 
 
 @functools.cache
-def _tried(batch: int, width: int, outputs: int, dtype: np.dtype, few: bool) -> Order | None:
+def _tried(
+    batch: int, width: int, outputs: int, dtype: np.dtype, few: bool, threads: int
+) -> Order | None:
     """The likely order, if machine code then gives the bits of dense products of random numbers.
 
     A number that is summed in another order has the same bits now and then, and may be the only
@@ -74,33 +84,29 @@ def _gives_dense_bits(inputs: Array, weight: Array, order: Order) -> bool:
 
 def _sparse(inputs: Array, weight: Array, order: Order) -> tuple[Array, Array, Array]:
     """The batch x, x @ weight, and xᵀ @ (x @ weight), by machine code that passes over zeros."""
-    (batch, width), outputs = inputs.shape, weight.shape[1]
-    f32, labels = np.dtype(np.float32), np.zeros(batch, np.int64)
-    x = Buffer("x", (batch, width), f32, "batch", np.zeros((batch, width), f32))
-    batch_labels = Buffer("labels", (batch,), labels.dtype, "batch", labels.copy())
+    y = np.empty((len(inputs), weight.shape[1]), np.float32)
+    gradient = np.empty_like(weight)
+    assembler = assembled(inputs, weight, y, y, gradient, order)
+    Snippet(assembler.code, [], assembler, len(inputs))()
+    pixels = inputs.dtype == np.uint8
+    return inputs * PIXEL if pixels else inputs, y, gradient
+
+
+def assembled(
+    inputs: Array, weight: Array, y: Array, d: Array, gradient: Array, order: Order
+) -> Assembler:
+    """The instructions of y = x @ weight and gradient = xᵀ @ d, for the batch x of all `inputs`."""
+    batch, f32, labels = len(inputs), np.dtype(np.float32), np.zeros(len(inputs), np.int64)
+    x = Buffer("x", inputs.shape, f32, "batch", np.zeros(inputs.shape, f32))
+    batch_labels = Buffer("labels", (batch,), labels.dtype, "batch", labels)  # to themselves
     w = Buffer("w", weight.shape, f32, "parameter", weight)
-    y = Buffer("y", (batch, outputs), f32, "work", np.empty((batch, outputs), f32))
-    d_w = Buffer("d_w", weight.shape, f32, "work", np.empty_like(weight))
+    y_buffer, d_buffer = (Buffer("y", y.shape, f32, "work", array) for array in (y, d))
+    d_w = Buffer("d_w", weight.shape, f32, "work", gradient)
     program = Program(
         [
             Instruction("update", (), (x, batch_labels)),  # names the batch's buffers
-            Instruction("matmul", (y,), (x, w)),
-            Instruction("weight_gradient", (d_w,), (x, y)),
+            Instruction("matmul", (y_buffer,), (x, w)),
+            Instruction("weight_gradient", (d_w,), (x, d_buffer)),
         ]
     )
-    assembler = Assembler(program, inputs, labels, order)
-    code, samples, unused = table(assembler.code), np.arange(batch), np.zeros(1, np.int64)
-    task = new_task(
-        code=code,
-        constants=assembler.constants,
-        samples=samples,
-        steps=1,
-        batch=batch,
-        losses=unused,
-        correct=unused,
-        mailbox=new_mailbox(),
-        shared=False,
-    )
-    function(MACHINE)(address(task), 0)
-    pixels = inputs.dtype == np.uint8
-    return inputs * PIXEL if pixels else inputs, y.array, d_w.array
+    return Assembler(program, inputs, labels, order)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import machine_code
 from ...backend import Array, array_module, backend_of, registry
 from ...errors import UnsupportedError
 from ...hardware.threads import both, in_turn
@@ -38,7 +39,8 @@ class BlockedExecutor:
     """`rule` on NumPy vectors: the same few ufuncs called in place on one cache-sized block after the other.
 
     The equation is read off the rule once. Its numbers (lr, t, the hyperparameters) are read at every
-    step, computed in float64, and rounded to the vectors' dtype as they are used.
+    step, computed in float64, and rounded to the vectors' dtype as they are used. Where there is machine code for the
+    equation, one loop over all elements takes the place of the calls, with the same bits.
     """
 
     def __init__(self, rule: Rule, vectors: Sequence[np.ndarray]) -> None:
@@ -54,17 +56,21 @@ class BlockedExecutor:
         ]
         self._evaluated: tuple[Rule, float] | None = None  # what the scalars are for, as far as they do not hang on t
         self._calls: dict[Any, list[list[Call]]] = {}
+        self._loop = machine_code.Wanted("update_loop", rule.name, self.plan, vectors, self._scalars)
 
     def step(
         self, rule: Rule, lr: float, t: int, spans: tuple[Span, ...], pending: PendingGradient | None = None
     ) -> None:
         """Update the vectors over `spans`; `rule` is the one of this step (see `Rule.at`)."""
+        machine_code.note_step()
+        self._loop.look()
+        by_loop = self._loop.found is not None and machine_code.silent()
         cut = None if pending is None else pending.cut
-        key = spans, cut
+        key = spans, cut, by_loop
         if key not in self._calls:
             if len(self._calls) == 8:  # few sets of parameters take turns; should they never repeat, forget
                 self._calls.clear()
-            self._calls[key] = self._bound(spans, cut)
+            self._calls[key] = self._bound(spans, cut, by_loop)
         # The calls hold views of the scalars: new numbers, if there are any, are written there.
         if self.timed or (rule, lr) != self._evaluated:
             self._scalars[:] = self.numbers(rule, lr, t)
@@ -91,20 +97,28 @@ class BlockedExecutor:
         given = {name: getattr(rule, name) for name in self._names}
         return self._evaluate({"lr": lr, "t": t, **given})
 
-    def _bound(self, spans: tuple[Span, ...], cut: int | None) -> list[list[Call]]:
-        """The plan's operations with their arrays: looked up once, as that costs as much as a call.
+    def _bound(self, spans: tuple[Span, ...], cut: int | None, by_loop: bool) -> list[list[Call]]:
+        """The calls that make the update, with their arrays: looked up once, as that costs as much as a call.
 
-        In one list for each set of scratch buffers, so that two threads can each go through one. The second goes from
-        `cut` on, if that is given, through half of the elements.
+        They are calls of the machine code's loop (`by_loop`), or the plan's operations on blocks. In a list for each
+        thread; the second goes from `cut` on, if that is given, through half of the elements. The loop is fast enough
+        for one thread otherwise.
         """
+        halves: list[tuple[Span, ...]] = [spans]
         # A pending gradient is made by the first thread up to the cut, by the second from there on. Each begins with
         # its own elements, and the first gets so many of the rest that both have half.
-        if cut is None:
-            shares = [[*map(tuple, part)] for part in np.array_split(_blocks(spans), len(self._scratch))]
-        else:
+        if cut is not None:
             start, stop = spans[0]
             other = cut + (stop - start) // 2
-            shares = [_blocks(((start, cut), (other, stop))), _blocks(((cut, other),))]
+            halves = [((start, cut), (other, stop)), ((cut, other),)]
+        if by_loop:
+            return [[self._loop.found(*span) for span in half] for half in halves]
+        if cut is not None:
+            return self._operations([_blocks(half) for half in halves])
+        return self._operations([[*map(tuple, part)] for part in np.array_split(_blocks(spans), len(self._scratch))])
+
+    def _operations(self, shares: list[list[Span]]) -> list[list[Call]]:
+        """The plan's operations on each share's blocks, with scratch buffers of the share's own."""
         scalars = {("scalar", i): self._scalars[i, ...] for i in range(len(self._scalars))}
         calls: list[list[Call]] = []
         for buffers, blocks in zip(self._scratch, shares, strict=True):

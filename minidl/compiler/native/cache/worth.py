@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....errors import UnsupportedError
+from ....machine_code import LOADING
 from . import background, objects
 from .objects import Source
-
-LOADING = 0.1  # seconds that machine code takes to load, the first time in a process
 
 
 class Worth:

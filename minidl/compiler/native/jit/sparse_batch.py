@@ -43,8 +43,7 @@ def gather(i: Any, samples: Any, more: Any) -> Any:
             if i.pixels:
                 at = _append_pixels(sample + start, stop - start, batch.pixel_values, at)
             else:
-                for k in range(start, stop):
-                    at = _append_float(sample + 4 * k, k - start, at)
+                at = _append_floats(sample + 4 * start, stop - start, at)
         store_int64(begins, at)
         begins += 8
 
@@ -58,6 +57,21 @@ def _append_float(address: Any, index: Any, at: Any) -> Any:
     value = load_float32(address)
     store_int64(at, entry(index, value))
     return at + 8 * (value != 0)
+
+
+@native
+def _append_floats(numbers: Any, count: Any, at: Any) -> Any:
+    """Append `count` numbers; eight that are all zero are passed over at once."""
+    for k in range(0, count - 7, 8):
+        pairs = numbers + 4 * k  # eight numbers are four int64
+        some = load_int64(pairs) | load_int64(pairs + 8)
+        more = load_int64(pairs + 16) | load_int64(pairs + 24)
+        if (some | more) != 0:
+            for i in range(k, k + 8):
+                at = _append_float(numbers + 4 * i, i, at)
+    for i in range(count - count % 8, count):
+        at = _append_float(numbers + 4 * i, i, at)
+    return at
 
 
 @native
