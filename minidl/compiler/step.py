@@ -70,7 +70,7 @@ class Step:
             bound = self._of_layers(x, y)
             if bound is not None:
                 self.engine = bound.engine
-                return bound.step(x, check_labels(y, bound.logits))
+                return bound.step(x, y)
             value = recorded.differentiate(x, y)
         self.program, self.reason = recorded.program, recorded.reason
         self.engine = recorded.engine
@@ -180,8 +180,9 @@ class Bound:
         """Whether the running statistics are in the arrays that the program updates."""
         return all(tensor.data is data for tensor, data in self._statistics)
 
-    def step(self, x: Array, labels: Array) -> Any:
+    def step(self, x: Array, y: Array) -> Any:
         """Make a whole step on one's own batch: by machine code, once that is worth loading."""
+        labels = self._classes(y)
         if self._single is not None:
             value = self._single.step(x, labels)
             self.show_gradients()
@@ -192,8 +193,18 @@ class Bound:
         self.backward()
         self.update()
         seconds = time.perf_counter() - start
-        self._single = self._worth.after(seconds, self.code, partial(self._singly, x, labels))
+        make = partial(self._singly, x, labels)
+        self._single = self._worth.after(seconds, self.code, make)
         return self.loss[()]
+
+    def _classes(self, y: Array) -> Array:
+        """Labels as int64. Raises `LabelError` for what is no class."""
+        if y.ndim == 1 and y.dtype.kind in "iu":
+            labels = y.astype(np.int64, copy=False)
+            # As an unsigned number a negative one is large: one look finds both.
+            if labels.view(np.uint64).max() < self.logits.shape[1]:
+                return labels
+        return check_labels(y, self.logits).astype(np.int64)
 
     @property
     def engine(self) -> str:
@@ -204,7 +215,7 @@ class Bound:
         """This step by machine code, for batches like this one."""
         weight = next(s.args[1].array for s in self.program.instructions if s.op == "matmul")
         order = self.order_without_zeros(x)
-        return SingleSteps(x, labels, self.native, order, weight)
+        return SingleSteps(x, self.labels, self.native, order, weight)
 
     def gather(self, inputs: Array, labels: Array, samples: Array) -> None:
         """Copy these samples of a data set into the batch; pixels (uint8) are scaled to [0, 1]."""
