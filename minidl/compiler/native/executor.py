@@ -64,6 +64,7 @@ class NativeExecutor:
         stepwise: bool = False,
     ) -> None:
         self._assembler = Assembler(program, inputs, labels, order)
+        self._constants = self._assembler.constants  # their address is in every task
         self._optimizer, self._moving, self._stepwise = optimizer, moving, stepwise
         self._batch = program.buffers("batch")[0].shape[0]
         # Allocated once, for the longest call: the addresses are in every task.
@@ -136,7 +137,7 @@ class NativeExecutor:
         shared = assistant() is not None and bool(code[:, opcodes.PAIRED].any())
         task = new_task(
             code=code,
-            constants=self._assembler.constants,
+            constants=self._constants,
             samples=samples,
             steps=steps,
             batch=self._batch,
