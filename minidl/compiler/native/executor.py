@@ -28,6 +28,7 @@ from .task import dismiss, new_mailbox, new_task
 from .update_code import Fused, update_code
 
 MOST = 1024  # steps in one call
+SHARED_STEP = 5e7  # floating-point operations from which on waking a thread pays for a single step
 
 
 def needed(optimizer: Any) -> list[Source]:
@@ -63,6 +64,7 @@ class NativeExecutor:
         order: Order | None = None,
         stepwise: bool = False,
     ) -> None:
+        self.flops = program.flops
         self._assembler = Assembler(program, inputs, labels, order)
         self._constants = self._assembler.constants  # their address is in every task
         self._optimizer, self._moving, self._stepwise = optimizer, moving, stepwise
@@ -365,4 +367,5 @@ class OneByOne:
         self._task, self._samples = executor._task(code, self._samples, self._steps)
         # All steps take the same samples, and each leaves its gradients in memory.
         self._task["batch"], self._task["gradients"] = 0, True
+        self._task["shared"] &= executor.flops >= SHARED_STEP
         self._run = partial(executor._machine, address(self._task), 0)

@@ -12,6 +12,7 @@ from ...hardware.threads import assistant
 from ..numpy_executor import calls_of
 from ..program import Instruction, Program
 from .cache.objects import MACHINE, function
+from .executor import SHARED_STEP
 from .jit import instruction_set as isa
 from .jit import opcodes
 from .recorded import RecordedLayers
@@ -52,7 +53,7 @@ class Segments:
         self._scratch = np.zeros(2, np.int64)
         self._tasks: dict[bool, list[int]] = {}
         self._alone = self._calls(parts, shared=False)
-        paired = bool(self._code[:, opcodes.PAIRED].any())
+        paired = program.flops >= SHARED_STEP and bool(self._code[:, opcodes.PAIRED].any())
         self._shared = self._calls(parts, shared=True) if paired else None
         self.python_calls = len(self._alone) - sum(isinstance(p, int) for p in parts)
 
