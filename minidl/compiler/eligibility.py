@@ -89,9 +89,8 @@ class Watch:
     def __init__(self, optimizer: Any, model: nn.Module | None = None) -> None:
         layers = [] if model is None else [module for _, module in model.named_modules()]
         # Names that may not appear on an instance, ...
-        self._instances: list[tuple[dict[str, Any], tuple[str, ...]]]
-        self._instances = [(vars(optimizer), _UPDATE)]
-        self._instances += [(vars(layer), ("forward",)) for layer in layers]
+        self._optimizer, self._update = vars(optimizer), frozenset(_UPDATE)
+        self._layers = [vars(layer) for layer in layers]
         # ... and the methods of each class, which may not be replaced.
         # (a dict, as an ordered set: most layers share their class)
         names = {(type(optimizer), name): None for name in _UPDATE}
@@ -100,9 +99,12 @@ class Watch:
 
     def undisturbed(self) -> bool:
         """Whether nothing has been overridden since."""
-        for held, names in self._instances:
-            for name in names:
-                if name in held:
-                    return False
-        same = all(getattr(kind, name) is method for kind, name, method in self._methods)
-        return same and unrecorded() is None
+        if not self._update.isdisjoint(self._optimizer):
+            return False
+        for held in self._layers:
+            if "forward" in held:
+                return False
+        for kind, name, method in self._methods:
+            if getattr(kind, name) is not method:
+                return False
+        return unrecorded() is None

@@ -147,7 +147,9 @@ class Bound:
         self._gradients = [(p, wrap(slot_of(p))) for p, _, wanted in self._parameters if wanted]
         self._frozen = [p for p in step.optimizer.vectors.parameters if not p.requires_grad]
         self._statistics = [(t, t.data) for _, t in step.model.named_tensors(nn.Buffer)]
-        self._modules = [(m, numbers_of(m)) for m in modules]
+        self._modules = modules
+        numbers = [(m, numbers_of(m)) for m in modules]
+        self._numbers = [(m, found) for m, found in numbers if found.count(None) < len(found)]
         held = [(vars(m), name, value) for m in modules for name, value in vars(m).items()]
         self._tensors = [entry for entry in held if isinstance(entry[2], Node)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
@@ -163,8 +165,11 @@ class Bound:
         for p, data, wanted in self._parameters:
             if p.data is not data or p.requires_grad is not wanted:
                 return False
-        for m, numbers in self._modules:
-            if not m.training or numbers_of(m) != numbers:
+        for m in self._modules:
+            if not m.training:
+                return False
+        for m, numbers in self._numbers:
+            if numbers_of(m) != numbers:
                 return False
         for held, name, tensor in self._tensors:
             if held.get(name) is not tensor:

@@ -1,6 +1,7 @@
 """A compiled step of one's own model and loss: recorded from two batches, then replayed, with the eager step's numbers."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -338,6 +339,47 @@ def test_fit_says_why_steps_are_eager_and_refuses_if_they_must_be_compiled(point
     assert "by float" in history.reason
     with pytest.raises(OptionError, match=r"compile=True: its numbers are read in Python"):
         fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), compile=True, **options)
+
+
+def test_two_threads_record_their_steps_at_the_same_time():
+    """Whichever comes second makes that step eagerly, and records a later one."""
+
+    def steps():
+        minidl.seed(0)
+        return [step_of(Scaled()), step_of(Scaled())]
+
+    def train(step):
+        return [made(step, regression(size, 4)) for size in range(2, 22)]
+
+    expected = [train(step) for step in steps()]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(train, steps())) == expected
+
+
+def test_debug_that_begins_in_another_thread_spoils_no_recording():
+    """Its watcher takes the place of the one that records, which is noticed."""
+
+    def enters_debug(output, y):
+        if armed:
+            armed.pop()
+            thread = threading.Thread(target=watch)
+            thread.start()
+            begun.wait()
+        return nn.mean_squared_error(output, y)
+
+    def watch():
+        with minidl.debug():
+            begun.set()
+            ended.wait()
+
+    armed, begun, ended = [1], threading.Event(), threading.Event()
+    minidl.seed(0)
+    step, batches = step_of(Scaled(), enters_debug), regression(count=8)
+    losses = made(step, batches[:1])
+    ended.set()
+    losses += made(step, batches[1:])
+    minidl.seed(0)
+    assert losses == made(step_of(Scaled()), batches)
 
 
 def test_predictions_in_another_thread_do_not_disturb_a_recording():

@@ -1,6 +1,7 @@
 """A training step made eagerly, and recorded: what ops, kernels and the loss did to the batch."""
 
 import operator
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -207,20 +208,39 @@ def record(model: Any, loss: Any, optimizer: Any, x: Any, y: Any) -> tuple[Any, 
 
     x, y = taken(x), taken(y)
     optimizer.zero_grad()
-    recorder = hooks.watcher = Recorder(tape, model)
-    try:
+    with _watching(tape, Recorder(tape, model)):
         with _seen(tape, tensors):
             output = model(x)
             value = loss(output, y)
         value.backward()
-    finally:
-        if hooks.watcher is recorder:
-            hooks.watcher = None
-        tape.close()
     results = [_buffer(tape, value), _buffer(tape, output)]
     if results[0] is None:
         tape.fail("the loss does not depend on the batch")
     return value, output, Recorded(tape, batch, arrays, results)
+
+
+@contextmanager
+def _watching(tape: Tape, recorder: Recorder) -> Iterator[None]:
+    """Within the block `recorder` watches, unless somebody else does, or comes to in the middle."""
+    with _lock:
+        free = hooks.watcher is None
+        if free:
+            hooks.watcher = recorder
+    if not free:
+        tape.interrupted = True
+        tape.close()
+    try:
+        yield
+    finally:
+        with _lock:
+            if hooks.watcher is recorder:
+                hooks.watcher = None
+            else:
+                tape.interrupted = True
+        tape.close()
+
+
+_lock = threading.Lock()
 
 
 @contextmanager

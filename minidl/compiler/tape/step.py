@@ -207,6 +207,10 @@ class RecordedSteps:
             value = self._eagerly(x, y)  # which raises as well, unless recording was to blame
             self._known[key] = self.reason = f"recording failed: {type(error).__name__}: {error}"
             return value
+        if recorded.tape.interrupted:
+            self.reason = "somebody watched this step's ops, so it was not recorded"
+            self.recording = True
+            return value.data[()]
         moved = changed(known)
         reason = recorded.tape.reason
         if moved is not None:

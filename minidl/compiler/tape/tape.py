@@ -23,7 +23,8 @@ _DEFAULTS = {"keepdims": False, "where": True, "dtype": None}
 class Tape:
     """The instructions of a step, noted while it is made.
 
-    `reason`: why they are not the whole of it; None if they are.
+    `reason`: why they are not the whole of it; None if they are. `interrupted`: whether somebody
+    else watched meanwhile, so that some may be missing.
     Memory is known by its addresses: an array in a known piece of memory is that buffer, or a view
     of it, however it came about. Any other array is a constant.
     """
@@ -31,6 +32,7 @@ class Tape:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.reason: str | None = None
+        self.interrupted = False
         self._thread: int | None = threading.get_ident()
         self._starts: list[int] = []  # of the known pieces of memory, in ascending order, ...
         self._pieces: list[tuple[int, Buffer, Any]] = []  # ... their ends, buffers and owners
