@@ -21,7 +21,7 @@ from .report import tables
 from .runner import ROOT, Bench, share_samples
 from .workloads import WORKLOADS, Samples
 
-SECTIONS = ("steps", "growth", "ops", "startup", "job", "memory", "long")
+SECTIONS = ("steps", "loops", "models", "growth", "ops", "startup", "job", "memory", "long", "busy")
 
 
 def known(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
@@ -79,6 +79,7 @@ def main(
             write(result, output)
             click.echo(f"{section}: {perf_counter() - start:.0f} s")
     click.echo("\n" + "\n".join(tables(result).values()))
+    click.echo(f"to keep it: benchmarks/results/{machine.family(result['machine'])}.json")
     click.echo(f"{output}/: results.json, tables.md{', picture.png' if (output / 'picture.png').exists() else ''}")
 
 
