@@ -12,11 +12,11 @@ from .steps import keep_weights, measure
 STEPS = {"W1": 2000, "W2": 1000, "W3": 200, "W4": 3000}  # the first half warms up: denormals, loading of machine code
 
 
-def collect(bench: Bench) -> dict[str, Any]:
+def collect(bench: Bench, names: tuple[str, ...] = ()) -> dict[str, Any]:
     """As the section steps does, of more steps, by the variants that make one step a call."""
     return {
-        name: measure(bench, "loops", WORKLOADS[name], steps=24 if bench.smoke else steps)
-        for name, steps in STEPS.items()
+        name: measure(bench, "loops", WORKLOADS[name], steps=24 if bench.smoke else STEPS[name])
+        for name in names or WORKLOADS
     }
 
 

@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def output(tmp_path_factory):
     """What one small run of the whole benchmark leaves, with minidl alone."""
     folder = tmp_path_factory.mktemp("benchmark")
-    command = [sys.executable, "-W", "error", "-m", "benchmarks", "W1", *SECTIONS[1:], "--smoke", "--only", "minidl"]
+    command = [sys.executable, "-W", "error", "-m", "benchmarks", "W1", *SECTIONS, "--smoke", "--only", "minidl"]
     done = subprocess.run([*command, "--output", str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder
