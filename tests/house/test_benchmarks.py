@@ -22,6 +22,7 @@ from benchmarks.report import BLOCK, RESULTS, kept, quote, tables
 from benchmarks.runner import Bench, share_samples
 from benchmarks.sections import busy, steps
 from benchmarks.workloads import RESIDUAL, WORKLOADS, Samples
+from minidl.data import mnist
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -235,6 +236,17 @@ def test_a_tie_at_a_kink_that_rounding_decides_the_other_way_is_no_verdict_on_an
     assert not differs(workload, found)
     monkeypatch.setattr(judgement, "TURNED", 0)  # without looking for ties, this would be another training
     assert differs(workload, compare_weights(tmp_path, workload, truth, moved[place]))
+
+
+@pytest.mark.slow
+def test_one_tie_of_w1_moves_its_weights_by_a_twentieth_of_their_way(tmp_path):
+    train = mnist()[0]
+    share_samples(tmp_path, *[Samples(train.inputs, train.labels)] * 2)
+    weights, met = judgement._decided(tmp_path, WORKLOADS["W1"], "eps", frozenset())
+    tie = 240, 0, 29, 108
+    assert tie in met[:2]
+    turned = judgement._decided(tmp_path, WORKLOADS["W1"], "eps", frozenset([tie]))[0]
+    assert judgement._distance(WORKLOADS["W1"], turned, weights) == pytest.approx(0.049, abs=0.0005)
 
 
 def test_ties_excuse_no_other_training_whose_first_losses_are_right(tmp_path, ties, trained):
