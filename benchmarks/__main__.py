@@ -21,7 +21,8 @@ from .report import tables
 from .runner import ROOT, Bench, share_samples
 from .workloads import WORKLOADS, Samples
 
-SECTIONS = ("steps", "growth", "ops", "startup", "job", "memory", "long")
+SECTIONS = ("steps", "loops", "models", "growth", "ops", "startup", "job", "memory", "long", "busy")
+BY_WORKLOAD = ("steps", "loops")  # of which a workload that is named picks a part; alone, of steps
 
 
 def known(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
@@ -55,7 +56,8 @@ def main(
     names: tuple[str, ...], rounds: int, output: Path, only: list[str], peers: Path, smoke: bool
 ) -> None:  # fmt: skip
     workloads = tuple(name for name in names if name in WORKLOADS)
-    asked = {"steps" if name in WORKLOADS else name for name in names or ["all"]}
+    asked = {name for name in names or ["all"] if name not in WORKLOADS}
+    asked |= {"steps"} if workloads and not asked & {*BY_WORKLOAD, "all"} else set()
     chosen = [section for section in SECTIONS if asked & {section, "all"}]
     train, test = (Samples(d.inputs, d.labels) for d in mnist())
     if smoke:
@@ -75,10 +77,11 @@ def main(
         for section in chosen:
             start = perf_counter()
             collect = import_module(f"benchmarks.sections.{section}").collect
-            result["sections"][section] = collect(bench, workloads) if section == "steps" else collect(bench)
+            result["sections"][section] = collect(bench, workloads) if section in BY_WORKLOAD else collect(bench)
             write(result, output)
             click.echo(f"{section}: {perf_counter() - start:.0f} s")
     click.echo("\n" + "\n".join(tables(result).values()))
+    click.echo(f"to keep it: benchmarks/results/{machine.family(result['machine'])}.json")
     click.echo(f"{output}/: results.json, tables.md{', picture.png' if (output / 'picture.png').exists() else ''}")
 
 

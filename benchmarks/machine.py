@@ -3,8 +3,10 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,12 @@ def describe() -> dict[str, str | int]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
     }
+
+
+def family(described: Mapping[str, Any]) -> str:
+    """What a described machine's processor can do, "avx512" or "avx2": results are kept for each."""
+    processor = str(described["processor"])
+    return next((name for name in ("avx512", "avx2") if f"({name}" in processor), "other")
 
 
 def _processor() -> str:

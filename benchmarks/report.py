@@ -1,8 +1,10 @@
 """The tables of the results in benchmarks/results: python -m benchmarks.report [PAGE.md ...]
 
 Prints every table; in the pages named, replaces what stands between ``<!-- benchmark: NAME -->`` and ``<!-- end -->``
-by the table of that name, so that no figure is typed by hand. latest.json's tables have names of one word; those of
-another result have its name before theirs: ``<!-- benchmark: others growth -->``.
+by the table of that name, so that no figure is typed by hand. There is a result for each family of processors
+(machine.py): a table shows those of all families, each below the processor that it is from. The tables of avx2.json
+and avx512.json have names of one word; those of avx2-others.json have another before theirs:
+``<!-- benchmark: others growth -->``.
 """
 
 import json
@@ -14,7 +16,8 @@ from statistics import median
 from typing import Any
 
 from .analysis import best, ratio
-from .sections.steps import differs
+from .judgement import differs
+from .workloads import RESIDUAL, WORKLOADS, Workload
 
 RESULTS = Path(__file__).parent / "results"
 US = ("minidl", "minidl[fast]")
@@ -35,11 +38,14 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
 
 def kept() -> dict[str, str]:
     """The tables of all results that are kept, by name."""
-    made = {}
-    for file in sorted(RESULTS.glob("*.json")):
-        prefix = "" if file.stem == "latest" else f"{file.stem} "
-        made |= {prefix + name: table for name, table in tables(json.loads(file.read_text())).items()}
-    return made
+    made: dict[str, list[str]] = {}
+    for file in sorted(RESULTS.glob("*.json"), key=lambda file: file.stem.split("-")):
+        result = json.loads(file.read_text())
+        run = file.stem.partition("-")[2]
+        for name, table in tables(result).items():
+            described = "" if name == "machine" else f"{result['machine']['processor']}:\n\n"
+            made.setdefault(f"{run} {name}".strip(), []).append(described + table)
+    return {name: "\n".join(ones) for name, ones in made.items()}
 
 
 def quote(page: str, made: Mapping[str, str]) -> str:
@@ -103,15 +109,41 @@ def _workload(name: str, one: Mapping[str, Any]) -> str:
     return _table(head, rows) + _differences(name, one) + _notes(one["skipped"])
 
 
+def _loops(measured: Mapping[str, Any]) -> str:
+    """For each workload everyone's variants, and how many times as long as each of minidl's they take."""
+    return "\n".join(_loop(name, one) for name, one in measured.items())
+
+
+def _loop(name: str, one: Mapping[str, Any]) -> str:
+    ours = {f"{our}, {variant}": us for our in US for variant, us in one["us"].get(our, {}).items()}
+    rows = []
+    for contender, variants in one["us"].items():
+        for variant, values in sorted(variants.items(), key=lambda item: median(item[1])):
+            row = [f"{contender}, {variant}", _number(median(values)), f"{_number(min(values))}–{_number(max(values))}"]
+            rows.append([*row, *(str(ratio(values, theirs)) for theirs in ours.values())])
+    head = [f"{name}: {one['describe']}", "µs a step", "range", *(f"÷ {our}" for our in ours)]
+    return _table(head, rows) + _differences(name, one) + _notes(one["skipped"])
+
+
 def _differences(name: str, one: Mapping[str, Any]) -> str:
-    """Those whose training was not the same."""
+    """Those whose training was not the same; and those for whom rounding decided ties otherwise than float64 does."""
+    workload = {**WORKLOADS, RESIDUAL.name: RESIDUAL}[name]
     return "".join(
-        f"\n**Not the same training** on {name}: {contender}, {variant} is off float64 by "
-        + ", ".join(f"{value:.1e} in its {what}" for what, value in apart.items()) + ".\n"
+        _difference(workload, f"{contender}, {variant}", apart)
         for contender, variants in one["apart"].items()
         for variant, apart in variants.items()
-        if differs(name, apart)
-    )  # fmt: skip
+    )
+
+
+def _difference(workload: Workload, who: str, apart: Mapping[str, float]) -> str:
+    off = {what: value for what, value in apart.items() if what != "ties"}
+    told = ", ".join(f"{value:.1e} in its {what}" for what, value in off.items())
+    if differs(workload, apart):
+        return f"\n**Not the same training** on {workload.name}: {who} is off float64 by {told}.\n"
+    if apart.get("ties"):
+        count = apart["ties"]
+        return f"\n{workload.name}: {who} is off by {told} from float64 with {count} tied ReLU decided otherwise.\n"
+    return ""
 
 
 def _growth(measured: Mapping[str, Any]) -> str:
@@ -172,11 +204,25 @@ def _long(measured: Mapping[str, Any]) -> str:
         first, last = [one[0] for one in rounds], [one[-1] for one in rounds]
         rows.append([name, _number(median(first)), _number(median(last)), str(ratio(last, first))])
     steps = measured["stretch"]
-    head = ["W1, µs a step", f"first {steps} steps", f"last {steps} of {10 * steps:,}", "last ÷ first"]
+    count = steps * max((len(one) for rounds in measured["us"].values() for one in rounds), default=0)
+    head = ["W1, µs a step", f"first {steps} steps", f"last {steps} of {count:,}", "last ÷ first"]
     return _table(head, rows) + _notes(measured["skipped"])
 
 
-SECTIONS = {"growth": _growth, "ops": _ops, "startup": _startup, "job": _job, "memory": _memory, "long": _long}
+def _busy(measured: Mapping[str, Any]) -> str:
+    rows = []
+    for name, variants in measured["us"].items():
+        for variant, us in variants.items():
+            told = [_number(median(us[kind])) for kind in ("quiet", "busy")]
+            rows.append([f"{name}, {variant}", *told, str(ratio(us["busy"], us["quiet"]))])
+    head = ["W1, µs of the median step", "alone", "beside a busy loop for each core", "ratio"]
+    return _table(head, rows) + _notes(measured["skipped"])
+
+
+SECTIONS = {
+    "loops": _loops, "models": _loops, "growth": _growth, "ops": _ops, "startup": _startup, "job": _job,
+    "memory": _memory, "long": _long, "busy": _busy,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -24,9 +24,12 @@ class Workload:
     lr: float
     batch_norm: bool  # Dense, BatchNorm, ReLU; the last layer is Dense alone
     steps: int
+    residual: bool = False  # three layers: h = tanh(a(x)), h + tanh(b(h)), c; the square of its distance to label / 10
 
     def describe(self) -> str:
         """The workload in a few words."""
+        if self.residual:
+            return f"{'-'.join(map(str, self.sizes))}, tanh, residual, squared error, batch {self.batch}, {self.rule}"
         norm = " + BatchNorm" if self.batch_norm else ""
         return f"{'-'.join(map(str, self.sizes))}{norm}, batch {self.batch}, {self.rule}"
 
@@ -40,6 +43,7 @@ WORKLOADS = {
         Workload("W4", (784, 256, 128, 10), 1, "sgd", 0.01, False, 900),
     )
 }
+RESIDUAL = Workload("residual", (784, 128, 128, 1), 64, "adam", 1e-3, False, 200, residual=True)
 
 
 class Samples(NamedTuple):

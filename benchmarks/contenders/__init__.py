@@ -23,11 +23,12 @@ class Training:
 
     ``epoch(batches)`` prepares, untimed, to train on the samples `batches` (S, B); calling what it returns makes the S
     updates, waits until they are done, and returns the loss of each; where it does not, ``losses_of(batches)`` does.
+    What trains batch by batch takes a list to append each loss to, as its step is made.
     ``weights()`` are the weight matrices, (in, out). For a whole job: ``set_lr(lr)``, and ``predict(images)``, the
     classes (N,).
     """
 
-    epoch: Callable[[np.ndarray], Callable[[], Any]]
+    epoch: Callable[[np.ndarray], Callable[..., Any]]
     weights: Callable[[], list[np.ndarray]]
     set_lr: Callable[[float], None] | None = None
     predict: Callable[[np.ndarray], np.ndarray] | None = None
@@ -53,7 +54,8 @@ class Contender:
     """A row of the tables: one process a round, for all of its variants in turn.
 
     `environment` is where it runs (see runner.py), `packages` what must be installed there, `without` what must not
-    be found. In the `sections` but "steps" only its variant `best` is run. A slow one takes part in at most `rounds`
+    be found. In the `sections` but "steps" only its variant `best` is run; `loops` are those variants that Python calls
+    once a batch, as a loop of a user's own does: for the sections in LOOPS. A slow one takes part in at most `rounds`
     rounds, and makes 1 / `share` of the steps. `settings` are environment variables. `eps_hat`: its Adam adds ε before
     the bias correction, as section 2 of Kingma & Ba has it at its end, and not after, as their Algorithm 1 does.
     """
@@ -70,6 +72,7 @@ class Contender:
     share: int = 1
     without: str = ""
     eps_hat: bool = False
+    loops: tuple[str, ...] = ()
 
 
 def _on_threads(*variants: str) -> tuple[str, ...]:
@@ -77,21 +80,25 @@ def _on_threads(*variants: str) -> tuple[str, ...]:
 
 
 STEPS = ("steps",)
-ALL = ("steps", "growth", "ops", "startup", "job", "memory", "long")
+LOOPS = ("loops", "models", "busy")
+ALL = ("steps", "growth", "ops", "startup", "job", "memory", "long", *LOOPS)
+OWN = ("own loop", "compiled step")
 EAGER = _on_threads("default", "foreach", "fused")
 ONE_THREAD = ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false"), ("NPROC", "1")
 ON_JAX, ON_TORCH = (("KERAS_BACKEND", "jax"),), (("KERAS_BACKEND", "torch"),)
 
 CONTENDERS = [
     Contender("minidl", "minidl", "minidl", ("minidl",), ("fit", "fit, 2 threads", "eager"), "fit", ALL,
-              without="numba"),
-    Contender("minidl[fast]", "minidl", "minidl-fast", ("minidl", "numba"), ("fit", "fit, 2 threads"), "fit", ALL),
+              without="numba", loops=OWN),
+    Contender("minidl[fast]", "minidl", "minidl-fast", ("minidl", "numba"), ("fit", "fit, 2 threads"), "fit", ALL,
+              loops=OWN),
     Contender("minidl (eager)", "minidl", "minidl", ("minidl",), ("eager",), "eager", ("job",), without="numba"),
-    Contender("PyTorch", "torch", "others", ("torch",), EAGER, "fused, 2 threads", ALL),
+    Contender("PyTorch", "torch", "others", ("torch",), EAGER, "fused, 2 threads", ALL, loops=EAGER),
     Contender("PyTorch (1 thread)", "torch", "others", ("torch",), EAGER, "fused, 1 thread", ("growth", "job")),
-    Contender("torch.compile", "torch", "others", ("torch",), _on_threads("compile"), "compile, 1 thread", STEPS,
-              rounds=1),
-    Contender("JAX", "jax", "others", ("jax",), ("step", "scan"), "scan", ALL),
+    Contender("torch.compile", "torch", "others", ("torch",), _on_threads("compile"), "compile, 1 thread",
+              ("steps", "loops", "models"), rounds=3, loops=_on_threads("compile")),
+    Contender("JAX", "jax", "others", ("jax",), ("step", "scan"), "scan",
+              tuple(s for s in ALL if s != "busy"), loops=("step",)),
     Contender("JAX (1 thread)", "jax", "others", ("jax",), ("step", "scan"), "scan", STEPS, ONE_THREAD, rounds=3),
     Contender("Keras on JAX", "keras", "others", ("keras", "jax"), ("train_on_batch", "fit"), "fit",
               ("steps", "startup"), ON_JAX, rounds=1, eps_hat=True),

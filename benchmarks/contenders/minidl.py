@@ -1,4 +1,4 @@
-"""minidl, as `fit` trains: nothing looks on at single steps while it is timed."""
+"""minidl: `fit`, with nothing that looks on at single steps while it is timed; and loops of a user's own."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from minidl.data import Dataset, Loader
 from minidl.train import Callback, evaluate, fit
 
 from ..workloads import BETA, BETA1, BETA2, EPS, Recipe, Samples, Workload, initial
-from . import threads_of
+from . import Training, threads_of
 
 
 def prescribed(samples: Samples, batches: np.ndarray) -> Loader:
@@ -88,32 +88,86 @@ class Fitting:
         What has to be compiled is compiled beforehand, as `fit` does by itself in a run of more than a few seconds:
         that is measured in the section job.
         """
-        if installed() and self.options.get("compile") is not False:
-            compile_now(needed(self.optimizer))
+        if self.options.get("compile") is not False:
+            compile_code(self.optimizer)
         clock = Clock(np.cumsum([len(part) for part in parts]).tolist())
         self._fit(np.concatenate(parts), clock, epochs=100)
         return np.diff(clock.times).tolist()
 
     def weights(self) -> list[np.ndarray]:
-        """The weight matrices, (in, out)."""
-        return [value.numpy() for name, value in self.model.named_parameters() if name.endswith("weight")]
+        return weights_of(self.model)
 
 
-def start(workload: Workload, samples: Samples, variant: str) -> Fitting:
-    """Variants "fit": as a user calls it; "eager": every step as it is written, nothing compiled."""
+def compile_code(optimizer: Any) -> None:
+    """Compile what machine code an optimizer's steps need, if Numba is there, and wait for it."""
+    if installed():
+        compile_now(needed(optimizer))
+
+
+def start(workload: Workload, samples: Samples, variant: str) -> Fitting | Training:
+    """Variants "fit": as a user calls it; "eager": every step as it is written, nothing compiled; and `looping`'s."""
+    model = network(workload)
+    optimizer = rule(workload, model, workload.lr)
+    if variant in ("own loop", "compiled step"):
+        compile_code(optimizer)
+        return looping(workload, samples, model, optimizer, variant == "compiled step")
     options: dict[str, Any] = {"threads": threads_of(variant)}
     if variant == "eager":
         options["compile"] = False
-    model = network(workload)
-    return Fitting(model, rule(workload, model, workload.lr), samples, options)
+    return Fitting(model, optimizer, samples, options)
 
 
-def network(workload: Workload) -> nn.Sequential:
+def looping(workload: Workload, samples: Samples, model: nn.Module, optimizer: Any, compiled: bool) -> Training:
+    """A loop over a Loader's batches, each step as README has it, or one call of a compiled step."""
+    loss_of = nn.mean_squared_error if workload.residual else nn.softmax_cross_entropy
+    compiled_step = minidl.compile(model, loss_of, optimizer) if compiled else None
+
+    def step(x: np.ndarray, y: np.ndarray) -> float:
+        if compiled_step is not None:
+            return float(compiled_step(x, y))
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    def epoch(batches: np.ndarray) -> Callable[..., list[float]]:
+        loader = prescribed(samples, batches)
+
+        def train(losses: list[float] | None = None) -> list[float]:
+            losses = [] if losses is None else losses
+            minidl.seed(0)  # the shuffle for which `prescribed` has laid out the samples
+            for x, y in loader:
+                losses.append(step(x, y[:, None].astype(np.float32) / 10 if workload.residual else y))
+            return losses
+
+        return train
+
+    return Training(epoch, lambda: weights_of(model))
+
+
+def weights_of(model: nn.Module) -> list[np.ndarray]:
+    """The weight matrices, (in, out)."""
+    return [value.numpy() for name, value in model.named_parameters() if name.endswith("weight")]
+
+
+class Residual(nn.Module):
+    def __init__(self, first: nn.Module, second: nn.Module, last: nn.Module) -> None:
+        self.first, self.second, self.last = first, second, last
+
+    def forward(self, x: minidl.Tensor) -> minidl.Tensor:
+        h = minidl.tanh(self.first(x))
+        return self.last(h + minidl.tanh(self.second(h)))
+
+
+def network(workload: Workload) -> nn.Module:
     layers: list[nn.Module] = []
     for weight in initial(workload):
         layers.append(nn.Dense(*weight.shape, weight_init=lambda shape, weight=weight: weight))
         layers += [nn.BatchNorm(weight.shape[1])] if workload.batch_norm else []
         layers.append(nn.ReLU())
+    if workload.residual:
+        return Residual(*layers[::2])
     return nn.Sequential(*layers[: -2 if workload.batch_norm else -1])
 
 

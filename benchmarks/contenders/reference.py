@@ -1,15 +1,40 @@
 """What every contender must compute: the same training in float64, written out. Only its numbers are used, no times."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..workloads import BATCH_NORM_EPS, BETA, BETA1, BETA2, EPS, Samples, Workload, initial
 from . import Training
 
+TIE = 1e-5  # how close to zero, in means of its layer, a value is that rounding may put on either side
+Place = tuple[int, int, int, int]  # step, layer, sample of the batch, unit
 
-def start(workload: Workload, samples: Samples, variant: str) -> Training:
+
+@dataclass
+class Ties:
+    """Values so close to a ReLU's kink that float32's rounding decides on which side they are.
+
+    Those `turned` are taken to be on the other side than float64 says; `met` is how close to it each was.
+    """
+
+    turned: frozenset[Place] = frozenset()
+    met: dict[Place, float] = field(default_factory=dict)
+
+    def positive(self, step: int, layer: int, x: np.ndarray) -> np.ndarray:
+        """Which of these values, (B, units), count as positive."""
+        positive, size = x > 0, np.abs(x)
+        for sample, unit in np.argwhere(size < TIE * size.mean()).tolist():
+            place = step, layer, sample, unit
+            self.met[place] = float(size[sample, unit])
+            positive[sample, unit] ^= place in self.turned
+        return positive
+
+
+def start(workload: Workload, samples: Samples, variant: str, ties: Ties | None = None) -> Training:
     """Variants "eps" and "eps hat": where Adam adds its ε, after the bias correction or before."""
+    ties = ties or Ties()
     layers = [[w.astype(float), np.zeros(w.shape[1])] for w in initial(workload)]
     if workload.batch_norm:
         for layer in layers[:-1]:
@@ -23,7 +48,9 @@ def start(workload: Workload, samples: Samples, variant: str) -> Training:
     def step(rows: np.ndarray) -> float:
         nonlocal steps
         steps += 1
-        loss, gradients = backprop(layers, samples.images[rows] / 255, samples.labels[rows])
+        positive = lambda layer, x: ties.positive(steps, layer, x)
+        x, labels = samples.images[rows] / 255, samples.labels[rows]
+        loss, gradients = residual(layers, x, labels) if workload.residual else backprop(layers, x, labels, positive)
         for layer, states, slopes in zip(layers, kept, gradients, strict=True):
             for i, (p, (v, r), g) in enumerate(zip(layer, states, slopes, strict=True)):
                 layer[i], states[i] = update(workload, steps, p, v, r, g, variant == "eps hat")
@@ -32,9 +59,11 @@ def start(workload: Workload, samples: Samples, variant: str) -> Training:
     return Training(epoch, lambda: [layer[0] for layer in layers])
 
 
-def backprop(layers: list[list[np.ndarray]], x: np.ndarray, labels: np.ndarray) -> tuple[float, list[list[np.ndarray]]]:
+def backprop(
+    layers: list[list[np.ndarray]], x: np.ndarray, labels: np.ndarray, positive: Callable[[int, np.ndarray], np.ndarray]
+) -> tuple[float, list[list[np.ndarray]]]:
     """The loss, and its gradients in the order of the parameters: weight, bias and, with BatchNorm, gamma, beta."""
-    inputs, normalised = [], []
+    inputs, normalised, masks = [], [], []
     for weight, bias, *norm in layers:
         inputs.append(x)
         x = x @ weight + bias
@@ -44,7 +73,8 @@ def backprop(layers: list[list[np.ndarray]], x: np.ndarray, labels: np.ndarray) 
             normalised.append((x_hat, deviation))
             x = norm[0] * x_hat + norm[1]
         if len(inputs) < len(layers):
-            x = np.maximum(x, 0)
+            masks.append(positive(len(masks), x))
+            x = x * masks[-1]
     p = np.exp(x - x.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
     right = np.arange(len(labels)), labels
@@ -59,8 +89,23 @@ def backprop(layers: list[list[np.ndarray]], x: np.ndarray, labels: np.ndarray) 
             of_norm = [(d * x_hat).sum(0), d.sum(0)]
             d = norm[0] * (d - d.mean(0) - x_hat * (d * x_hat).mean(0)) / deviation
         gradients.append([x.T @ d, d.sum(0), *of_norm])
-        d = (d @ weight.T) * (x > 0)
+        d = (d @ weight.T) * masks.pop() if masks else d
     return loss, gradients[::-1]
+
+
+def residual(layers: list[list[np.ndarray]], x: np.ndarray, labels: np.ndarray) -> tuple[float, list[list[np.ndarray]]]:
+    """The loss of the residual network, and its gradients: weight and bias of each layer."""
+    (a, a_bias), (b, b_bias), (c, c_bias) = layers
+    h = np.tanh(x @ a + a_bias)
+    branch = np.tanh(h @ b + b_bias)
+    both = h + branch
+    error = both @ c + c_bias - labels[:, None] / 10
+    d = 2 * error / error.size
+    d_both = d @ c.T
+    d_branch = d_both * (1 - branch**2)
+    d_h = (d_both + d_branch @ b.T) * (1 - h**2)
+    pairs = (x, d_h), (h, d_branch), (both, d)
+    return np.mean(error**2), [[inputs.T @ d, d.sum(0)] for inputs, d in pairs]
 
 
 def update(
