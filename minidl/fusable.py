@@ -1,5 +1,6 @@
 """A composition of ops that a kernel may replace, for speed, at first order (law 1)."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ class Fusable(Op[P]):
         super().__init__(composition)
         self.forward = composition
         self.kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
+        self.placers: set[Any] = set()  # the kernels' backwards that make gradients in given places
         self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
@@ -34,10 +36,17 @@ class Fusable(Op[P]):
         """Run the kernel's forward."""
         return self.kernels[backend_of(values[0])][0](*values)
 
-    def pullback(self, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> list[Any]:
-        """Run the kernel's backward; for Tensors, record the composition anew and differentiate that."""
+    def pullback(
+        self, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any, places: Any = None
+    ) -> list[Any]:
+        """Run the kernel's backward; for Tensors, record the composition anew and differentiate that.
+
+        `places`: arrays in which gradients may be made, by the numbers of their arguments.
+        """
         if not isinstance(y, Node):
-            return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
+            backward = self.kernels[backend_of(y)][1]
+            more = {"places": places} if backward in self.placers else {}
+            return backward(g, y, saved, wanted, *args, **more)
         fresh = [unbroadcast(a, a._array.shape, a._array.dtype) if isinstance(a, Node) else a for a in args]
         return gradients(self.compose(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 
@@ -52,6 +61,9 @@ def kernel(op: Fusable[...], backend: str) -> Callable[[type], type]:
 
     def register(pair: type) -> type:
         op.kernels[backend] = (pair.forward, pair.backward)  # type: ignore[attr-defined]
+        if "places" in inspect.signature(pair.backward).parameters:  # type: ignore[attr-defined]
+            op.placers.add(pair.backward)  # type: ignore[attr-defined]
+            op.placing = True
         return pair
 
     return register

@@ -32,8 +32,17 @@ class Dense:
 
     @staticmethod
     def backward(
-        g: Any, y: Any, saved: Any, wanted: list[int], x: Any, weight: Any, bias: Any, activation: str | None
+        g: Any,
+        y: Any,
+        saved: Any,
+        wanted: list[int],
+        x: Any,
+        weight: Any,
+        bias: Any,
+        activation: str | None,
+        places: dict[int, Any] | None = None,
     ) -> list[Any]:
+        places = places or {}
         d = g if activation is None else eager.activation_back(g, y, activation)
         found = []
         for i in wanted:
@@ -41,10 +50,15 @@ class Dense:
                 found.append(matmul(d, weight.T) if d.ndim == 2 else d @ weight.T)
             elif i == 1:
                 inputs, outputs = weight.shape
-                found.append(eager.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
+                found.append(eager.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs), places.get(1)))
             else:
-                found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1])))
+                found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1]), _same_dtype(places.get(2), d)))
         return found
+
+
+def _same_dtype(place: Any, *operands: Any) -> Any:
+    """`place`, if the result of these operands has its dtype."""
+    return place if place is not None and all(a.dtype == place.dtype for a in operands) else None
 
 
 @kernel(ops.softmax_cross_entropy, "numpy")

@@ -43,6 +43,7 @@ def test_a_picture_that_cannot_be_read_does_not_keep_the_others_from_it(digit, t
     assert said("predict", digit, "--model", saved(tmp_path))[1] in (0, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_model_of_numbers_that_are_none_predicts_nothing(value, digit, tmp_path):
     model = nn.Sequential(nn.Dense(784, 10))

@@ -32,12 +32,14 @@ def choose(monkeypatch):
     return chooser(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_makes_the_same_updates(digits, choose, rule):
     alone, fast = both(choose, lambda: trained(digits, rule=rule))
     assert alone == fast
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("hidden", [1, 33, 64, 130])
 @pytest.mark.parametrize("batch", [2, 31, 128])

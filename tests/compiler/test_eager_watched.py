@@ -38,6 +38,7 @@ def choose(monkeypatch):
     return chooser(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["pixel", "weight behind a zero", "weight", "gradient"])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e38])
 def test_infinity_and_nan_spread_as_ever(digits, choose, place, value):
@@ -242,6 +243,7 @@ print([name in sys.modules for name in ("numba", "llvmlite", "minidl.compiler")]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "goes_on", "expected"),
     [

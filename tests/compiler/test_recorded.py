@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 import minidl
 from minidl import nn, optim
-from minidl.data import Dataset, Loader
-from minidl.errors import LabelError, OptionError
+from minidl.errors import LabelError
 from minidl.hardware.threads import use_blas_threads
-from minidl.train import fit
 from tests.support.drawn_models import (
     BATCH,
     LOSSES,
@@ -23,7 +21,6 @@ from tests.support.drawn_models import (
     batches_of,
     classes,
     drawn_plan,
-    huber,
     numbers,
 )
 
@@ -304,41 +301,6 @@ def test_wrong_labels_are_found_in_replayed_steps_too():
     assert step.reason is None
     with pytest.raises(LabelError, match="label 99 at index 3"):
         step(numbers(rng), np.array([0, 1, 2, 99] * 3))
-
-
-def to_the_class_number(output, y):
-    """A regression, as of ages or of stars."""
-    return huber(output, y.astype(np.float32)[:, None])
-
-
-@pytest.fixture
-def points():
-    rng = np.random.default_rng(0)
-    return Dataset(rng.standard_normal((2000, WIDTH)).astype("f"), rng.integers(0, 5, 2000))
-
-
-def test_fit_trains_regressions_and_losses_of_ones_own_by_recorded_steps(points):
-    found = []
-    for compiled in (None, False):
-        minidl.seed(1)
-        model = Scaled()
-        optimizer = optim.Adam(model.parameters())
-        history = fit(model, Loader(points, 32), optimizer=optimizer, loss=to_the_class_number, epochs=3,
-                      progress=False, compile=compiled)  # fmt: skip
-        found.append((history["loss"], {name: a.tobytes() for name, a in model.state_dict().items()}))
-        if compiled is None:
-            assert history.reason is None
-            assert history.rows[-1]["engine"] in ("replay", "machine code")
-    assert found[0] == found[1]
-
-
-def test_fit_says_why_steps_are_eager_and_refuses_if_they_must_be_compiled(points):
-    model = Looking()
-    options = {"loss": to_the_class_number, "epochs": 2, "progress": False, "guards": False}
-    history = fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), **options)
-    assert "by float" in history.reason
-    with pytest.raises(OptionError, match=r"compile=True: its numbers are read in Python"):
-        fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), compile=True, **options)
 
 
 def test_two_threads_record_their_steps_at_the_same_time():

@@ -58,6 +58,7 @@ def both(make_model, make_optimizer, data):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 32, 100])
 @pytest.mark.parametrize("hidden", sorted(SIZES))
 @pytest.mark.parametrize("rule", [optim.SGD, optim.Momentum, optim.Adam])

@@ -220,6 +220,7 @@ def other_method(run):
     type(run.optimizer).step = lambda self: None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callback", [BetweenEpochs, BetweenSteps])
 @pytest.mark.parametrize(
     "change", [decay, other_statistics, other_buffer, other_values, other_parameter, other_rate, other_method]

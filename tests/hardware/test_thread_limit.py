@@ -78,6 +78,7 @@ print(sum(t.name == "minidl-assistant" for t in threading.enumerate()) + 1)
 """
 
 
+@pytest.mark.slow
 @needs_openblas
 @pytest.mark.parametrize(
     ("environment", "before", "call", "expected"),
@@ -102,6 +103,7 @@ def test_what_was_said_last_and_nearest_decides_the_number_and_python_ends(envir
     assert (result.stdout, result.stderr, result.returncode) == (f"{expected}\n", "", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MINIDL_THREADS", "OPENBLAS_NUM_THREADS"])
 @pytest.mark.parametrize("value", ["two", "0", "-1", "1.5"])
 def test_a_bad_number_in_the_environment_is_named(name, value):

@@ -42,6 +42,7 @@ def test_a_wrong_number_is_refused(count):
         pass
 
 
+@pytest.mark.slow
 @needs_openblas
 @pytest.mark.parametrize(
     ("threads", "width", "expected"),

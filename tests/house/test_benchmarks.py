@@ -191,6 +191,7 @@ def no_bias_correction(patch):
     patch.setattr(reference, "update", lambda workload, t, *rest: true_update(workload, 10**9, *rest))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module", "wrong"),
     [

@@ -82,6 +82,7 @@ def test_sizes_that_take_more_than_one_block(name):
     assert_pinned(LARGER[name], np.float64, 1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", INTEGERS)
 def test_labels_of_every_integer_type(kind):
     labels = np.array([0, 2, 1, 1, 0]).astype(kind)
@@ -163,6 +164,7 @@ def test_a_wrong_label_never_trains_unseen(wrong, reduction, dtype):
 
 
 # --- the optimizers --------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", VARIANTS, ids=names)
 def test_the_generated_kernel_does_what_the_rule_does_on_numpy(rule):
     """Bit for bit: the operations are the same ones in the same order."""
@@ -242,6 +244,7 @@ def test_a_rule_without_a_form_and_float16_are_carried_out_whole():
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
 @pytest.mark.parametrize("labels", ["uint8", "int64"])
 def test_a_batch_is_cut_out_and_scaled_as_on_numpy(dtype, labels):

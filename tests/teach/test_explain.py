@@ -262,6 +262,7 @@ def test_the_command_takes_hyperparameters_and_prints_markup():
     assert "s_max ← maximum(s_max, s)" in command("--problem", "note-a", "--set", "amsgrad=True")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

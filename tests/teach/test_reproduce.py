@@ -210,6 +210,7 @@ def test_a_falling_learning_rate_ends_at_its_share(monkeypatch):
     assert seen == [pytest.approx(0.1 * 0.01)]
 
 
+@pytest.mark.slow
 def test_trials_are_run_once_and_on_several_processes():
     wanted = [trial(updates=20, seed=7), trial(updates=20, seed=8)]
     found = trials.run_all([*wanted, wanted[0]])

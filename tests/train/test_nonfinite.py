@@ -284,6 +284,7 @@ def test_numbers_that_are_large_but_finite_are_no_fault():
 # skip and continue
 
 
+@pytest.mark.slow
 @ENGINES
 @pytest.mark.parametrize("batch", [0, 20, 59])
 def test_skipping_trains_as_if_the_batch_were_not_in_the_data(batch, compile):

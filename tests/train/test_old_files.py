@@ -88,6 +88,7 @@ def go_on(run):
         cli.main(["train", "--resume", str(run)], standalone_mode=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in old.BY_COMMAND if name != "zeros"])
 def test_an_interrupted_run_of_the_command_ends_with_the_model_that_it_would_have_made(name, place):
     shutil.copytree(old.FIXTURES / "stopped" / name, place / "run")

@@ -72,6 +72,7 @@ def bits(model, optimizer, history):
     return {name: a.tobytes() for name, a in arrays.items()}, state["t"], rows, minidl.backend.rng_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", optim.Optimizer.__subclasses__(), ids=lambda rule: rule.__name__)
 def test_every_rule_goes_on_bit_for_bit(rule, tmp_path):
     whole = bits(*training(rule=rule))

@@ -174,6 +174,7 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_training(place):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
