@@ -185,7 +185,6 @@ def test_a_changed_array_or_graph_is_noticed():
         before.sum().backward()
 
 
-@pytest.mark.slow
 def test_as_the_engine_of_a_fit_it_counts_what_the_eager_loop_counts():
     expected, losses, right, optimizer = trained_eagerly()
     steps = stepper()
