@@ -85,8 +85,9 @@ def _back(i: Any, e_at: Any, total_at: Any, g_at: Any, step_g: Any) -> Any:
     total, d = float32_at(total_at, batch), float32_at(i.d, batch * classes)
     g = float32_at(g_at, batch)
     for b in range(batch):
+        factor = g[b * step_g // 4]
         for c in range(classes):
             p = e[c * batch + b] / total[b]
             if c == labels[b]:
                 p -= ONE
-            d[b * classes + c] = p * g[b * step_g // 4]
+            d[b * classes + c] = p * factor
