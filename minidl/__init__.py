@@ -1,6 +1,6 @@
 """minidl: reverse-mode autodiff and deep learning that you can read, on NumPy, with CuPy by one switch."""
 
-from .system import early  # noqa: F401 (the first: from here on Ctrl-C ends the command without a traceback)
+from .system import early  # the first: from here on Ctrl-C ends the command without a traceback
 
 # isort: split
 import functools
@@ -11,7 +11,6 @@ from . import backend, errors, machine_code, nn, ops
 from ._debug import debug
 from .backend import seed, use_backend
 from .backward import gradients
-from .gradcheck import check_grads
 from .hardware.thread_limit import threads
 from .ops import *  # noqa: F403 (NumPy's names, at the top)
 from .recording import no_grad
@@ -24,12 +23,15 @@ except ModuleNotFoundError as missing:  # law 1: without kernels all still works
     if missing.name != "minidl.kernels":
         raise
 
+early.imported()
+
 # Imported when it is first worth loading; where the folder is not there, NumPy goes on.
 machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)
 
 if TYPE_CHECKING:
     from . import data, optim, train
     from .compiler import compile
+    from .gradcheck import check_grads
     from .train import load, save
 
 __version__ = "0.1.0"
@@ -61,7 +63,15 @@ __all__ = [
     *ops.__all__,
 ]
 
-_LATER = {"compile": "compiler", "data": "data", "optim": "optim", "train": "train", "save": "train", "load": "train"}
+_LATER = {
+    "check_grads": "gradcheck",
+    "compile": "compiler",
+    "data": "data",
+    "load": "train",
+    "optim": "optim",
+    "save": "train",
+    "train": "train",
+}
 
 
 def __getattr__(name: str) -> Any:

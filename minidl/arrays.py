@@ -50,6 +50,8 @@ on_device: Callable[[type], bool] = functools.cache(_on_device)
 converts: Callable[[type], bool] = functools.cache(_converts)
 
 
+PIXEL = np.float32(1 / 255)  # what a uint8 input is multiplied by
+
 ARRAYS: set[type] = {np.ndarray}  # and what a compiled step's recording puts in its place
 
 

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..arrays import PIXEL
 from ..backend import (
     Array,
     Backend,
@@ -24,7 +25,6 @@ from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
 
 BatchSize: TypeAlias = int | Literal["full"]
-PIXEL = np.float32(1 / 255)  # what a uint8 input is multiplied by
 
 
 class Loader:

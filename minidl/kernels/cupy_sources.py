@@ -7,7 +7,7 @@ depends on the sizes alone, so that the same numbers give the same bits at every
 
 import functools
 
-from ..data.loader import PIXEL
+from ..arrays import PIXEL
 
 REALS = {"float32": "float", "float64": "double"}
 INTEGERS = {

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..arrays import PIXEL
 from ..backend import Array
-from ..data.loader import PIXEL
 from .products import matmul
 
 _PIXEL = np.array(PIXEL)  # an array without axes costs NumPy a little less than a scalar

@@ -2,7 +2,6 @@
 
 from collections import UserList, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
-from dataclasses import is_dataclass
 from functools import partial
 from types import FunctionType, MethodType, SimpleNamespace
 from typing import Any
@@ -61,7 +60,7 @@ def contents(value: Any) -> Iterable[tuple[Any, Any]]:
         return [("__self__", value.__self__), ("__func__", value.__func__)]
     if isinstance(value, FunctionType):
         return [*_enclosed(value), *vars(value).items()]
-    if callable(value) or is_dataclass(value) or isinstance(value, SimpleNamespace):
+    if callable(value) or hasattr(value, "__dataclass_fields__") or isinstance(value, SimpleNamespace):
         return attributes(value)
     return ()
 

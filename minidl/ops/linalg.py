@@ -1,7 +1,6 @@
 """Products of vectors, matrices and stacks of them; diagonals and norms."""
 
 import math
-import string
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -17,6 +16,8 @@ from .arithmetic import multiply
 from .elementwise import absolute, where
 from .indexing import scatter
 from .shape import Axis, broadcast_to, moveaxis, reshape, swapaxes, transpose
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # that subscripts of einsum may have
 
 
 @Op
@@ -151,7 +152,7 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     for term, extra, ndim in zip(terms, hidden, ndims, strict=True):
         if extra < 0 or (extra and "..." not in term):
             raise ShapeError(f"einsum: {term!r} does not fit an operand with {ndim} axes")
-    unused = "".join(letter for letter in string.ascii_letters if letter not in subscripts)
+    unused = "".join(letter for letter in _LETTERS if letter not in subscripts)
     spare = unused[: max(hidden)]
     if not arrow:
         output = "..." + "".join(sorted(letter for letter in set(inputs) - set(",.") if inputs.count(letter) == 1))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import minidl
 from minidl import kernels, nn, optim
+from minidl.arrays import PIXEL
 from minidl.data import Dataset, Loader, mnist
-from minidl.data.loader import PIXEL
 from minidl.hardware.arithmetic import computing
 from minidl.hardware.threads import blas_threads
 from minidl.train import Callback, Checkpoint, fit

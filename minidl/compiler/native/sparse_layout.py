@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import PIXEL
 from ...backend import Array
-from ...data.loader import PIXEL
 from ...optim.flat import aligned
 from ..program import Buffer, Program
 from .jit import instruction_set as isa

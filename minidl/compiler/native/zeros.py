@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
+from ...arrays import PIXEL
 from ...backend import Array
-from ...data.loader import PIXEL
 from ...hardware.threads import use_blas_threads
 from ...kernels import products
 from ..program import Buffer, Instruction, Program

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from .... import gradients, nn, optim
+from ....arrays import PIXEL
 from ....backend import seed
-from ....data.loader import PIXEL
 from ...plots import COLOURS, new_figure
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
 from ..trials import digits, in_processes
