@@ -142,7 +142,7 @@ def _backward_pass(
             try:
                 if watcher is None:
                     # Leaves' gradients may be made at once where they are to be stored.
-                    places = [vacant(args, wanted, grads)] if op.placing and not create and inputs is None else []
+                    places = [vacant(args, wanted, grads)] if op.placers and not create and inputs is None else []
                     parent_grads = op.pullback(grad, result, values, wanted, node._saved, *places)
                 else:
                     parent_grads = watcher.pullback(op, grad, result, values, wanted, node._saved)

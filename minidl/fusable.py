@@ -1,6 +1,5 @@
 """A composition of ops that a kernel may replace, for speed, at first order (law 1)."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ class Fusable(Op[P]):
         super().__init__(composition)
         self.forward = composition
         self.kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {}
-        self.placers: set[Any] = set()  # the kernels' backwards that make gradients in given places
         self.vjp(*[composition] * self.signature.positional)  # as many arrays; `pullback` differentiates them
 
     def __call__(self, *args: P.args, **params: P.kwargs) -> Any:
@@ -54,16 +52,3 @@ class Fusable(Op[P]):
         """Run the composition itself on `args`, which are all that `signature.bind` returns."""
         arrays = self.signature.positional
         return self.forward(*args[:arrays], **dict(zip(self.signature.names[arrays:], args[arrays:], strict=True)))
-
-
-def kernel(op: Fusable[...], backend: str) -> Callable[[type], type]:
-    """Class decorator: its static methods ``forward`` and ``backward`` become `op`'s kernel on `backend`."""
-
-    def register(pair: type) -> type:
-        op.kernels[backend] = (pair.forward, pair.backward)  # type: ignore[attr-defined]
-        if "places" in inspect.signature(pair.backward).parameters:  # type: ignore[attr-defined]
-            op.placers.add(pair.backward)  # type: ignore[attr-defined]
-            op.placing = True
-        return pair
-
-    return register

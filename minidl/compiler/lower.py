@@ -14,37 +14,21 @@ from .. import nn
 from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..nn._activation import Activation
-from .program import Buffer, Instruction, Program
+from . import op_rules
+from .emitter import Emitter
+from .program import Buffer, Program
 
 Back = Callable[[Buffer], Buffer]  # the gradient of a layer's output -> that of its input
 
 
-class Lowering:
+class Lowering(Emitter):
     """Collects the instructions of one training step of `model`."""
 
     def __init__(self, model: nn.Module) -> None:
+        super().__init__()
         parameters = model.parameters()
         self.dtype = np.dtype(parameters[0].dtype if parameters else np.float32)
-        self.instructions: list[Instruction] = []
         self._names = {id(p): name for name, p in model.named_parameters()}
-        self._count = 0
-
-    def emit(self, op: str, shape: tuple[int, ...], *args: Buffer, **options: Any) -> Buffer:
-        """Add an instruction with one result, which is a new work buffer."""
-        out = self.work(shape)
-        self.emit_to(op, (out,), args, **options)
-        return out
-
-    def emit_to(
-        self, op: str, out: tuple[Buffer, ...], args: tuple[Buffer, ...], **options: Any
-    ) -> None:
-        """Add an instruction that writes to these buffers."""
-        self.instructions.append(Instruction(op, out, args, options))
-
-    def work(self, shape: tuple[int, ...]) -> Buffer:
-        """A new work buffer."""
-        self._count += 1
-        return Buffer(f"b{self._count}", shape, self.dtype)
 
     def held(self, name: str, kind: str, array: Any) -> Buffer:
         """A buffer that lives in the model or the optimizer."""
@@ -57,21 +41,20 @@ class Lowering:
             raise UnsupportedError(f"compile: {name} is {p.data.dtype}, others are {self.dtype}")
         return self.held(name, "parameter", p.data)
 
-    def gradient(self, p: Any) -> Buffer:
-        """Where a parameter's gradient goes: the optimizer's vector.
+    def deposit(self, p: Any, gradient: Buffer) -> None:
+        """Copy a parameter's gradient to the optimizer's vector, if the parameter requires one.
 
-        A frozen parameter's goes to a work buffer that nobody reads. Raises `UnsupportedError` if
-        the optimizer does not know the parameter.
+        The copy goes again in a pass, which lets the gradient be made there. Raises
+        `UnsupportedError` if the optimizer does not know the parameter.
         """
-        name = self._names[id(p)]
         if not p.requires_grad:
-            return self.work(p.data.shape)
-        slot = slot_of(p)
+            return
+        name, slot = self._names[id(p)], slot_of(p)
         if slot is None:
             raise UnsupportedError(
                 f"compile: {name} requires a gradient, but the optimizer does not hold it"
             )
-        return self.held(f"d_{name}", "gradient", slot)
+        self.emit_to("copy", (self.held(f"d_{name}", "gradient", slot),), (gradient,))
 
 
 def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -> Program:
@@ -98,7 +81,7 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
         )
     mean, right = Buffer("loss", (), code.dtype), Buffer("right", (), np.int64)
     # One instruction for the loss and its gradient, which are made of the same exponentials.
-    g = code.work(value.shape)
+    g = code.work(value.shape, code.dtype)
     code.emit_to("softmax_cross_entropy", (mean, right, g), (value, y))
     for back in reversed(backs):
         g = back(g)
@@ -141,51 +124,41 @@ def _rule(layer: Any) -> "Rule":
 def _dense(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
     if len(x.shape) != 2 or x.shape[1] != layer.in_features:
         raise UnsupportedError(f"compile: {layer!r} cannot take {x.shape}")
-    shape = x.shape[0], layer.out_features
     weight = code.parameter(layer.weight)
-    y = code.emit("matmul", shape, x, weight)
-    if layer.bias is not None:
-        y = code.emit("add_bias", shape, y, code.parameter(layer.bias))
+    bias = None if layer.bias is None else code.parameter(layer.bias)
+    y, _ = op_rules.dense(code, x, weight, bias, None)
 
     def back(g: Buffer) -> Buffer:
-        # The input's gradient first: a weight may be updated together with its own.
-        dx = code.emit("matmul", x.shape, g, weight, transposed=True)
-        code.emit_to("weight_gradient", (code.gradient(layer.weight),), (x, g))
-        if layer.bias is not None:
-            code.emit_to("sum_rows", (code.gradient(layer.bias),), (g,))
+        wanted = [0, 1] if bias is None else [0, 1, 2]
+        dx, *made = op_rules.dense_back(code, g, y, None, wanted, x, weight, bias, None)
+        for p, gradient in zip((layer.weight, layer.bias), made, strict=False):
+            code.deposit(p, gradient)
         return dx
 
     return y, back
 
 
 def _activation(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
-    y = code.emit("activate", x.shape, x, name=layer.name)
-
-    def back(g: Buffer) -> Buffer:
-        return code.emit("activation_back", x.shape, g, y, name=layer.name)
-
-    return y, back
+    y = op_rules.activate(code, x, layer.name)
+    return y, lambda g: op_rules.activate_back(code, g, y, layer.name)
 
 
 def _batch_norm(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
     if len(x.shape) != 2 or x.shape[1] != layer.num_features or x.shape[0] < 2:
         raise UnsupportedError(f"compile: {layer!r} cannot take {x.shape} in training")
-    features = (layer.num_features,)
-    gamma, beta = code.parameter(layer.gamma), code.parameter(layer.beta)
-    y, x_hat = code.work(x.shape), code.work(x.shape)
-    inverse, mean, squares = code.work(features), code.work(features), code.work(features)
-    results = (y, x_hat, inverse, mean, squares)
-    code.emit_to("batch_norm", results, (x, gamma, beta), eps=layer.eps)
-    running_mean = code.held("running_mean", "statistic", layer.running_mean.data)
-    running_var = code.held("running_var", "statistic", layer.running_var.data)
-    options = {"momentum": layer.momentum, "batch": x.shape[0]}
-    code.emit_to("running_statistics", (running_mean, running_var), (mean, squares), **options)
+    operands = x, code.parameter(layer.gamma), code.parameter(layer.beta), layer.eps
+    y, kept = op_rules.batch_norm(code, *operands)
+    running = (
+        code.held("running_mean", "statistic", layer.running_mean.data),
+        code.held("running_var", "statistic", layer.running_var.data),
+    )
+    op_rules.follow(code, running, kept, layer.momentum)
 
     def back(g: Buffer) -> Buffer:
-        d_gamma, d_beta = code.gradient(layer.gamma), code.gradient(layer.beta)
-        code.emit_to("batch_norm_sums", (d_gamma, d_beta), (g, x_hat))
-        operands = (g, x_hat, inverse, gamma, d_gamma, d_beta)
-        return code.emit("batch_norm_back", x.shape, *operands)
+        dx, d_gamma, d_beta = op_rules.batch_norm_back(code, g, y, kept, [0, 1, 2], *operands)
+        code.deposit(layer.gamma, d_gamma)
+        code.deposit(layer.beta, d_beta)
+        return dx
 
     return y, back
 
@@ -193,7 +166,8 @@ def _batch_norm(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
 def _dropout(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
     if layer.rate == 0:
         return x, lambda g: g
-    mask = code.emit("dropout_mask", x.shape, rate=layer.rate)
+    mask = code.work(x.shape, x.dtype)
+    code.emit_to("dropout_mask", (mask,), (), rate=layer.rate)
     y = code.emit("multiply", x.shape, x, mask)
     return y, lambda g: code.emit("multiply", x.shape, g, mask)
 

@@ -1,7 +1,7 @@
 """How the fused ops are written down: instructions of their forward, and of their gradients.
 
-`code` collects instructions: it has `emit`, `emit_to` and `work`, as tape/tape.py's and lower.py's
-have. Arguments are buffers, or what is no array as it is.
+lower.py uses them for layers, tape/recorder.py for ops that are recorded. `code` collects the
+instructions. Arguments are buffers, or what is no array as it is.
 """
 
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from .emitter import Emitter
 from .program import Buffer
 
 ACTIVATIONS = (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus")
@@ -28,8 +29,20 @@ def fits(op: Any, values: Any) -> bool:
     return same and x.ndim == 2 and (op is not ops.dense or values[1].ndim == 2)
 
 
+def activate(code: Emitter, x: Buffer, name: str) -> Buffer:
+    """The activation called `name`."""
+    return code.emit("activate", x.shape, x, name=name)
+
+
+def activate_back(code: Emitter, g: Buffer, y: Buffer, name: str) -> Buffer:
+    """The gradient of an activation's input, from that of its result y."""
+    d = code.work(g.shape, g.dtype, g.strides)
+    code.emit_to("activation_back", (d,), (g, y), name=name)
+    return d
+
+
 def dense(
-    code: Any, x: Buffer, weight: Buffer, bias: Buffer | None, activation: str | None
+    code: Emitter, x: Buffer, weight: Buffer, bias: Buffer | None, activation: str | None
 ) -> tuple[Buffer, None]:
     """activation(x @ weight + bias)."""
     shape = x.shape[0], weight.shape[1]
@@ -37,12 +50,12 @@ def dense(
     if bias is not None:
         y = code.emit("add_bias", shape, y, bias)
     if activation is not None:
-        y = code.emit("activate", shape, y, name=activation)
+        y = activate(code, y, activation)
     return y, None
 
 
 def dense_back(
-    code: Any,
+    code: Emitter,
     g: Buffer,
     y: Buffer,
     kept: None,
@@ -54,9 +67,7 @@ def dense_back(
 ) -> list[Buffer]:
     """The gradients of x, weight and bias, as far as they are wanted."""
     if activation is not None:
-        d = code.work(g.shape, g.dtype, g.strides)
-        code.emit_to("activation_back", (d,), (g, y), name=activation)
-        g = d
+        g = activate_back(code, g, y, activation)
     found = {}
     # The input's gradient first: a weight may be updated together with its own.
     if 0 in wanted:
@@ -68,7 +79,9 @@ def dense_back(
     return [found[i] for i in wanted]
 
 
-def batch_norm(code: Any, x: Buffer, gamma: Buffer, beta: Buffer, eps: float) -> tuple[Buffer, Any]:
+def batch_norm(
+    code: Emitter, x: Buffer, gamma: Buffer, beta: Buffer, eps: float
+) -> tuple[Buffer, Any]:
     """gamma x̂ + beta; what is kept are x̂, 1/√(σ² + eps), the mean and the sum of squares."""
     features = x.shape[1:]
     # in memory as x is, whose sums NumPy makes in the order of memory
@@ -79,16 +92,15 @@ def batch_norm(code: Any, x: Buffer, gamma: Buffer, beta: Buffer, eps: float) ->
     return y, kept
 
 
-def follow(code: Any, layer: Any, kept: Any, batch: int) -> None:
-    """The running statistics of a BatchNorm layer follow those of a batch."""
-    _, _, mean, squares = kept
-    running = code.buffer(layer.running_mean.data), code.buffer(layer.running_var.data)
-    options = {"momentum": layer.momentum, "batch": batch}
+def follow(code: Emitter, running: tuple[Buffer, Buffer], kept: Any, momentum: float) -> None:
+    """The running mean and variance of a BatchNorm layer follow those of a batch."""
+    x_hat, _, mean, squares = kept
+    options = {"momentum": momentum, "batch": x_hat.shape[0]}
     code.emit_to("running_statistics", running, (mean, squares), **options)
 
 
 def batch_norm_back(
-    code: Any,
+    code: Emitter,
     g: Buffer,
     y: Buffer,
     kept: Any,
@@ -111,7 +123,7 @@ def batch_norm_back(
 
 
 def softmax_cross_entropy(
-    code: Any, logits: Buffer, labels: Buffer, reduction: str
+    code: Emitter, logits: Buffer, labels: Buffer, reduction: str
 ) -> tuple[Buffer, Any]:
     """The loss; what is kept is the gradient of the logits, if it is a mean, else what it needs."""
     batch, classes = logits.shape
@@ -129,7 +141,7 @@ def softmax_cross_entropy(
 
 
 def softmax_cross_entropy_back(
-    code: Any, g: Buffer, y: Buffer, kept: Any, wanted: list[int], logits: Buffer, *args: Any
+    code: Emitter, g: Buffer, y: Buffer, kept: Any, wanted: list[int], logits: Buffer, *args: Any
 ) -> list[Buffer]:
     """The gradient of the logits."""
     labels, reduction = args

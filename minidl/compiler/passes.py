@@ -50,11 +50,14 @@ def without_dead_code(program: Program) -> Program:
 def without_copies(program: Program) -> Program:
     """Let a gradient be made where it is wanted, if it was only to be copied there."""
     places: dict[Buffer, Buffer] = {}
-    users = Counter(b.home for step in program.instructions for b in step.args)
     written = Counter(b.home for step in program.instructions for b in step.out)
+    viewed = {b.root for step in program.instructions for b in _named(step) if b.root is not None}
+    taken = viewed | set(program.results)  # what has to stay where it is
     kept = []
     for step in program.instructions:
-        if step.op == "copy" and _only_copied(step.args[0], step.out[0], users, written):
+        source = step.args[0] if step.args else None
+        copied = step.op == "copy" and _as_good(step.args[0], step.out[0], written)
+        if copied and source not in taken and source not in places:
             places[step.args[0]] = step.out[0]
         else:
             kept.append(step)
@@ -66,14 +69,11 @@ def without_copies(program: Program) -> Program:
     return Program(moved, program.history, results=program.results)
 
 
-def _only_copied(
-    source: Buffer, target: Buffer, users: dict[Buffer, int], written: dict[Buffer, int]
-) -> bool:
-    """Whether a copy is the only use of `source`, and as good a place for it is `target`."""
+def _as_good(source: Buffer, target: Buffer, written: dict[Buffer, int]) -> bool:
+    """Whether the gradient `source` may be made in `target` at once, each being written once."""
     alike = (source.shape, source.dtype, source.strides) == (target.shape, target.dtype, None)
     whole = source.kind == "work" and source.root is None and target.root is None
-    once = users[source] == written[target] == written[source] == 1
-    return alike and whole and once and target.kind == "gradient"
+    return alike and whole and written[target] == written[source] == 1 and target.kind == "gradient"
 
 
 def fused(program: Program) -> Program:

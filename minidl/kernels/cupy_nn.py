@@ -14,10 +14,11 @@ from .. import ops
 from ..autograd import recording, wrap
 from ..backend import array_module, registry
 from ..backward import gradients
-from ..fusable import Fusable, kernel
+from ..fusable import Fusable
 from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, REALS, TILE
+from .shelf import kernel
 
 _MOST = 65535  # blocks along y that CUDA allows
 _ROWS = 512  # of a column, at least, that a block sums where several share the work

@@ -7,9 +7,9 @@ Each is pinned to its composition, in value, gradient and Hessian-vector product
 from typing import Any
 
 from .. import ops
-from ..fusable import kernel
 from . import eager, primitives
 from .products import matmul
+from .shelf import kernel
 
 ACTIVATIONS = (None, "relu", "leaky_relu", "sigmoid", "tanh", "softplus")
 

@@ -10,7 +10,7 @@ import pytest
 from pages import BLOCKS
 
 from minidl import check_grads, ops
-from minidl.fusable import kernel
+from minidl.kernels.shelf import kernel
 from minidl.ops import arithmetic, elementwise
 
 OP, NAMES, CASE, COMMAND, KERNEL = [block.code for block in BLOCKS if block.page == "docs/adding_an_op.md"]

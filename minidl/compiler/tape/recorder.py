@@ -59,7 +59,9 @@ class Recorder(hooks.Watcher):
             buffers = [tape.buffer(v) if isinstance(v, np.ndarray) else v for v in values]
             out, kept = rule[0](tape, *buffers)
             if op is ops.batch_norm and self._norms:
-                op_rules.follow(tape, self._norms.pop(), kept, len(values[0]))
+                layer = self._norms.pop()
+                running = tape.buffer(layer.running_mean.data), tape.buffer(layer.running_var.data)
+                op_rules.follow(tape, running, kept, layer.momentum)
             return tape.new(y, out), (saved, kept)
         mark = len(tape.instructions)
         y, saved = op.evaluate(values)

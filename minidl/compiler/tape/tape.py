@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...node import Node
-from ..program import Buffer, Instruction, Slot
+from ..emitter import Emitter
+from ..program import Buffer, Slot
 from .traced import Traced, plain, traced
 
 # Functions that tell Python nothing but shapes and types, ...
@@ -20,7 +21,7 @@ _DATA_SHAPED = {"argwhere", "compress", "extract", "flatnonzero", "nonzero", "un
 _DEFAULTS = {"keepdims": False, "where": True, "dtype": None}
 
 
-class Tape:
+class Tape(Emitter):
     """The instructions of a step, noted while it is made.
 
     `reason`: why they are not the whole of it; None if they are. `interrupted`: whether somebody
@@ -30,7 +31,7 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        self.instructions: list[Instruction] = []
+        super().__init__()
         self.reason: str | None = None
         self.interrupted = False
         self._thread: int | None = threading.get_ident()
@@ -38,7 +39,6 @@ class Tape:
         self._pieces: list[tuple[int, Buffer, Any]] = []  # ... their ends, buffers and owners
         self._views: dict[Any, Buffer] = {}
         self._constants: dict[Any, tuple[Buffer, Any]] = {}
-        self._count = 0
 
     def listens(self) -> bool:
         """Whether what this thread does is noted."""
@@ -77,14 +77,6 @@ class Tape:
             buffer = self.work(array.shape, array.dtype, array.strides)
         self.know(array, buffer.name, "work", buffer)
         return array
-
-    def work(self, shape: tuple[int, ...], dtype: Any, strides: Any = None) -> Buffer:
-        """A new work buffer."""
-        self._count += 1
-        buffer = Buffer(f"b{self._count}", shape, np.dtype(dtype))
-        if strides is not None and strides != _strides(shape, buffer.dtype):
-            buffer.strides = strides
-        return buffer
 
     def found(self, array: Any) -> Buffer | None:
         """The buffer that an array is, as a whole or as a view; None if its memory is not known."""
@@ -129,18 +121,6 @@ class Tape:
         return value
 
     # Notes
-
-    def emit(self, op: str, shape: tuple[int, ...], *args: Buffer, **options: Any) -> Buffer:
-        """Note an instruction with one result, which is a new work buffer."""
-        out = self.work(shape, args[0].dtype)
-        self.emit_to(op, (out,), args, **options)
-        return out
-
-    def emit_to(
-        self, op: str, out: tuple[Buffer, ...], args: tuple[Buffer, ...], **options: Any
-    ) -> None:
-        """Note an instruction that writes to these buffers."""
-        self.instructions.append(Instruction(op, out, args, options))
 
     def ufunc(self, ufunc: np.ufunc, method: str, inputs: Any, options: Any) -> Any:
         """Call a ufunc, and note it."""
@@ -288,12 +268,3 @@ def _axis(inputs: Any, options: Any) -> Any:
 def _order(array: Any) -> Any:
     flags = getattr(array, "flags", None)
     return "F" if flags is not None and flags.f_contiguous and not flags.c_contiguous else "C"
-
-
-def _strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
-    """The strides of a C-contiguous array."""
-    strides, step = [], dtype.itemsize
-    for length in reversed(shape):
-        strides.append(step)
-        step *= length
-    return tuple(reversed(strides))
