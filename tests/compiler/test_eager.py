@@ -4,32 +4,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from own_loops import RULES, both, chooser, everything, network, train, trained, uses_machine_code
+from own_loops import RULES, both, everything, network, train, trained, uses_machine_code
 
 import minidl
 from minidl import kernels, machine_code, nn, optim
-from minidl.data import mnist
 from minidl.hardware.threads import use_blas_threads
-
-pytest.importorskip("numba")
-from minidl.compiler.native.cache.background import compile_now
-from minidl.compiler.native.executor import needed
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled():
-    for rule in RULES:
-        compile_now(needed(rule(nn.Dense(2, 2).parameters())))
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return mnist()[0][:600]
-
-
-@pytest.fixture
-def choose(monkeypatch):
-    return chooser(monkeypatch)
 
 
 @pytest.mark.slow

@@ -9,33 +9,13 @@ import threading
 
 import numpy as np
 import pytest
-from own_loops import RULES, both, chooser, everything, network, train, trained, uses_machine_code
+from own_loops import both, everything, network, train, trained, uses_machine_code
 
 import minidl
 from minidl import nn, ops, optim
-from minidl.data import Loader, mnist
+from minidl.data import Loader
 from minidl.hardware.arithmetic import computing
 from minidl.machine_code import Wanted
-
-pytest.importorskip("numba")
-from minidl.compiler.native.cache.background import compile_now
-from minidl.compiler.native.executor import needed
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled():
-    for rule in RULES:
-        compile_now(needed(rule(nn.Dense(2, 2).parameters())))
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return mnist()[0][:600]
-
-
-@pytest.fixture
-def choose(monkeypatch):
-    return chooser(monkeypatch)
 
 
 @pytest.mark.slow

@@ -189,8 +189,6 @@ class Layers:
         self, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer, labels: Buffer
     ) -> Code:
         batch, classes = logits.shape
-        exp, exp_data = ufunc_loop(np.exp, "f->f")
-        log, log_data = ufunc_loop(np.log, "f->f")
         return [
             isa.Softmax(
                 batch=batch,
@@ -202,10 +200,7 @@ class Layers:
                 sums=self._ones(3 * batch),
                 ones=self._ones(batch),
                 dot=blas("sdot"),
-                exp=exp,
-                exp_data=exp_data,
-                log=log,
-                log_data=log_data,
+                **exp_and_log(),
             )
         ]
 
@@ -311,6 +306,13 @@ class Layers:
             )
 
         return [*self._in_place(g, dx), halves(width, rows * width, part)]
+
+
+def exp_and_log() -> dict[str, int]:
+    """NumPy's loops for the exponential and the logarithm, as operands."""
+    exp, exp_data = ufunc_loop(np.exp, "f->f")
+    log, log_data = ufunc_loop(np.log, "f->f")
+    return {"exp": exp, "exp_data": exp_data, "log": log, "log_data": log_data}
 
 
 def _activation(name: str) -> int:

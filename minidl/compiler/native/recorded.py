@@ -7,11 +7,10 @@ import numpy as np
 from ...backend import Array
 from ...errors import UnsupportedError
 from ..program import Buffer, Instruction, Slot, filled
-from .addresses import ufunc_loop
 from .cblas import Matrix, gemm, gemv
 from .jit import instruction_set as isa
 from .jit import opcodes
-from .layers import Layers
+from .layers import Layers, exp_and_log
 from .loops import MOST_PARTS, loops, spread
 from .table import Code, address
 
@@ -107,8 +106,6 @@ class RecordedLayers(Layers):
         self, losses: Buffer, e: Buffer, total: Buffer, logits: Buffer, labels: Buffer
     ) -> Code:
         batch, classes = logits.shape
-        exp, exp_data = ufunc_loop(np.exp, "f->f")
-        log, log_data = ufunc_loop(np.log, "f->f")
         return [
             isa.CrossEntropies(
                 batch=batch,
@@ -119,10 +116,7 @@ class RecordedLayers(Layers):
                 e=self._at(e),
                 total=self._at(total),
                 picked=self._ones(batch),
-                exp=exp,
-                exp_data=exp_data,
-                log=log,
-                log_data=log_data,
+                **exp_and_log(),
             )
         ]
 

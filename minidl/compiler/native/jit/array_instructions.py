@@ -52,23 +52,8 @@ class Where(NamedTuple):
     jump_out: Size
 
 
-class WhereDouble(NamedTuple):
+class WhereDouble(Where):
     """`Where` between float64 numbers."""
-
-    size: Size
-    repeats: Size
-    condition: Address  # bool
-    x: Address
-    y: Address
-    out: Address
-    step_condition: Size
-    step_x: Size
-    step_y: Size
-    step_out: Size
-    jump_condition: Size
-    jump_x: Size
-    jump_y: Size
-    jump_out: Size
 
 
 class Convert(NamedTuple):
