@@ -204,7 +204,7 @@ class Bound:
 
     def _classes(self, y: Array) -> Array:
         """Labels as int64. Raises `LabelError` for what is no class."""
-        if y.ndim == 1 and y.dtype.kind in "iu":
+        if y.shape == self.labels.shape and y.dtype.kind in "iu":
             labels = y.astype(np.int64, copy=False)
             # As an unsigned number a negative one is large: one look finds both.
             if labels.view(np.uint64).max() < self.logits.shape[1]:
@@ -220,7 +220,7 @@ class Bound:
         """This step by machine code, for batches like this one."""
         weight = next(s.args[1].array for s in self.program.instructions if s.op == "matmul")
         order = self.order_without_zeros(x)
-        return SingleSteps(x, self.labels, self.native, order, weight)
+        return SingleSteps(x, labels, self.native, order, weight)
 
     def gather(self, inputs: Array, labels: Array, samples: Array) -> None:
         """Copy these samples of a data set into the batch; pixels (uint8) are scaled to [0, 1]."""

@@ -6,7 +6,7 @@ import pytest
 import minidl
 from minidl import nn, optim
 from minidl.data import mnist
-from minidl.errors import LabelError
+from minidl.errors import LabelError, ShapeError
 from minidl.hardware.threads import use_blas_threads
 
 SIZES = {"one layer": [], "W1": [128], "W2": [256, 128]}
@@ -126,4 +126,7 @@ def test_wrong_labels_are_found_before_anything_moves(digits, at_once):
     for wrong in (10, -1):
         with pytest.raises(LabelError, match=f"label {wrong} at index 3"):
             step(data[4][0], np.where(np.arange(32) == 3, wrong, data[4][1]))
+    for count in (1, 31):  # one label would fit all samples, as NumPy broadcasts
+        with pytest.raises(ShapeError, match=r"expected labels of shape \(32,\)"):
+            step(data[4][0], data[4][1][:count])
     assert {name: array.tobytes() for name, array in model.state_dict().items()} == before
