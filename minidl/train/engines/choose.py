@@ -75,7 +75,11 @@ def _on_cpu(
     required: bool,
     zeros: bool,
 ) -> Engine:
-    """The fastest engine on the CPU: a program of known layers, else recorded steps, else the eager loop."""
+    """The engine on the CPU: a program of known layers, else the eager loop, or recorded steps if they are `required`.
+
+    Python of the user's that changes nothing in the numbers is not repeated by a recorded step, and what changes them
+    is not always seen from outside. So such steps are for who asks for them.
+    """
     eager = Eager(run, loader, loss, watchers)
     step, reason = _compiled_step(run, loader, loss)
     if reason is None:
@@ -86,10 +90,10 @@ def _on_cpu(
             return Stepwise(run, loader, engine, watchers)
         else:
             return engine
-    elif step is not None:
+    elif step is not None and required:
         obstacle = step.recorded.obstacle()
         if obstacle is None:
-            return Recorded(run, loader, loss, watchers, step.recorded, required)
+            return Recorded(run, loader, loss, watchers, step.recorded)
         reason = obstacle
     _explain(run, reason, required)
     return eager

@@ -10,9 +10,9 @@ from .eager import Eager
 
 
 class Recorded(Eager):
-    """Makes the same updates as `Eager`, by the recorded `steps` (compiler/tape/step.py) where they can be.
+    """Makes the same updates as `Eager`, by recorded `steps` (compiler/tape/step.py).
 
-    `required`: raise `OptionError` if they cannot.
+    Raises `OptionError` where they cannot be recorded: they were asked for.
     """
 
     def __init__(
@@ -22,10 +22,9 @@ class Recorded(Eager):
         loss: Callable[[Any, Any], Any],
         watchers: list[Callback],
         steps: Any,
-        required: bool,
     ) -> None:
         super().__init__(run, loader, loss, watchers)
-        self._steps, self._required = steps, required
+        self._steps = steps
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
@@ -34,9 +33,7 @@ class Recorded(Eager):
         run.loss = self._steps.differentiate(x, y)
         reason = self._steps.reason
         if reason is not None and not self._steps.recording:
-            if self._required:
-                raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
-            run.history.reason = reason
+            raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
         self.engine = self._steps.engine
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
