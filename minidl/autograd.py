@@ -41,7 +41,6 @@ class Op(Generic[P]):
         self.arrays = 0  # how many of the arguments are arrays (of a variadic op: all but the parameters)
         self.parameters = slice(0)  # where the others are
         self.recorded = False  # whether any of them has a gradient formula
-        self.placers: set[Any] = set()  # the backwards of kernels that make gradients in given places
 
     def vjp(self, *formulas: Callable[..., Any] | None) -> None:
         """Take a formula ``(g, y, *args) -> gradient`` for each array argument; None where there is none.

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from . import hooks
 from .backend import array_module, backend_of, out_of_memory
-from .deposit import accumulated, check_held, deposited, vacant
+from .deposit import accumulated, check_held, deposited
 from .errors import DTypeError, GradientError, ShapeError
 from .fitting import fitted, zeros_of
 from .graph import FREED, check_recorded, leading_to
@@ -141,9 +141,7 @@ def _backward_pass(
             result = node if create else node._array
             try:
                 if watcher is None:
-                    # Leaves' gradients may be made at once where they are to be stored.
-                    places = [vacant(args, wanted, grads)] if op.placers and not create and inputs is None else []
-                    parent_grads = op.pullback(grad, result, values, wanted, node._saved, *places)
+                    parent_grads = op.pullback(grad, result, values, wanted, node._saved)
                 else:
                     parent_grads = watcher.pullback(op, grad, result, values, wanted, node._saved)
             except MemoryError as error:

@@ -2,7 +2,6 @@
 
 import operator
 import weakref
-from collections.abc import Container, Sequence
 from typing import Any
 
 from . import hooks
@@ -26,39 +25,17 @@ def deposited(leaf: Node, gradient: Any) -> Any:
 
     If somebody still holds the Tensor that was stored in the same slot before, that moves to memory of its own first.
     """
-    slot = leaf._slot
-    if not _fits(leaf, slot):
-        slot = array_module(leaf._array).empty_like(leaf._array)  # no optimizer has it, or `data` was replaced since
-    elif _held(leaf) is not None:
-        _held(leaf)._array = slot.copy()
-    if gradient is not slot:  # it was made there: see `vacant`
-        hooks.write(operator.setitem, slot, ..., gradient)
+    array, slot = leaf._array, leaf._slot
+    if type(slot) is not type(array) or slot.shape != array.shape or slot.dtype != array.dtype:
+        slot = array_module(array).empty_like(array)  # no optimizer has it, or `data` was replaced since
+    elif leaf._left is not None:
+        kept = leaf._left()
+        if kept is not None and kept._array is slot:
+            kept._array = slot.copy()
+    hooks.write(operator.setitem, slot, ..., gradient)
     left = wrap(slot)
     leaf._left = weakref.ref(left)
     return left
-
-
-def vacant(args: Sequence[Any], wanted: list[int], known: Container[Node]) -> dict[int, Any]:
-    """Where the first gradients of those `args` may be made that are leaves, to be stored there: by their numbers.
-
-    What is there then is nobody's: until it is stored, ``leaf.grad`` is None. `known` have gradients already.
-    """
-    return {i: leaf._slot for i in wanted if _is_vacant(leaf := args[i]) and leaf not in known}
-
-
-def _is_vacant(leaf: Node) -> bool:
-    return leaf.grad is None and leaf._op is None and _fits(leaf, leaf._slot) and _held(leaf) is None
-
-
-def _fits(leaf: Node, slot: Any) -> bool:
-    array = leaf._array
-    return type(slot) is type(array) and slot.shape == array.shape and slot.dtype == array.dtype
-
-
-def _held(leaf: Node) -> Any:
-    """The Tensor that was stored in the slot of `leaf`, if somebody still holds it."""
-    kept = None if leaf._left is None else leaf._left()
-    return kept if kept is not None and kept._array is leaf._slot else None
 
 
 def accumulated(leaf: Node, gradient: Any, create_graph: bool) -> Any:

@@ -34,17 +34,10 @@ class Fusable(Op[P]):
         """Run the kernel's forward."""
         return self.kernels[backend_of(values[0])][0](*values)
 
-    def pullback(
-        self, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any, places: Any = None
-    ) -> list[Any]:
-        """Run the kernel's backward; for Tensors, record the composition anew and differentiate that.
-
-        `places`: arrays in which gradients may be made, by the numbers of their arguments.
-        """
+    def pullback(self, g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any) -> list[Any]:
+        """Run the kernel's backward; for Tensors, record the composition anew and differentiate that."""
         if not isinstance(y, Node):
-            backward = self.kernels[backend_of(y)][1]
-            more = {"places": places} if backward in self.placers else {}
-            return backward(g, y, saved, wanted, *args, **more)
+            return self.kernels[backend_of(y)][1](g, y, saved, wanted, *args)
         fresh = [unbroadcast(a, a._array.shape, a._array.dtype) if isinstance(a, Node) else a for a in args]
         return gradients(self.compose(fresh), [fresh[i] for i in wanted], g, create_graph=True)
 

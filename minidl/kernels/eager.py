@@ -32,19 +32,17 @@ def matmul(x: Array, weight: Array) -> Array:
     return products.matmul(x, weight) if y is None else y
 
 
-def weight_gradient(x: Array, d: Array, place: Array | None = None) -> Array:
-    """x.T @ d: (B, in), (B, out) -> (in, out); in `place`, if one is given and has the result's dtype."""
-    if place is not None and (x.dtype != place.dtype or d.dtype != place.dtype):
-        place = None
-    gradient = _products.found and _products.found[1](x, d, place)
+def weight_gradient(x: Array, d: Array) -> Array:
+    """x.T @ d: (B, in), (B, out) -> (in, out)."""
+    gradient = _products.found and _products.found[1](x, d)
     if gradient is not None:
         return gradient
     execute = _operations.found
     if execute and len(x) == 1 and x.size * d.size >= OUTER:
-        gradient = np.empty((x.size, d.size), x.dtype) if place is None else place
+        gradient = np.empty((x.size, d.size), x.dtype)
         if execute("weight_gradient", (gradient,), (x, d)):
             return gradient
-    return primitives.weight_gradient(x, d, place)
+    return primitives.weight_gradient(x, d)
 
 
 def add_bias(y: Array, bias: Array, activation: str | None) -> Array:

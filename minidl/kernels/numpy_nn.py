@@ -32,17 +32,8 @@ class Dense:
 
     @staticmethod
     def backward(
-        g: Any,
-        y: Any,
-        saved: Any,
-        wanted: list[int],
-        x: Any,
-        weight: Any,
-        bias: Any,
-        activation: str | None,
-        places: dict[int, Any] | None = None,
+        g: Any, y: Any, saved: Any, wanted: list[int], x: Any, weight: Any, bias: Any, activation: str | None
     ) -> list[Any]:
-        places = places or {}
         d = g if activation is None else eager.activation_back(g, y, activation)
         found = []
         for i in wanted:
@@ -50,15 +41,10 @@ class Dense:
                 found.append(matmul(d, weight.T) if d.ndim == 2 else d @ weight.T)
             elif i == 1:
                 inputs, outputs = weight.shape
-                found.append(eager.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs), places.get(1)))
+                found.append(eager.weight_gradient(x.reshape(-1, inputs), d.reshape(-1, outputs)))
             else:
-                found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1]), _same_dtype(places.get(2), d)))
+                found.append(primitives.sum_rows(d.reshape(-1, d.shape[-1])))
         return found
-
-
-def _same_dtype(place: Any, *operands: Any) -> Any:
-    """`place`, if the result of these operands has its dtype."""
-    return place if place is not None and all(a.dtype == place.dtype for a in operands) else None
 
 
 @kernel(ops.softmax_cross_entropy, "numpy")

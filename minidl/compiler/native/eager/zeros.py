@@ -27,7 +27,7 @@ FIRST = 10  # batches of a shape until it is looked at: one that comes once an e
 AGAIN = 64  # batches after which it is looked at again
 SHAPES = 64  # that are known at a time
 
-Product = Callable[..., "Array | None"]
+Product = Callable[[Array, Array], "Array | None"]
 
 
 def products_without_zeros(seconds: float) -> tuple[Product, Product] | None:
@@ -57,11 +57,11 @@ class _Shapes(threading.local):
         products = shape.products(x, w)
         return products and products.matmul(x, w)
 
-    def weight_gradient(self, x: Array, d: Array, place: Array | None = None) -> Array | None:
-        """xᵀ @ d, in `place` if one is given; or None."""
+    def weight_gradient(self, x: Array, d: Array) -> Array | None:
+        """xᵀ @ d, or None."""
         shape = self._known.get((x.shape, (x.shape[1], d.shape[1])))
         products = shape and shape.products(x, d)
-        return products and products.weight_gradient(x, d, place)
+        return products and products.weight_gradient(x, d)
 
     def _new(self, x: Array, w: Array) -> "_Shape":
         if len(self._known) == SHAPES:  # should they never repeat, forget
@@ -127,8 +127,8 @@ class _Products:
         self._matmul(x, w, y)
         return None if self._found[0] else y
 
-    def weight_gradient(self, x: Array, d: Array, place: Array | None) -> Array | None:
+    def weight_gradient(self, x: Array, d: Array) -> Array | None:
         """xᵀ @ d; None if d is not finite."""
-        gradient = np.empty(self._w_shape, np.float32) if place is None else place
+        gradient = np.empty(self._w_shape, np.float32)
         self._back(x, d, gradient)
         return None if self._found[0] else gradient

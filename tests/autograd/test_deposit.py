@@ -1,4 +1,4 @@
-"""Where backward stores the gradients of an optimizer's parameters, some of which are made in that place at once."""
+"""Where backward stores the gradients of an optimizer's parameters, and what nothing that computes may find there."""
 
 import numpy as np
 import pytest
@@ -126,3 +126,59 @@ def test_float64_data_give_float32_parameters_their_own_dtype():
     optim.SGD(model.parameters())
     nn.softmax_cross_entropy(model(X.astype(np.float64)), Y).backward()
     assert {p.grad.dtype for p in model.parameters()} == {np.dtype(np.float32)}
+
+
+def segment_of(result, argument):
+    """An op whose formula runs a backward pass of its own."""
+
+    @Op
+    def segment(x):
+        return result.data
+
+    def formula(g, y, x):
+        result.backward(g)
+        return argument.grad.data
+
+    segment.vjp(formula)
+    return segment
+
+
+def test_a_backward_inside_a_formula_adds_to_the_same_leaf():
+    """A segment that is differentiated apart, with a weight that is used outside it as well."""
+    found = []
+    for with_optimizer in (False, True):
+        weight = minidl.Tensor(np.random.default_rng(1).standard_normal((4, 4)).astype("f"), requires_grad=True)
+        if with_optimizer:
+            optim.SGD([weight])
+        x = minidl.Tensor(np.random.default_rng(2).standard_normal((3, 4)).astype("f"), requires_grad=True)
+        copy = minidl.Tensor(x.data, requires_grad=True)
+        inner = ops.dense(copy, weight, None)
+
+        ops.dense(segment_of(inner, copy)(x), weight, None, activation="tanh").sum().backward()
+        found.append([weight.grad.numpy().copy()])
+    assert_equal(*found)
+
+
+def test_an_array_that_was_a_gradient_may_be_an_argument_of_the_next_pass():
+    found = []
+    for with_optimizer in (False, True):
+        rng = np.random.default_rng(0)
+        w1, w2 = (minidl.Tensor(rng.standard_normal((8, 8)).astype("f"), requires_grad=True) for _ in "12")
+        if with_optimizer:
+            optim.SGD([w1, w2])
+        ops.dense(rng.standard_normal((3, 8)).astype("f"), w1, None).sum().backward()
+        features = w1.grad.data
+        w1.grad = None
+        (ops.dense(features, w2, None) * ops.dense(features, w1, None)).sum().backward()
+        found.append([w1.grad.numpy().copy(), w2.grad.numpy().copy()])
+    assert_equal(*found)
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_a_bias_that_is_broadcast_has_the_sum_of_its_gradients(shape):
+    weight = minidl.Tensor(np.ones((20, 64), np.float32), requires_grad=True)
+    bias = minidl.Tensor(np.zeros(shape, np.float32), requires_grad=True)
+    optim.SGD([weight, bias])
+    ops.dense(np.ones((32, 20), np.float32), weight, bias).sum().backward()
+    assert bias.grad.shape == shape
+    assert float(bias.grad.sum()) == 32 * 64
