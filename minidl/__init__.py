@@ -7,23 +7,24 @@ import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import backend, errors, machine_code, nn, ops
-from ._debug import debug
-from .backend import seed, use_backend
-from .backward import gradients
-from .hardware.thread_limit import threads
-from .ops import *  # noqa: F403 (NumPy's names, at the top)
-from .recording import no_grad
-from .tensor import Tensor
-from .transforms import grad, value_and_grad
-
 try:
-    from .kernels import cupy_nn, numpy_nn  # noqa: F401 (registers their kernels)
-except ModuleNotFoundError as missing:  # law 1: without kernels all still works, more slowly
-    if missing.name != "minidl.kernels":
-        raise
+    from . import backend, errors, machine_code, nn, ops
+    from ._debug import debug
+    from .backend import seed, use_backend
+    from .backward import gradients
+    from .hardware.thread_limit import threads
+    from .ops import *  # noqa: F403 (NumPy's names, at the top)
+    from .recording import no_grad
+    from .tensor import Tensor
+    from .transforms import grad, value_and_grad
 
-early.imported()
+    try:
+        from .kernels import cupy_nn, numpy_nn  # noqa: F401 (registers their kernels)
+    except ModuleNotFoundError as missing:  # law 1: without kernels all still works, more slowly
+        if missing.name != "minidl.kernels":
+            raise
+finally:
+    early.imported()
 
 # Imported when it is first worth loading; where the folder is not there, NumPy goes on.
 machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UnsupportedError
-
 LOADING = 0.1  # seconds that it takes to load machine code: as many are spent on steps without it first
 MORE = 0.005  # ... where some has been loaded before
 LONGEST = 0.05  # seconds between two steps that count as work; if they are further apart, something else was done, too
@@ -61,7 +59,7 @@ class Wanted:
         self._due = AGAIN * spent
         try:
             self.found = getattr(source(), self._name)(*self._args, spent)
-        except (UnsupportedError, ImportError, OSError, RuntimeError):  # no Numba, no folder for a cache, ...
+        except Exception:  # no Numba, one that does not fit, no folder for a cache: NumPy does all of it, too
             self._due = math.inf
         _any_found = _any_found or self.found is not None
         return self.found is not None

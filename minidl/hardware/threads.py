@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import checked_integer
+from ..machine_code import silent
 from .assistant import Assistant
 from .denormals import Denormals
 from .thread_limit import limit
@@ -97,6 +98,7 @@ class _ThreadCounts:
         """Forget all threads but one, as a fork does."""
         for other in self._wanted.keys() - {thread}:
             del self._wanted[other]
+        self.want(self._wanted.get(thread))
 
 
 _counts = _ThreadCounts()
@@ -177,7 +179,7 @@ def allowed_threads() -> int:
 def assistant() -> Assistant | None:
     """This thread's assistant, made now if there is none yet; None where it has no part in what is computed."""
     now = here.now
-    if not now.inside or now.alone or allowed_threads() < 2:
+    if not now.inside or now.alone or allowed_threads() < 2 or not silent():
         return None
     if now.assistant is None:
         try:

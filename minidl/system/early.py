@@ -14,12 +14,14 @@ gc.disable()
 
 
 def imported() -> None:
-    """All is imported: look for garbage again, if that was on; and not at once among all that is new."""
+    """The import has ended: look for garbage again, if that was on; and not at once among all that is new."""
+    global _collects
     if not gc.get_freeze_count():  # nobody has frozen anything, so that this unfreezes nothing of theirs
         gc.freeze()
         gc.unfreeze()  # what was young counts as old from here on
     if _collects:
         gc.enable()
+    _collects = False  # should minidl be loaded again, it has switched nothing off
 
 
 def _is_command() -> bool:

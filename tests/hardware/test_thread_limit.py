@@ -111,3 +111,32 @@ def test_a_bad_number_in_the_environment_is_named(name, value):
     shown = "0" if value == "0" else f"'{value}'"
     expected = f"minidl.errors.OptionError: {name} must be an integer of at least 1, got {shown}"
     assert result.stderr.splitlines()[-1] == expected
+
+
+@needs_openblas
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_forked_while_another_thread_computes_has_openblas_threads_of_its_own():
+    """Of the thread that computes there is nothing left in it."""
+    program = (
+        "import os, threading, numpy as np\n"
+        "from minidl import nn\n"
+        "from minidl.hardware.threads import blas_threads\n"
+        "begun, end = threading.Event(), threading.Event()\n"
+        "class Waits(nn.Module):\n"
+        "    def forward(self, x): begun.set(); end.wait(); return x\n"
+        "before = blas_threads()\n"
+        "thread = threading.Thread(target=lambda: Waits()(np.zeros((2, 2), 'f')))\n"
+        "thread.start(); begun.wait()\n"
+        "assert blas_threads() == 1\n"
+        "child = os.fork()\n"
+        "if child == 0: os._exit(blas_threads())\n"
+        "status = os.waitpid(child, 0)[1]\n"
+        "end.set(); thread.join()\n"
+        "print(before, os.waitstatus_to_exitcode(status), blas_threads())\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, env=environment
+    )
+    before, child, after = done.stdout.split()
+    assert before == child == after

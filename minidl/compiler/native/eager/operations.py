@@ -38,10 +38,11 @@ class _Snippets(threading.local):
 
     def __init__(self) -> None:
         self._made: dict[Any, Snippet | None] = {}  # None: machine code lacks something
+        self._busy = False  # a signal's handler that computes may not write into a table in use
 
     def execute(self, op: str, out: Sequence[Array], args: Sequence[Array], **options: Any) -> bool:
         """Execute ``out = op(args, **options)``; whether that was possible."""
-        if not plain(*args) or not machine_code.silent():
+        if self._busy or not plain(*args) or not machine_code.silent():
             return False
         in_place = out[0] is args[0]
         key = op, in_place, *[a.shape for a in args], *options.values()
@@ -52,7 +53,11 @@ class _Snippets(threading.local):
         snippet = self._made[key]
         if snippet is None:
             return False
-        snippet(*out, *args)
+        try:
+            self._busy = True
+            snippet(*out, *args)
+        finally:
+            self._busy = False
         return True
 
 
@@ -60,14 +65,18 @@ def _made(
     op: str, out: Sequence[Array], args: Sequence[Array], options: dict[str, Any]
 ) -> Snippet | None:
     """The snippet of an operation on arrays like these; None if machine code lacks something."""
-    arrays = {id(a): np.empty_like(a) for a in (*out, *args)}
-    results, operands = (
-        tuple(Buffer("an operand", a.shape, a.dtype, "work", arrays[id(a)]) for a in some)
-        for some in (out, args)
-    )
-    assembler = Layers(max(a.nbytes for a in arrays.values()))
+    # Each operand has an array of its own here: at the next call one array may be two no longer.
+    results = tuple(_operand(a) for a in out)
+    operands = tuple(_operand(a) for a in args)
+    if out[0] is args[0]:
+        operands = (results[0], *operands[1:])
+    assembler = Layers(max(b.bytes for b in (*results, *operands)))
     try:
         code = assembler.assembled(Instruction(op, results, operands, options))
     except UnsupportedError:
         return None
     return Snippet(code, [b.array for b in (*results, *operands)], assembler)
+
+
+def _operand(array: Array) -> Buffer:
+    return Buffer("an operand", array.shape, array.dtype, "work", np.empty_like(array))

@@ -25,6 +25,7 @@ from .available import available
 
 FIRST = 10  # batches of a shape until it is looked at: one that comes once an epoch never is
 AGAIN = 64  # batches after which it is looked at again
+LARGEST = 1 << 26  # bytes of a batch: each shape keeps one
 SHAPES = 64  # that are known at a time
 
 Product = Callable[[Array, Array], "Array | None"]
@@ -47,21 +48,34 @@ class _Shapes(threading.local):
 
     def __init__(self) -> None:
         self._known: dict[Any, _Shape] = {}
+        self._busy = False  # a signal's handler that computes may not write into a program in use
 
     def matmul(self, x: Array, w: Array) -> Array | None:
         """x @ w, or None."""
+        if self._busy or x.shape[1] != w.shape[0]:
+            return None
         shape = self._known.get((x.shape, w.shape)) or self._new(x, w)
         shape.batches += 1
-        if shape.batches >= shape.next_look:
-            shape.look(x, w)
-        products = shape.products(x, w)
-        return products and products.matmul(x, w)
+        try:
+            self._busy = True
+            if shape.batches >= shape.next_look:
+                shape.look(x, w)
+            products = shape.products(x, w)
+            return products and products.matmul(x, w)
+        finally:
+            self._busy = False
 
     def weight_gradient(self, x: Array, d: Array) -> Array | None:
         """xᵀ @ d, or None."""
         shape = self._known.get((x.shape, (x.shape[1], d.shape[1])))
-        products = shape and shape.products(x, d)
-        return products and products.weight_gradient(x, d)
+        if self._busy or shape is None or len(x) != len(d):
+            return None
+        try:
+            self._busy = True
+            products = shape.products(x, d)
+            return products and products.weight_gradient(x, d)
+        finally:
+            self._busy = False
 
     def _new(self, x: Array, w: Array) -> "_Shape":
         if len(self._known) == SHAPES:  # should they never repeat, forget
@@ -75,7 +89,7 @@ class _Shape:
 
     def __init__(self, x: Array, w: Array) -> None:
         self.batches = 0
-        small = len(x) < 2 or w.shape[1] < SPARSE_FROM
+        small = len(x) < 2 or w.shape[1] < SPARSE_FROM or not x.size or x.nbytes > LARGEST
         self.next_look = math.inf if small else FIRST
         self._pays = False
         # By the number of threads that the dense products use, as that may decide on their bits.
@@ -102,6 +116,7 @@ class _Products:
     """x @ w and xᵀ @ d for arrays of the shapes of these, with sums in this order."""
 
     def __init__(self, x: Array, w: Array, order: Order) -> None:
+        x, w = x.copy(), np.empty_like(w)  # not the caller's, who may have one array twice
         batch, outputs = len(x), w.shape[1]
         self._y_shape, self._w_shape = (batch, outputs), w.shape
         y, d = np.empty((batch, outputs), np.float32), np.empty((batch, outputs), np.float32)

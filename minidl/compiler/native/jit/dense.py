@@ -72,14 +72,14 @@ def gemv(i: Any) -> Any:
 @native
 def bias(i: Any) -> Any:
     """Add a bias to each row of y, and take the ReLU of the sum if asked to."""
-    # Here and below, a ReLU is `0 if v < 0 else v`: NaN stays NaN, as in np.maximum.
+    # Here and below a ReLU is `0 if v <= 0 else v`: NaN stays, -0 becomes 0, as in np.maximum.
     bias = float32_at(i.bias, i.width)
     for row in range(i.rows):
         y = float32_at(i.y + row * i.width * 4, i.width)
         if i.activation == RELU:
             for j in range(i.width):
                 v = y[j] + bias[j]
-                y[j] = ZERO if v < ZERO else v
+                y[j] = ZERO if v <= ZERO else v
         else:
             for j in range(i.width):
                 y[j] = y[j] + bias[j]
@@ -92,7 +92,7 @@ def activate(i: Any, scratch: Any) -> Any:
     if i.activation == RELU:
         for j in range(i.size):
             v = y[j]
-            y[j] = ZERO if v < ZERO else v
+            y[j] = ZERO if v <= ZERO else v
     elif i.activation == LEAKY_RELU:
         for j in range(i.size):
             v = y[j]
