@@ -70,8 +70,9 @@ def test_machine_code_is_what_has_been_compared(digits, choose):
     assert uses_machine_code(optimizer) == [True]
     x, w = np.zeros((32, 784), np.float32), model.layers[0].weight.data
     with_zeros, d = kernels.eager._products.found, np.ones((32, 128), np.float32)
-    assert with_zeros[0](x, w) is not None
-    assert with_zeros[1](x, d) is not None
+    with use_blas_threads(1):  # as while minidl computes
+        assert with_zeros[0](x, w) is not None
+        assert with_zeros[1](x, d) is not None
     assert kernels.eager._operations.found("activation_back", (np.empty_like(d),), (d, d), name="relu")
 
 
