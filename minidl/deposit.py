@@ -23,19 +23,25 @@ def slot_of(leaf: Node) -> Any:
 def deposited(leaf: Node, gradient: Any) -> Any:
     """`gradient` as a Tensor for ``leaf.grad``: always a copy, so that no two leaves share one.
 
-    If somebody still holds the Tensor that was stored in the same slot before, that moves to memory of its own first.
+    (But for one that a kernel has written into the leaf's own slot: see kernels/slots.py.)
     """
     array, slot = leaf._array, leaf._slot
     if type(slot) is not type(array) or slot.shape != array.shape or slot.dtype != array.dtype:
         slot = array_module(array).empty_like(array)  # no optimizer has it, or `data` was replaced since
-    elif leaf._left is not None:
-        kept = leaf._left()
-        if kept is not None and kept._array is slot:
-            kept._array = slot.copy()
-    hooks.write(operator.setitem, slot, ..., gradient)
+    else:
+        release(leaf)
+    if gradient is not slot:
+        hooks.write(operator.setitem, slot, ..., gradient)
     left = wrap(slot)
     leaf._left = weakref.ref(left)
     return left
+
+
+def release(leaf: Node) -> None:
+    """Before the slot of `leaf` is written to: whoever holds the Tensor stored there before, keeps its numbers."""
+    kept = None if leaf._left is None else leaf._left()
+    if kept is not None and kept._array is leaf._slot:
+        kept._array = leaf._slot.copy()
 
 
 def accumulated(leaf: Node, gradient: Any, create_graph: bool) -> Any:

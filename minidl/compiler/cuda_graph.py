@@ -3,9 +3,12 @@
 A graph repeats its kernels with the addresses and numbers that they were captured with. So what
 changes from one step to the next lies in the GPU's memory: the order of the samples, a table with
 the rule's numbers (lr, and all that depends on t) for every step of the epoch, and the number of
-the step, which the step itself counts up.
+the step, which the step itself counts up. So a graph may as well hold several steps.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -13,24 +16,29 @@ import numpy as np
 from ..backend import Array, module_of, uses_tf32
 from ..data import Loader
 from ..data.loader import resident
+from ..deposit import deposited, release
 from ..errors import BackendError, UnsupportedError
 from ..kernels.cupy_gemm import Products
-from ..kernels.cupy_nn import gather
+from ..kernels.cupy_nn import gather, tally
+from ..kernels.slots import slots
 from ..nn import Dropout, Module
 from ..nn._module import Buffer
 from ..optim.execution.cuda import CudaExecutor
 from .eligibility import numbers_of
+
+MANY = 16  # steps in one graph, where so many are to be made: between two launches the GPU rests
+ROWS = 64  # steps whose numbers are computed at a time
 
 
 class GraphStep:
     """Training steps of `model` over the batches of `loader` on the GPU; none waits for it.
 
     The first step for each batch size is eager, which compiles kernels and allocates memory; then
-    one is captured, and all further ones are launches of that graph. After `run`, `loss` is the
-    last batch's, in the GPU's memory. What cannot be captured (Dropout, whose masks are drawn on
-    the CPU; a function that CuPy refuses to capture) stays eager: `reason` says why. A change of
-    the model, its mode, the optimizer's options or TF32 is noticed at the next `run`, which
-    captures anew.
+    `MANY` are captured, or one, and all further ones are launches of such graphs. After `run`,
+    `loss` is the last batch's, in the GPU's memory. What cannot be captured (Dropout, whose masks
+    are drawn on the CPU; a function that CuPy refuses to capture) stays eager: `reason` says why.
+    A change of the model, its mode, the optimizer's options or TF32 is noticed at the next `run`,
+    which captures anew.
 
     Raises `BackendError` if there is no GPU, `UnsupportedError` if the optimizer's rule is not one
     kernel.
@@ -48,7 +56,10 @@ class GraphStep:
         self._loss_sum, self._correct = xp.zeros((), np.float64), xp.zeros((), np.int64)
         self._stream, self._pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
         self._state: list[Any] = []
-        self._graphs: dict[int, Any] = {}
+        self._active: list[bool] = []
+        self._seed: Any = None
+        self._warm: set[int] = set()  # batch sizes of which a step has been made eagerly
+        self._graphs: dict[tuple[int, int], Any] = {}  # by batch size and number of steps
         self._products: Any = None
         self._renew()
 
@@ -60,34 +71,62 @@ class GraphStep:
         the number of correct answers, arrays of dimension 0 on the GPU: to read them is to wait
         for the steps.
         """
+        self.optimizer.zero_grad()
+        for parameter in self.optimizer.parameters:
+            release(parameter)
         # A capture must meet no other work, so it has a stream of its own. The GPU waits, not the
         # CPU: this stream for the caller's, and in the end the caller's for this one.
         outside = self._xp.cuda.get_current_stream()
         self._stream.wait_event(outside.record())
         # A memory pool of its own: graphs may reuse each other's memory, but nobody else's.
-        with self._stream, self._xp.cuda.using_allocator(self._pool.malloc):
-            self._renew()
-            self._prepare(order, first, last)
-            for step in range(first, last):
-                remaining = len(order) - step * self.loader.batch_size
-                self._make(min(self.loader.batch_size, remaining))
-            sums = self._loss_sum.copy(), self._correct.copy()
+        try:
+            with self._stream, self._xp.cuda.using_allocator(self._pool.malloc):
+                self._renew()
+                self._prepare(order, first)
+                self._make(len(order), first, last)
+        except MemoryError:  # CuPy has given back the memory that the graphs work in
+            self._graphs.clear()
+            raise
         outside.wait_event(self._stream.record())
         # The launches have written to these arrays, which nobody on the CPU has noticed.
         self.optimizer.t += last - first
         for tensor in [*self.model.parameters(), *(t for _, t in self.model.named_tensors(Buffer))]:
             tensor.changed()
-        return sums
+        for piece, moves in zip(self.optimizer.vectors.pieces, self._active, strict=True):
+            piece.parameter.grad = None
+            piece.parameter.grad = deposited(piece.parameter, piece.gradient) if moves else None
+        # Copied here, not in the block: what lies in that pool, the next launch writes over.
+        return self._loss_sum.copy(), self._correct.copy()
 
-    def _make(self, rows: int) -> None:
-        """The next step, on a batch of `rows` samples."""
-        graph = self._graphs.get(rows)
-        if graph is not None:
-            graph.launch()
-            return
-        self._work(rows)
-        if rows not in self._graphs:
-            self._graphs[rows] = self._captured(rows)
+    def _make(self, samples: int, first: int, last: int) -> None:
+        """The steps for batches `first` to `last` of so many samples."""
+        size, prepared, began = self.loader.batch_size, first, first
+        while first < last:
+            whole = min(last, samples // size) - first  # batches of this size, one after the other
+            rows, count = size, MANY if whole >= MANY else 1
+            if whole < 1:
+                rows = samples - first * size
+            # The numbers for some more steps, while the GPU is busy with those before.
+            while prepared < first + count:
+                upto = min(last, prepared + ROWS)
+                self._tabulate(prepared, upto, prepared - began)
+                prepared = upto
+            graph = self._graph(rows, count)
+            if graph is None:
+                self._work(rows)
+                first += 1
+            else:
+                graph.launch()
+                first += count
+
+    def _graph(self, rows: int, count: int) -> Any:
+        """A graph of `count` steps on `rows` samples each; None if the next step is to be eager."""
+        if rows not in self._warm:
+            self._warm.add(rows)
+            return None
+        if (rows, count) not in self._graphs:
+            self._graphs[rows, count] = self._captured(rows, count)
+        return self._graphs[rows, count]
 
     def _work(self, rows: int) -> None:
         """What one step does on the GPU."""
@@ -99,52 +138,68 @@ class GraphStep:
         self.optimizer.zero_grad()
         output = self.model(x)
         loss = self.loss_function(output, y)
-        loss.backward(xp.ones_like(loss.data))
-        active = self.optimizer.vectors.collect()
-        for group, table in zip(self.optimizer.vectors.groups, self._tables, strict=True):
-            spans = self.optimizer.vectors.spans(active, group.first, group.last)
+        vectors = self.optimizer.vectors
+        with slots((piece.value, piece.gradient) for piece in vectors.pieces):
+            loss.backward(self._one(loss.data))
+        self._active = vectors.collect()
+        for group, table in zip(vectors.groups, self._tables, strict=True):
+            spans = vectors.spans(self._active, group.first, group.last)
             group.executor.step_from_table(spans, table, self._step)
-        self.loss[...] = loss.data
-        self._loss_sum += self.loss * rows
-        self._correct += xp.count_nonzero(output.data.argmax(axis=1) == y)
-        self._step += 1
+        tally(output.data, y, loss.data, self.loss, self._loss_sum, self._correct, self._step)
 
-    def _captured(self, rows: int) -> Any:
-        """A graph of that work; None, with the `reason`, if it cannot be captured."""
+    def _one(self, loss: Array) -> Array:
+        """The gradient that arrives at `loss`."""
+        if self._seed is None or self._seed.dtype != loss.dtype:
+            self._seed = self._xp.ones_like(loss)
+        return self._seed
+
+    def _captured(self, rows: int, count: int) -> Any:
+        """A graph of so many steps; None, with the `reason`, if they cannot be captured."""
         if any(isinstance(m, Dropout) and m.rate for _, m in self.model.named_modules()):
             self.reason = "Dropout draws its masks on the CPU, anew for each step"
             return None
-        cuda_error = self._xp.cuda.runtime.CUDARuntimeError
         try:
             self._products = self._products or Products(self._stream)
-            with self._products.active():
-                self._stream.begin_capture()
-                try:
-                    self._work(rows)
-                finally:  # also if it fails: a stream that captures takes no other work
-                    graph = self._stream.end_capture()
-        except (NotImplementedError, UnsupportedError, BackendError, cuda_error) as error:
+            with self._products.active(), _without_collection():
+                return self._capture(rows, count)
+        except (
+            UnsupportedError,
+            BackendError,
+            RuntimeError,
+        ) as error:  # CUDA's and CuPy's are RuntimeErrors
             self.reason = f"it cannot be recorded: {error}"
             return None
-        return graph
 
-    def _prepare(self, order: np.ndarray, first: int, last: int) -> None:
-        """Copy the order, the rule's numbers and the first step's number to the GPU."""
+    def _capture(self, rows: int, count: int) -> Any:
+        self._stream.begin_capture()
+        try:
+            for _ in range(count):
+                self._work(rows)
+        except BaseException:  # a stream that captures takes no other work
+            with suppress(RuntimeError):
+                self._stream.end_capture()
+            raise
+        return self._stream.end_capture()
+
+    def _prepare(self, order: np.ndarray, first: int) -> None:
+        """Copy the order and the first step's number to the GPU."""
         if order is not self._order:
             self._order = order
             # Indexing on the CPU raises for a sample that does not exist; the GPU would not.
             samples = np.arange(len(self._labels))[order]
             self._order_on_gpu[: len(order)] = self._xp.asarray(samples)
-        t = self.optimizer.t + 1
+        self._step[...] = first
+        self._loss_sum[...], self._correct[...] = 0, 0
+
+    def _tabulate(self, first: int, last: int, made: int) -> None:
+        """Copy the rule's numbers for batches `first` to `last`, `made` updates from now."""
+        t = self.optimizer.t + made + 1
         for group, table in zip(self.optimizer.vectors.groups, self._tables, strict=True):
             rows = []
             for k in range(last - first):
                 rule, lr = group.at(t + k)
                 rows.append(group.executor.numbers(rule, lr, t + k))
-            if rows:
-                table[first:last] = self._xp.asarray(rows, dtype=table.dtype)
-        self._step[...] = first
-        self._loss_sum[...], self._correct[...] = 0, 0
+            table[first:last] = self._xp.asarray(rows, dtype=table.dtype)
 
     def _renew(self) -> None:
         """Forget the graphs if what they were captured from has changed."""
@@ -168,12 +223,27 @@ class GraphStep:
             if not isinstance(group.executor, CudaExecutor):
                 name = group.rule.name
                 raise UnsupportedError(f"{name} is not one kernel here, so no step can be recorded")
-        self._state, self._graphs, self._products, self.reason = state, {}, None, None
+        self._state, self._products, self.reason, self._seed = state, None, None, None
+        self._warm.clear()
+        self._graphs.clear()
         like = optimizer.vectors.values
         self._tables = [
             self._xp.empty((len(self.loader), group.executor.count), like.dtype)
             for group in optimizer.vectors.groups
         ]
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Within the block no garbage is collected: what is freed may wait for the GPU."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -6,6 +6,7 @@ for that time it is called here directly, through a handle of our own; at all ot
 
 import ctypes
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,23 @@ _KINDS = {
     np.dtype("float64"): ("cublasDgemm_v2", ctypes.c_double),
 }
 _TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH
-_active: "Products | None" = None
 
 
-def matmul(a: Any, b: Any) -> Any:
-    """The product of two matrices, ``a @ b``: by CuPy, or by the `Products` that are `active`."""
-    return a @ b if _active is None else _active.matmul(a, b)
+class _Here(threading.local):
+    active: "Products | None" = None  # those of the step that this thread is capturing
+
+
+_here = _Here()
+
+
+def matmul(a: Any, b: Any, out: Any = None) -> Any:
+    """The product of two matrices, ``a @ b``, in `out` if that is given: by CuPy, or by the `Products` in use."""
+    if _here.active is not None:
+        return _here.active.matmul(a, b, out)
+    if out is None:
+        return a @ b
+    out[...] = a @ b
+    return out
 
 
 class Products:
@@ -52,21 +64,23 @@ class Products:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Within the block `matmul` is by these."""
-        global _active
-        before, _active = _active, self
+        """Within the block this thread's `matmul` is by these."""
+        before, _here.active = _here.active, self
         try:
             yield
         finally:
-            _active = before
+            _here.active = before
 
-    def matmul(self, a: Any, b: Any) -> Any:
-        """``a @ b``, a new array. Raises `UnsupportedError` unless both are float32 or both float64."""
+    def matmul(self, a: Any, b: Any, out: Any = None) -> Any:
+        """``a @ b``, in `out` if that is given, which must be contiguous.
+
+        Raises `UnsupportedError` unless both are float32 or both float64.
+        """
         import cupy
 
         if a.dtype != b.dtype or a.dtype not in _KINDS:
             raise UnsupportedError(f"a recorded step multiplies float32 or float64, not {a.dtype} by {b.dtype}")
-        out = cupy.empty((a.shape[0], b.shape[1]), a.dtype)
+        out = cupy.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
         function, real = _KINDS[a.dtype]
         a, b, transpositions, sizes, strides = arranged(a, b)
         one, zero = ctypes.byref(real(1)), ctypes.byref(real(0))

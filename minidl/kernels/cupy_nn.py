@@ -19,9 +19,11 @@ from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, REALS, TILE
 from .shelf import kernel
+from .slots import gradient_like
 
 _MOST = 65535  # blocks along y that CUDA allows
 _ROWS = 512  # of a column, at least, that a block sums where several share the work
+_ONE_BLOCK = 256  # rows whose losses one block computes and adds up, which is faster than to start a second kernel
 
 
 @kernel(ops.dense, "cupy")
@@ -51,23 +53,26 @@ class Dense:
         inputs, outputs = weight.shape
         xp = array_module(y)
         rows, g, y = x.reshape(-1, inputs), *(xp.ascontiguousarray(v).reshape(-1, outputs) for v in (g, y))
-        d, sums = g, g
+        d = g if activation is None else xp.empty_like(g)
         source = cupy_sources.dense(y.dtype.name, activation)
+        sums = _partial_sums(g)
+        if 2 in wanted and len(sums) == 1:
+            sums = gradient_like(bias).reshape(1, outputs)
         if activation is not None:
-            d, sums = xp.empty_like(g), _partial_sums(g)
             _down_columns(source, "dense_backward", sums, g, y, d)
         elif 2 in wanted:
-            sums = _partial_sums(g)
             _down_columns(source, "column_sums", sums, g)
         if 2 in wanted and len(sums) > 1:
-            partial, sums = sums, xp.empty((1, outputs), y.dtype)
+            partial, sums = sums, gradient_like(bias).reshape(1, outputs)
             _down_columns(source, "column_sums", sums, partial)
         found = []
         for i in wanted:
             if i == 0:
                 found.append(cupy_gemm.matmul(d, weight.T).reshape(x.shape))
+            elif i == 1:
+                found.append(cupy_gemm.matmul(rows.T, d, gradient_like(weight)))
             else:
-                found.append(cupy_gemm.matmul(rows.T, d) if i == 1 else sums[0])
+                found.append(sums.reshape(outputs))
         return found
 
 
@@ -85,9 +90,12 @@ class SoftmaxCrossEntropy:
         source = cupy_sources.softmax_cross_entropy(dtype.name, labels.dtype.name)
         logits, labels = xp.ascontiguousarray(logits), xp.ascontiguousarray(labels)
         losses, d = xp.empty(rows, dtype), xp.empty_like(logits)
-        sizes = np.int32(rows), np.int32(classes)
-        blocks = (-(-rows // 8),)
-        launch(source, "softmax_cross_entropy", blocks, (32, 8), logits, labels, losses, d, *sizes, scale)
+        arrays, sizes = (logits, labels, losses, d), (np.int32(rows), np.int32(classes), scale)
+        if reduction != "none" and rows <= _ONE_BLOCK:
+            loss = xp.empty((), dtype)
+            launch(source, "softmax_cross_entropy_total", (1,), (32, 32), *arrays, loss, *sizes)
+            return loss, d
+        launch(source, "softmax_cross_entropy", (-(-rows // 8),), (32, 8), *arrays, *sizes)
         if reduction == "none":
             return losses, d
         loss = xp.empty((), dtype)
@@ -123,8 +131,8 @@ class BatchNorm:
         if saved is None:
             return _through_composition(ops.batch_norm, g, wanted, x, gamma, beta, eps)
         xp, width = array_module(x), x.shape[1]
+        found = [xp.empty(x.shape, x.dtype), gradient_like(gamma), gradient_like(beta)]
         g, x, gamma = (xp.ascontiguousarray(a) for a in (g, x, gamma))
-        found = [xp.empty_like(x), xp.empty(width, x.dtype), xp.empty(width, x.dtype)]
         source = cupy_sources.batch_norm(x.dtype.name)
         sizes = np.int32(len(x)), np.int32(width)
         arrays = g, x, gamma, *saved, *found
@@ -145,6 +153,37 @@ def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any,
 
 
 registry["gather", "cupy"] = gather
+
+
+def follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> bool:
+    """Let BatchNorm's running statistics (D,) follow the batch `x` (B, D), in place; see `nn.BatchNorm`.
+
+    Returns False, and does nothing, for dtypes that the kernel is not written for.
+    """
+    if not _alike(x, running_mean, running_var):
+        return False
+    x, real = array_module(x).ascontiguousarray(x), x.dtype.type
+    sizes = np.int32(len(x)), np.int32(x.shape[1])
+    source = cupy_sources.batch_norm(x.dtype.name)
+    blocks, threads = (_tiles(x.shape[1]),), (TILE, TILE)
+    numbers = real(momentum), real(1 - momentum)
+    launch(source, "batch_norm_follow", blocks, threads, x, running_mean, running_var, *sizes, *numbers)
+    return True
+
+
+registry["follow", "cupy"] = follow
+
+
+def tally(outputs: Any, labels: Any, loss: Any, last: Any, losses: Any, hits: Any, step: Any) -> None:
+    """Take note of a batch: `outputs` (B, C), `labels` (B,) and its mean `loss`; five arrays of dimension 0 follow.
+
+    `last` becomes the loss and `losses` grows by B times that, both float64; `hits`, int64, grows by the number of
+    correct answers, and `step`, int64, by 1.
+    """
+    source = cupy_sources.tally(outputs.dtype.name, labels.dtype.name)
+    sizes = np.int32(outputs.shape[0]), np.int32(outputs.shape[1])
+    outputs = array_module(outputs).ascontiguousarray(outputs)
+    launch(source, "tally", (1,), (1024,), outputs, labels, loss, last, losses, hits, step, *sizes)
 
 
 def _alike(*arrays: Any) -> bool:

@@ -107,18 +107,18 @@ extern "C" __global__ void column_sums(const real* d, real* sums, int rows, int 
 def softmax_cross_entropy(dtype: str, labels: str) -> str:
     """``softmax_cross_entropy``: each row's loss, and `scale` times its gradient; ``total``: their sum, scaled.
 
-    32 threads share a row. A row whose label is not one of the classes gets NaN for its loss and gradient:
-    without waiting for the GPU nobody can be told of it here, and a wrapped index would train on a wrong label.
+    ``softmax_cross_entropy_total`` does both, as one block. 32 threads share a row. A row whose label is not one of
+    the classes gets NaN for its loss and gradient: without waiting for the GPU nobody can be told of it here, and a
+    wrapped index would train on a wrong label.
     """
     return f"""
 typedef {REALS[dtype]} real;
 typedef {INTEGERS[labels]} label_t;
 
-extern "C" __global__ void softmax_cross_entropy(
-    const real* logits, const label_t* labels, real* losses, real* d, int rows, int classes, real scale)
+// One row's loss and gradient, by 32 threads.
+__device__ void loss_of_row(
+    const real* logits, const label_t* labels, real* losses, real* d, int row, int classes, real scale)
 {{
-    int row = blockIdx.x * blockDim.y + threadIdx.y;
-    if (row >= rows) return;
     const real* z = logits + (long long)row * classes;
     real top = z[0];
     for (int c = threadIdx.x; c < classes; c += 32) top = fmax(top, z[c]);
@@ -133,48 +133,87 @@ extern "C" __global__ void softmax_cross_entropy(
     if (threadIdx.x == 0) losses[row] = valid ? log(sum) - (z[label] - top) : real(nan(""));
 }}
 
-extern "C" __global__ void total(const real* losses, real* sum, int rows, real scale)
+// The sum of `rows` numbers, for the first of the block's 1024 threads. All must take part.
+__device__ real block_total(const real* values, int rows, int thread)
 {{
     __shared__ real part[1024];
     real mine = 0;
-    for (int row = threadIdx.x; row < rows; row += 1024) mine += losses[row];
-    part[threadIdx.x] = mine;
+    for (int row = thread; row < rows; row += 1024) mine += values[row];
+    part[thread] = mine;
     for (int half = 512; half > 0; half /= 2) {{
         __syncthreads();
-        if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+        if (thread < half) part[thread] += part[thread + half];
     }}
-    if (threadIdx.x == 0) sum[0] = part[0] * scale;
+    return part[0];
+}}
+
+extern "C" __global__ void softmax_cross_entropy(
+    const real* logits, const label_t* labels, real* losses, real* d, int rows, int classes, real scale)
+{{
+    int row = blockIdx.x * blockDim.y + threadIdx.y;
+    if (row < rows) loss_of_row(logits, labels, losses, d, row, classes, scale);
+}}
+
+extern "C" __global__ void softmax_cross_entropy_total(
+    const real* logits, const label_t* labels, real* losses, real* d, real* sum, int rows, int classes, real scale)
+{{
+    for (int row = threadIdx.y; row < rows; row += 32) loss_of_row(logits, labels, losses, d, row, classes, scale);
+    __syncthreads();
+    real whole = block_total(losses, rows, threadIdx.y * 32 + threadIdx.x);
+    if (threadIdx.x == 0 && threadIdx.y == 0) sum[0] = whole * scale;
+}}
+
+extern "C" __global__ void total(const real* losses, real* sum, int rows, real scale)
+{{
+    real whole = block_total(losses, rows, threadIdx.x);
+    if (threadIdx.x == 0) sum[0] = whole * scale;
 }}
 """
 
 
 @functools.cache
 def batch_norm(dtype: str) -> str:
-    """``batch_norm_forward`` and ``batch_norm_backward`` (Ioffe & Szegedy 2015, section 3), 32 features a block."""
+    """``batch_norm_forward``, ``batch_norm_backward`` and ``batch_norm_follow``, 32 features a block.
+
+    Ioffe & Szegedy 2015, section 3. The sums are those of x - x[0], so that the mean keeps its digits whatever the
+    values' offset, and a constant column becomes exactly zero; `means` are the means of those differences. Follow:
+    the running statistics take `share` of the batch's mean and unbiased variance, and 1 - share of themselves.
+    """
     return f"""
 typedef {REALS[dtype]} real;
 {_COLUMN_TOTAL}
+struct Moments {{ real mean, squares; }};
+
+// Of a column minus its first element: the mean, and the sum of the squares around it. All threads must take part.
+__device__ Moments moments(const real* x, int rows, int width, int column)
+{{
+    bool mine = column < width;
+    real first = mine ? x[column] : 0, sum = 0;
+    if (mine)
+        for (int row = threadIdx.y; row < rows; row += blockDim.y) sum += x[(long long)row * width + column] - first;
+    real mean = column_total(sum) / rows;
+    sum = 0;
+    if (mine)
+        for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
+            real centred = x[(long long)row * width + column] - first - mean;
+            sum += centred * centred;
+        }}
+    return {{mean, column_total(sum)}};
+}}
+
 extern "C" __global__ void batch_norm_forward(
     const real* x, const real* gamma, const real* beta, real* y, real* means, real* inverses,
     int rows, int width, real eps)
 {{
     int column = blockIdx.x * blockDim.x + threadIdx.x;
     bool mine = column < width;
-    real sum = 0;
-    if (mine)
-        for (int row = threadIdx.y; row < rows; row += blockDim.y) sum += x[(long long)row * width + column];
-    real mean = column_total(sum) / rows;
-    sum = 0;
-    if (mine)
-        for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
-            real centred = x[(long long)row * width + column] - mean;
-            sum += centred * centred;
-        }}
-    real inverse = 1 / sqrt(column_total(sum) / rows + eps);
+    Moments found = moments(x, rows, width, column);
+    real inverse = 1 / sqrt(found.squares / rows + eps);
     if (!mine) return;
+    real first = x[column], mean = found.mean;
     for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
         long long i = (long long)row * width + column;
-        y[i] = gamma[column] * ((x[i] - mean) * inverse) + beta[column];
+        y[i] = gamma[column] * ((x[i] - first - mean) * inverse) + beta[column];
     }}
     if (threadIdx.y == 0) {{
         means[column] = mean;
@@ -188,26 +227,36 @@ extern "C" __global__ void batch_norm_backward(
 {{
     int column = blockIdx.x * blockDim.x + threadIdx.x;
     bool mine = column < width;
-    real mean = mine ? means[column] : 0, inverse = mine ? inverses[column] : 0;
+    real first = mine ? x[column] : 0, mean = mine ? means[column] : 0, inverse = mine ? inverses[column] : 0;
     real plain = 0, weighted = 0;
     if (mine)
         for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
             long long i = (long long)row * width + column;
             plain += g[i];
-            weighted += g[i] * ((x[i] - mean) * inverse);
+            weighted += g[i] * ((x[i] - first - mean) * inverse);
         }}
     plain = column_total(plain);
     weighted = column_total(weighted);
     if (!mine) return;
     for (int row = threadIdx.y; row < rows; row += blockDim.y) {{
         long long i = (long long)row * width + column;
-        real x_hat = (x[i] - mean) * inverse;
+        real x_hat = (x[i] - first - mean) * inverse;
         dx[i] = gamma[column] * inverse * (g[i] - plain / rows - x_hat * (weighted / rows));
     }}
     if (threadIdx.y == 0) {{
         d_gamma[column] = weighted;
         d_beta[column] = plain;
     }}
+}}
+
+extern "C" __global__ void batch_norm_follow(
+    const real* x, real* running_mean, real* running_var, int rows, int width, real kept, real share)
+{{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    Moments found = moments(x, rows, width, column);
+    if (column >= width || threadIdx.y) return;
+    running_mean[column] = kept * running_mean[column] + share * (found.mean + x[column]);
+    running_var[column] = kept * running_var[column] + share * (found.squares / (rows - 1));
 }}
 """
 
@@ -242,12 +291,50 @@ extern "C" __global__ void gather(
 """
 
 
+@functools.cache
+def tally(dtype: str, labels: str) -> str:
+    """``tally``: adds a batch's loss times its rows to a sum, its hits to a count, and 1 to the number of the step.
+
+    A hit is a row whose largest output stands where its label says; as for NumPy, the first NaN is the largest.
+    """
+    return f"""
+typedef {REALS[dtype]} real;
+typedef {INTEGERS[labels]} label_t;
+
+extern "C" __global__ void tally(
+    const real* outputs, const label_t* labels, const real* loss,
+    double* last, double* losses, long long* hits, long long* step, int rows, int classes)
+{{
+    __shared__ int part[1024];
+    int mine = 0;
+    for (int row = threadIdx.x; row < rows; row += 1024) {{
+        const real* z = outputs + (long long)row * classes;
+        int top = 0;
+        for (int c = 1; c < classes; c++)
+            if (z[top] == z[top] && !(z[c] <= z[top])) top = c;
+        mine += (long long)labels[row] == top;
+    }}
+    part[threadIdx.x] = mine;
+    for (int half = 512; half > 0; half /= 2) {{
+        __syncthreads();
+        if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+    }}
+    if (threadIdx.x) return;
+    *last = *loss;
+    *losses += *last * rows;
+    *hits += part[0];
+    *step += 1;
+}}
+"""
+
+
 def every() -> dict[str, str]:
     """All sources that this file can give, each with a name: what a test compiles."""
     return (
         {f"dense {dtype} {activation}": dense(dtype, activation) for dtype in REALS for activation in ACTIVATIONS}
         | {f"loss {dtype} {kind}": softmax_cross_entropy(dtype, kind) for dtype in REALS for kind in INTEGERS}
         | {f"batch_norm {dtype}": batch_norm(dtype) for dtype in REALS}
+        | {f"tally {dtype} {kind}": tally(dtype, kind) for dtype in REALS for kind in ("uint8", "int64")}
         | {
             f"gather {held} {kind}": gather(held, kind)
             for held in ("uint8", "float16", *REALS)

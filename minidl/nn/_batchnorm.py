@@ -8,11 +8,12 @@ import numpy as np
 
 from .. import hooks
 from ..autograd import recording
-from ..backend import current_backend
+from ..backend import backend_of, current_backend, registry
 from ..checks import checked_integer
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops import batch_norm, sqrt
+from ..overrides import overridden
 from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed, in_mode
 
@@ -69,10 +70,21 @@ class BatchNorm(Module):
                 f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
             )
         values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
-        near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
-        self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
-        self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
+        kernel = registry.get(("follow", backend_of(values)))
+        if kernel is None or overridden(self, "_follow") is not None or not self._followed(kernel, values):
+            near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
+            self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
+            self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
         return batch_norm(x, self.gamma, self.beta, eps=self.eps)
+
+    def _followed(self, kernel: Any, values: Any) -> bool:
+        """Whether `kernel` has made the running statistics follow the batch `values`, as `_follow` does."""
+        mean, variance = self.running_mean, self.running_var
+        done: bool = hooks.write(kernel, mean.data, variance.data, values, self.momentum)
+        if done:
+            mean.changed()
+            variance.changed()
+        return done
 
     def _follow(self, running: Buffer, batch: Any) -> None:
         hooks.write(operator.setitem, running.data, ..., self.momentum * running.data + (1 - self.momentum) * batch)

@@ -3,7 +3,7 @@
 The stand-in cannot record, so here every step is the eager one that a GPU would record; tests/gpu has the rest.
 """
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -155,7 +155,7 @@ def test_with_dropout_it_stays_eager_and_trains_as_on_numpy():
 def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatch):
     steps, order, recorded, launched = stepper(), np.arange(22), [], []
 
-    def graph(rows):
+    def graph(rows, count):
         recorded.append(rows)
         return SimpleNamespace(launch=lambda: (launched.append(rows), steps._work(rows)))
 
@@ -165,14 +165,69 @@ def test_each_size_of_batch_is_recorded_once_and_again_after_a_change(monkeypatc
     assert recorded == [5, 2]
     assert launched == [5, 5, 5, 5, 5, 5, 5, 2]
     steps.model.layers[1].momentum = 0.5
-    steps.run(order, 0, 1)
+    steps.run(order, 0, 2)
     assert recorded == [5, 2, 5]
     steps.optimizer.groups[0]["weight_decay"] = 0.1
-    steps.run(order, 0, 1)
+    steps.run(order, 0, 2)
     assert recorded == [5, 2, 5, 5]
     steps.optimizer.groups[0]["lr"] = 0.5
-    steps.run(order, 0, 1)
+    steps.run(order, 0, 2)
     assert recorded == [5, 2, 5, 5]
+
+
+@pytest.mark.slow
+def test_many_steps_are_recorded_as_one_where_so_many_are_to_be_made(monkeypatch):
+    monkeypatch.setattr(cuda_graph, "MANY", 2)
+    monkeypatch.setattr(cuda_graph, "ROWS", 3)
+    expected, *_ = trained_eagerly()
+    steps, launched = stepper(), []
+
+    def graph(rows, count):
+        def launch():
+            launched.append((rows, count))
+            for _ in range(count):
+                steps._work(rows)
+
+        return SimpleNamespace(launch=launch)
+
+    monkeypatch.setattr(steps, "_captured", graph)
+    for _ in range(2):
+        steps.run(backend.generator("shuffle").permutation(22), 0, 5)
+    assert launched == [(5, 2), (5, 1), (5, 2), (5, 2), (2, 1)]
+    assert_equal(steps.model, expected)
+
+
+def test_the_sums_returned_lie_where_no_later_step_writes(monkeypatch):
+    """Not in the pool that the recorded steps allocate from: they write there at every launch."""
+    inside, copies = [], []
+
+    @contextmanager
+    def using_allocator(malloc):
+        inside.append(malloc)
+        yield
+        inside.pop()
+
+    def copy(array):
+        copies.append((array, bool(inside)))
+        return StrictArray(array._array.copy())
+
+    steps = stepper()
+    monkeypatch.setattr(StandIn.cuda, "using_allocator", using_allocator)
+    monkeypatch.setattr(StrictArray, "copy", copy)
+    steps.run(np.arange(22), 0, 2)
+    assert [pooled for array, pooled in copies if array is steps._loss_sum or array is steps._correct] == [False, False]
+
+
+def test_a_gradient_that_somebody_holds_keeps_its_numbers():
+    steps = stepper()
+    steps.run(np.arange(22), 0, 2)
+    held = steps.model.layers[0].weight.grad
+    numbers = held.data.get()
+    steps.run(np.arange(22), 2, 4)
+    np.testing.assert_array_equal(held.data.get(), numbers)
+    now = steps.model.layers[0].weight.grad.data
+    assert np.abs(now.get() - numbers).max() > 0
+    assert np.shares_memory(now._array, steps.optimizer.vectors.gradients._array)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The kernels for CuPy where there is no GPU: their CUDA source runs on the CPU, and is pinned to the compositions."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from cuda_on_cpu import COMPILER, launch
@@ -83,6 +85,18 @@ def test_sizes_that_take_more_than_one_block(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("order", [1, 2, 5])
+@pytest.mark.parametrize("name", LARGER)
+def test_the_order_of_threads_and_blocks_changes_no_bit(name, order, monkeypatch):
+    """So no thread reads what another one writes without a barrier between the two."""
+    op, arrays, extra, options = LARGER[name]
+    straight = results(op, arrays, extra, options, np.float32, StrictArray)
+    monkeypatch.setattr(cupy_nn, "launch", partial(launch, order=order))
+    for mine, theirs in zip(results(op, arrays, extra, options, np.float32, StrictArray), straight, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", INTEGERS)
 def test_labels_of_every_integer_type(kind):
     labels = np.array([0, 2, 1, 1, 0]).astype(kind)
@@ -145,8 +159,46 @@ def test_a_step_is_a_handful_of_launches(launches):
         minidl.nn.softmax_cross_entropy(ops.dense(hidden, *parameters[2:]), labels).backward()
         optimizer.step()
     assert launches == [
-        "dense_forward", "dense_forward", "softmax_cross_entropy", "total", "column_sums", "dense_backward", "update",
+        "dense_forward", "dense_forward", "softmax_cross_entropy_total", "column_sums", "dense_backward", "update",
     ]  # fmt: skip
+
+
+# --- batch normalisation --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("value", [3.3, 1000.1, 12345.678])
+@pytest.mark.parametrize("rows", [100, pytest.param(6000, marks=pytest.mark.slow)])
+def test_a_constant_column_is_normalised_to_beta(value, rows):
+    x, gamma, beta = (StrictArray(np.full(s, v, np.float32)) for s, v in (((rows, 3), value), (3, 2.0), (3, 0.25)))
+    np.testing.assert_array_equal(ops.batch_norm(x, gamma, beta).get(), np.full((rows, 3), 0.25))
+
+
+@pytest.mark.parametrize("rows", [2, 33, 70])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_the_running_statistics_follow_as_on_numpy(rows, offset, launches, monkeypatch):
+    monkeypatch.setitem(backend.registry, ("follow", "strict"), cupy_nn.follow)
+    x = (offset + sized(rows, 40)).astype(np.float32)
+    here, there = minidl.nn.BatchNorm(40, momentum=0.7), minidl.nn.BatchNorm(40, momentum=0.7)
+    for tensor in there._state().values():
+        tensor.data = StrictArray(tensor.data)
+    for _ in range(2):
+        here(x)
+        there(StrictArray(x))
+    assert launches == ["batch_norm_follow", "batch_norm_forward"] * 2
+    for name, value in here.state_dict().items():
+        np.testing.assert_allclose(there.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+# --- what an epoch counts --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("rows", [3, 1500])
+def test_losses_and_hits_of_a_batch_are_added_up(rows):
+    outputs = RNG.standard_normal((rows, 4)).astype(np.float32)
+    outputs[0, 2:] = np.nan
+    outputs[1] = 1.0
+    labels = RNG.integers(0, 4, rows)
+    labels[:2] = 2, 0  # the first of what is not a number, or of equals, is the answer, as for NumPy
+    losses, hits, step, last = (StrictArray(np.array(v)) for v in (10.0, 7, 4, 0.0))
+    cupy_nn.tally(*map(StrictArray, (outputs, labels, np.array(0.5, np.float32))), last, losses, hits, step)
+    assert hits.item() == 7 + np.count_nonzero(outputs.argmax(axis=1) == labels)
+    assert (last.item(), losses.item(), step.item()) == (0.5, 10 + rows * 0.5, 5)
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------

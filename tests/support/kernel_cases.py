@@ -46,6 +46,6 @@ LARGER = {  # more columns than one block has, more rows than one block adds up,
     "dense long plain": (ops.dense, (sized(1600, 2), sized(2, 3), sized(3)), (), {"activation": None}),
     "loss": (ops.softmax_cross_entropy, (sized(19, 70) * 9,), (RNG.integers(0, 70, 19),), {"reduction": "mean"}),
     "loss long": (ops.softmax_cross_entropy, (sized(1030, 2),), (RNG.integers(0, 2, 1030),), {"reduction": "sum"}),
-    "batch_norm": (ops.batch_norm, (sized(45, 40), sized(40), sized(40)), (), {"eps": 1e-5}),
+    "batch_norm wide": (ops.batch_norm, (sized(45, 40), sized(40), sized(40)), (), {"eps": 1e-5}),
     "batch_norm narrow": (ops.batch_norm, (sized(70, 1), sized(1), sized(1)), (), {"eps": 1e-3}),
 }
