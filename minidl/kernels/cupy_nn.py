@@ -55,24 +55,21 @@ class Dense:
         rows, g, y = x.reshape(-1, inputs), *(xp.ascontiguousarray(v).reshape(-1, outputs) for v in (g, y))
         d = g if activation is None else xp.empty_like(g)
         source = cupy_sources.dense(y.dtype.name, activation)
-        sums = _partial_sums(g)
-        if 2 in wanted and len(sums) == 1:
-            sums = gradient_like(bias).reshape(1, outputs)
+        total = gradient_like(bias) if 2 in wanted else xp.empty(outputs, y.dtype)
+        shared = _at_most(len(g) // _ROWS, 64)  # blocks that share a column, each with sums of its own
+        sums = total.reshape(1, outputs) if shared == 1 else xp.empty((shared, outputs), y.dtype)
         if activation is not None:
             _down_columns(source, "dense_backward", sums, g, y, d)
         elif 2 in wanted:
             _down_columns(source, "column_sums", sums, g)
-        if 2 in wanted and len(sums) > 1:
-            partial, sums = sums, gradient_like(bias).reshape(1, outputs)
-            _down_columns(source, "column_sums", sums, partial)
+        if 2 in wanted and shared > 1:
+            _down_columns(source, "column_sums", total.reshape(1, outputs), sums)
         found = []
         for i in wanted:
             if i == 0:
                 found.append(cupy_gemm.matmul(d, weight.T).reshape(x.shape))
-            elif i == 1:
-                found.append(cupy_gemm.matmul(rows.T, d, gradient_like(weight)))
             else:
-                found.append(sums.reshape(outputs))
+                found.append(cupy_gemm.matmul(rows.T, d, gradient_like(weight)) if i == 1 else total)
         return found
 
 
@@ -207,12 +204,6 @@ def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
     xp = array_module(logits)
     wrong = (labels < 0) | (labels >= logits.shape[1])
     return xp.where(wrong[:, None], logits.dtype.type("nan"), logits), xp.where(wrong, labels.dtype.type(0), labels)
-
-
-def _partial_sums(d: Any) -> Any:
-    """A scratch array for the column sums of `d`: a row of partial sums for each block that shares a column."""
-    shared = _at_most(len(d) // _ROWS, 64)
-    return array_module(d).empty((shared, d.shape[1]), d.dtype)
 
 
 def _down_columns(source: str, name: str, sums: Any, d: Any, *others: Any) -> None:

@@ -12,7 +12,7 @@ from cuda_on_cpu import COMPILER, launch
 from strict import StrictArray, strict
 
 import minidl
-from minidl import backend, nn, ops, optim
+from minidl import backend, deposit, nn, ops, optim
 from minidl.compiler import cuda_graph
 from minidl.data import Dataset, Loader
 from minidl.kernels import cupy_nn
@@ -216,6 +216,16 @@ def test_the_sums_returned_lie_where_no_later_step_writes(monkeypatch):
     monkeypatch.setattr(StrictArray, "copy", copy)
     steps.run(np.arange(22), 0, 2)
     assert [pooled for array, pooled in copies if array is steps._loss_sum or array is steps._correct] == [False, False]
+
+
+def test_gradients_are_computed_where_the_optimizer_reads_them(monkeypatch):
+    """A copy would be a launch for each parameter, in steps that have no more than some twenty."""
+    copies = []
+    monkeypatch.setattr(deposit.hooks, "write", lambda run, target, *rest: (copies.append(target), run(target, *rest)))
+    steps = stepper()
+    steps.run(np.arange(22), 0, 5)
+    slots = [piece.gradient for piece in steps.optimizer.vectors.pieces]
+    assert not [target for target in copies if any(target is slot for slot in slots)]
 
 
 def test_a_gradient_that_somebody_holds_keeps_its_numbers():

@@ -130,8 +130,9 @@ class TorchCompile(Torch):
 
     def __init__(self, *args) -> None:
         super().__init__(*args)
-        self.forward = self.torch.compile(self.forward)
-        self.optimizer.step = self.torch.compile(self.optimizer.step)
+        self.torch._dynamo.reset()  # else the shapes of the workload before count, and these become dynamic ones
+        self.forward = self.torch.compile(self.forward, dynamic=False)
+        self.optimizer.step = self.torch.compile(self.optimizer.step, dynamic=False)
 
 
 class TorchGraph(Torch):
