@@ -61,7 +61,7 @@ def products(workload: Workload) -> float:
     ]
     stream, repeats = cupy.cuda.Stream(non_blocking=True), 20 if workload.batch < 4096 else 1
     with stream:
-        by_cublas = Products(stream)
+        by_cublas = Products(stream, None)
         stream.synchronize()
         stream.begin_capture()
         kept = []
@@ -98,11 +98,13 @@ def _seconds(work: Any) -> float:
     return min(times)
 
 
-def compared(workload: Workload, samples: Samples, device: str, deadline: float, quick: bool) -> dict[str, Any]:
+def compared(
+    workload: Workload, samples: Samples, device: str, deadline: float, quick: bool, without: tuple[str, ...]
+) -> dict[str, Any]:
     """Each contender's seconds a step, one figure a round, and its loss after the steps that all have made."""
     ready, found = {}, {}
     for name, make in CONTENDERS.items():
-        if (name in GPU_ONLY and device == "cpu") or (name == SLOW_TO_START and workload in LARGE):
+        if (name in GPU_ONLY and device == "cpu") or (name == SLOW_TO_START and workload in LARGE) or name in without:
             continue
         if time.perf_counter() > deadline:
             found[name] = {"left_out": "no time left"}
@@ -121,11 +123,11 @@ def compared(workload: Workload, samples: Samples, device: str, deadline: float,
         except Exception as error:
             print(f"{workload.name}: {name} is left out:\n{traceback.format_exc()}", flush=True)
             found[name] = {"left_out": f"{type(error).__name__}: {error}"[:300]}
-    few = 2 if quick or workload.batch > 4096 else 20
-    done, steps = dict.fromkeys(ready, 3), {}
-    for name, contender in ready.items():  # how many steps fill a round
-        each = _timed(contender, 3, few)
-        done[name] += few
+    few = 2 if quick or workload.batch > 4096 else 40
+    done, steps = dict.fromkeys(ready, 3 + 2 * few), {}
+    for name, contender in ready.items():
+        _timed(contender, 3, few)  # what is compiled or recorded later on, is now
+        each = _timed(contender, 3 + few, few)
         steps[name] = max(2, min(20_000, int((0.02 if quick else SECONDS) / each)))
     for _ in range(2 if quick else ROUNDS):
         for name, contender in ready.items():
@@ -148,9 +150,10 @@ def _timed(contender: Any, first: int, steps: int) -> float:
 
 @click.command(help=(__doc__ or "").split("\n\n")[0])
 @click.argument("names", nargs=-1)
+@click.option("--without", multiple=True, help="A contender to leave out; may be given again.")
 @click.option("--minutes", default=2.0, show_default=True, help="After which no further measurement is begun.")
 @click.option("--cpu", is_flag=True, help="On the CPU, two short rounds: to try the script, not to measure.")
-def main(names: tuple[str, ...], minutes: float, cpu: bool) -> None:
+def main(names: tuple[str, ...], without: tuple[str, ...], minutes: float, cpu: bool) -> None:
     deadline = time.perf_counter() + 60 * minutes
     device = "cpu" if cpu else "cuda"
     samples = pictures(2000 if cpu else 60000)
@@ -166,7 +169,7 @@ def main(names: tuple[str, ...], minutes: float, cpu: bool) -> None:
             row |= {"products": products(workload), "traffic": traffic(workload, found["bytes_per_second"])}
             print(f"    {'cuBLAS alone':24} {1e6 * row['products']:10.1f} us", flush=True)
             print(f"    {'memory traffic alone':24} {1e6 * row['traffic']:10.1f} us", flush=True)
-        row["contenders"] = compared(workload, samples, device, deadline, cpu)
+        row["contenders"] = compared(workload, samples, device, deadline, cpu, without)
         found["workloads"][workload.name] = row
         for name, measured in row["contenders"].items():
             if measured.get("rounds"):

@@ -18,7 +18,7 @@ from ..data import Loader
 from ..data.loader import resident
 from ..deposit import deposited, release
 from ..errors import BackendError, UnsupportedError
-from ..kernels.cupy_gemm import Products
+from ..kernels.cupy_gemm import Products, beside, join
 from ..kernels.cupy_nn import gather, tally
 from ..kernels.slots import slots
 from ..nn import Dropout, Module
@@ -54,7 +54,8 @@ class GraphStep:
         self._step = xp.zeros((), np.int64)
         self.loss = xp.zeros((), np.float64)
         self._loss_sum, self._correct = xp.zeros((), np.float64), xp.zeros((), np.int64)
-        self._stream, self._pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
+        self._stream, self._other = (xp.cuda.Stream(non_blocking=True) for _ in range(2))
+        self._pool = xp.cuda.MemoryPool()
         self._state: list[Any] = []
         self._active: list[bool] = []
         self._seed: Any = None
@@ -128,24 +129,36 @@ class GraphStep:
             self._graphs[rows, count] = self._captured(rows, count)
         return self._graphs[rows, count]
 
-    def _work(self, rows: int) -> None:
-        """What one step does on the GPU."""
+    def _work(self, rows: int, later: int = 0, of: int = 1) -> None:
+        """What one step does on the GPU; `later`: which one of a graph of so many steps, from 0."""
         xp, (inputs, labels) = self._xp, (self._inputs, self._labels)
         dtype = np.float32 if inputs.dtype == np.uint8 else inputs.dtype
         x = xp.empty((rows, inputs.shape[1]), dtype)
         y = xp.empty(rows, labels.dtype)
-        gather(inputs, labels, self._order_on_gpu, self._step, self.loader.batch_size, x, y)
+        size = self.loader.batch_size
+        gather(inputs, labels, self._order_on_gpu, self._step, size, x, y, later)
         self.optimizer.zero_grad()
         output = self.model(x)
         loss = self.loss_function(output, y)
-        vectors = self.optimizer.vectors
-        with slots((piece.value, piece.gradient) for piece in vectors.pieces):
-            loss.backward(self._one(loss.data))
+        counted = output.data, y, loss.data
+        totals = self.loss, self._loss_sum, self._correct, self._step
+        is_last = (
+            later == of - 1
+        )  # which counts the steps, when nobody asks any more for the number of the first
+        if not is_last:
+            with beside(*counted):
+                tally(*counted, *totals, 0)
+        vectors, one = self.optimizer.vectors, self._one(loss.data)
+        with slots(((piece.value, piece.gradient) for piece in vectors.pieces), one) as used:
+            loss.backward(one)
+        self._twice |= used.twice
+        join()
         self._active = vectors.collect()
         for group, table in zip(vectors.groups, self._tables, strict=True):
             spans = vectors.spans(self._active, group.first, group.last)
-            group.executor.step_from_table(spans, table, self._step)
-        tally(output.data, y, loss.data, self.loss, self._loss_sum, self._correct, self._step)
+            group.executor.step_from_table(spans, table, self._step, later)
+        if is_last:
+            tally(*counted, *totals, of)
 
     def _one(self, loss: Array) -> Array:
         """The gradient that arrives at `loss`."""
@@ -159,7 +172,9 @@ class GraphStep:
             self.reason = "Dropout draws its masks on the CPU, anew for each step"
             return None
         try:
-            self._products = self._products or Products(self._stream)
+            # Two gradients of one parameter are added up, so none of them may be computed beside.
+            other = None if self._twice else self._other
+            self._products = self._products or Products(self._stream, other)
             with self._products.active(), _without_collection():
                 return self._capture(rows, count)
         except (
@@ -173,8 +188,8 @@ class GraphStep:
     def _capture(self, rows: int, count: int) -> Any:
         self._stream.begin_capture()
         try:
-            for _ in range(count):
-                self._work(rows)
+            for k in range(count):
+                self._work(rows, k, count)
         except BaseException:  # a stream that captures takes no other work
             with suppress(RuntimeError):
                 self._stream.end_capture()
@@ -224,6 +239,7 @@ class GraphStep:
                 name = group.rule.name
                 raise UnsupportedError(f"{name} is not one kernel here, so no step can be recorded")
         self._state, self._products, self.reason, self._seed = state, None, None, None
+        self._twice = False  # whether a step has used a parameter twice
         self._warm.clear()
         self._graphs.clear()
         like = optimizer.vectors.values

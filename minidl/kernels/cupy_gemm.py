@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -42,25 +42,45 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
     return out
 
 
+def beside(*arrays: Any) -> AbstractContextManager[None]:
+    """A block whose launches nobody waits for before `join`, where a step is being recorded; they may read `arrays`."""
+    return nullcontext() if _here.active is None else _here.active.beside(*arrays)
+
+
+def join() -> None:
+    """Let what is launched from now on wait for what was launched `beside`."""
+    if _here.active is not None:
+        _here.active.join()
+
+
 class Products:
     """Matrix products on `stream`, a CuPy stream, that may be recorded there; keep it as long as the recording.
 
-    Raises `BackendError` if cuBLAS is not found or refuses.
+    `other` is a stream for what is done `beside`, None if nothing may be. Raises `BackendError` if cuBLAS is not found
+    or refuses.
     """
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, other: Any) -> None:
         import cupy
 
         self._library = library(cupy.cuda.runtime.runtimeGetVersion() // 1000)
-        self._handle = ctypes.c_void_p()
-        self._call("cublasCreate_v2", ctypes.byref(self._handle))
-        weakref.finalize(self, self._library.cublasDestroy_v2, self._handle)
-        self._workspace = cupy.empty(WORKSPACE, np.uint8)
-        self._call("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream.ptr))
-        size = ctypes.c_size_t(WORKSPACE)
-        self._call("cublasSetWorkspace_v2", self._handle, ctypes.c_void_p(self._workspace.data.ptr), size)
+        self._streams = [stream] if other is None else [stream, other]
+        self._workspaces = [cupy.empty(WORKSPACE, np.uint8) for _ in self._streams]
+        self._handles = [self._handle(*pair) for pair in zip(self._streams, self._workspaces, strict=True)]
+        self._now = 0  # the number of the stream in use
+        self._waiting: list[Any] = []  # arrays that are read beside, and so must not be freed
+
+    def _handle(self, stream: Any, workspace: Any) -> ctypes.c_void_p:
+        """A cuBLAS handle that works on `stream`, in `workspace`."""
+        handle = ctypes.c_void_p()
+        self._call("cublasCreate_v2", ctypes.byref(handle))
+        weakref.finalize(self, self._library.cublasDestroy_v2, handle)
+        self._call("cublasSetStream_v2", handle, ctypes.c_void_p(stream.ptr))
+        place, size = ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(WORKSPACE)
+        self._call("cublasSetWorkspace_v2", handle, place, size)
         if uses_tf32():
-            self._call("cublasSetMathMode", self._handle, ctypes.c_int(_TF32_MATH))
+            self._call("cublasSetMathMode", handle, ctypes.c_int(_TF32_MATH))
+        return handle
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -70,6 +90,29 @@ class Products:
             yield
         finally:
             _here.active = before
+
+    @contextmanager
+    def beside(self, *arrays: Any) -> Iterator[None]:
+        """See the function of that name."""
+        if len(self._streams) == 1 or self._now:
+            yield
+            return
+        here, other = self._streams
+        other.wait_event(here.record())
+        self._waiting += arrays
+        self._now = 1
+        try:
+            with other:
+                yield
+        finally:
+            self._now = 0
+
+    def join(self) -> None:
+        """See the function of that name."""
+        if self._waiting:
+            here, other = self._streams
+            here.wait_event(other.record())
+            self._waiting.clear()
 
     def matmul(self, a: Any, b: Any, out: Any = None) -> Any:
         """``a @ b``, in `out` if that is given, which must be contiguous.
@@ -86,7 +129,9 @@ class Products:
         one, zero = ctypes.byref(real(1)), ctypes.byref(real(0))
         first, second, result = (ctypes.c_void_p(m.data.ptr) for m in (b, a, out))
         lda, ldb, ldc = strides
-        self._call(function, self._handle, *transpositions, *sizes, one, first, lda, second, ldb, zero, result, ldc)
+        self._call(
+            function, self._handles[self._now], *transpositions, *sizes, one, first, lda, second, ldb, zero, result, ldc
+        )
         return out
 
     def _call(self, function: str, *args: Any) -> None:

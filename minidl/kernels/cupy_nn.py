@@ -6,6 +6,7 @@ waits for the GPU.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ from ..backward import gradients
 from ..fusable import Fusable
 from . import cupy_gemm, cupy_sources
 from .cupy_launch import launch
-from .cupy_sources import ACTIVATIONS, REALS, TILE
+from .cupy_sources import ACTIVATIONS, LANES, REALS
 from .shelf import kernel
-from .slots import gradient_like
+from .slots import gradient_like, is_one
 
+_TILE = 32  # columns of a block of threads, of which a warp reads one row at a time
+_NARROW = 8  # columns of such a block where there are few blocks else: as many as the GPU reads from memory at once
+_FEW = 128  # blocks: about as many as a large GPU executes side by side
 _MOST = 65535  # blocks along y that CUDA allows
 _ROWS = 512  # of a column, at least, that a block sums where several share the work
-_ONE_BLOCK = 256  # rows whose losses one block computes and adds up, which is faster than to start a second kernel
+_ONE_BLOCK = (
+    2048  # threads' work on losses that one block does and adds up: that is faster than to start a second kernel
+)
 
 
 @kernel(ops.dense, "cupy")
@@ -41,7 +47,7 @@ class Dense:
             bias = array_module(y).zeros(outputs, y.dtype) if bias is None else array_module(y).ascontiguousarray(bias)
             blocks = _tiles(outputs), _at_most(-(-len(y) // 8), _MOST)
             sizes = np.int32(len(y)), np.int32(outputs)
-            launch(cupy_sources.dense(y.dtype.name, activation), "dense_forward", blocks, (TILE, 8), y, bias, *sizes)
+            launch(cupy_sources.dense(y.dtype.name, activation), "dense_forward", blocks, (_TILE, 8), y, bias, *sizes)
         return y.reshape(*x.shape[:-1], outputs), True
 
     @staticmethod
@@ -53,24 +59,22 @@ class Dense:
         inputs, outputs = weight.shape
         xp = array_module(y)
         rows, g, y = x.reshape(-1, inputs), *(xp.ascontiguousarray(v).reshape(-1, outputs) for v in (g, y))
-        d = g if activation is None else xp.empty_like(g)
         source = cupy_sources.dense(y.dtype.name, activation)
-        total = gradient_like(bias) if 2 in wanted else xp.empty(outputs, y.dtype)
-        shared = _at_most(len(g) // _ROWS, 64)  # blocks that share a column, each with sums of its own
-        sums = total.reshape(1, outputs) if shared == 1 else xp.empty((shared, outputs), y.dtype)
-        if activation is not None:
-            _down_columns(source, "dense_backward", sums, g, y, d)
-        elif 2 in wanted:
-            _down_columns(source, "column_sums", sums, g)
-        if 2 in wanted and shared > 1:
-            _down_columns(source, "column_sums", total.reshape(1, outputs), sums)
-        found = []
-        for i in wanted:
-            if i == 0:
-                found.append(cupy_gemm.matmul(d, weight.T).reshape(x.shape))
-            else:
-                found.append(cupy_gemm.matmul(rows.T, d, gradient_like(weight)) if i == 1 else total)
-        return found
+        bias_gradient = gradient_like(bias) if 2 in wanted else xp.empty(outputs, y.dtype)
+        d = g
+        if activation is not None:  # the sums come with it
+            d = xp.empty_like(g)
+            _down_columns(source, "dense_backward", bias_gradient, g, y, d)
+        found = dict.fromkeys(wanted, bias_gradient)
+        if 0 in wanted:
+            found[0] = cupy_gemm.matmul(d, weight.T).reshape(x.shape)
+        # The layer before waits for that one alone.
+        with cupy_gemm.beside(d, rows) if 0 in wanted else nullcontext():
+            if activation is None and 2 in wanted:
+                _down_columns(source, "column_sums", bias_gradient, g)
+            if 1 in wanted:
+                found[1] = cupy_gemm.matmul(rows.T, d, gradient_like(weight))
+        return [found[i] for i in wanted]
 
 
 @kernel(ops.softmax_cross_entropy, "cupy")
@@ -84,15 +88,17 @@ class SoftmaxCrossEntropy:
         xp, (rows, classes) = array_module(logits), logits.shape
         dtype = logits.dtype
         scale = dtype.type(1 / rows if reduction == "mean" else 1)
-        source = cupy_sources.softmax_cross_entropy(dtype.name, labels.dtype.name)
+        lanes = next((n for n in LANES if 4 * n >= classes), LANES[-1])
+        source = cupy_sources.softmax_cross_entropy(dtype.name, labels.dtype.name, lanes)
         logits, labels = xp.ascontiguousarray(logits), xp.ascontiguousarray(labels)
         losses, d = xp.empty(rows, dtype), xp.empty_like(logits)
         arrays, sizes = (logits, labels, losses, d), (np.int32(rows), np.int32(classes), scale)
-        if reduction != "none" and rows <= _ONE_BLOCK:
+        if reduction != "none" and rows * lanes <= _ONE_BLOCK:
             loss = xp.empty((), dtype)
-            launch(source, "softmax_cross_entropy_total", (1,), (32, 32), *arrays, loss, *sizes)
+            launch(source, "softmax_cross_entropy_total", (1,), (lanes, 1024 // lanes), *arrays, loss, *sizes)
             return loss, d
-        launch(source, "softmax_cross_entropy", (-(-rows // 8),), (32, 8), *arrays, *sizes)
+        together = 256 // lanes  # rows of a block
+        launch(source, "softmax_cross_entropy", (-(-rows // together),), (lanes, together), *arrays, *sizes)
         if reduction == "none":
             return losses, d
         loss = xp.empty((), dtype)
@@ -103,6 +109,8 @@ class SoftmaxCrossEntropy:
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], logits: Any, labels: Any, reduction: str) -> list[Any]:
         if saved is None:
             return _through_composition(ops.softmax_cross_entropy, g, wanted, *_marked(logits, labels), reduction)
+        if is_one(g):
+            return [saved]
         return [saved * (g[:, None] if reduction == "none" else g)]
 
 
@@ -120,7 +128,7 @@ class BatchNorm:
         sizes = np.int32(len(x)), np.int32(width), x.dtype.type(eps)
         arrays = x, gamma, beta, y, means, inverses
         source = cupy_sources.batch_norm(x.dtype.name)
-        launch(source, "batch_norm_forward", (_tiles(width),), (TILE, TILE), *arrays, *sizes)
+        launch(source, "batch_norm_forward", *_columns(width), *arrays, *sizes)
         return y, (means, inverses)
 
     @staticmethod
@@ -133,20 +141,22 @@ class BatchNorm:
         source = cupy_sources.batch_norm(x.dtype.name)
         sizes = np.int32(len(x)), np.int32(width)
         arrays = g, x, gamma, *saved, *found
-        launch(source, "batch_norm_backward", (_tiles(width),), (TILE, TILE), *arrays, *sizes)
+        launch(source, "batch_norm_backward", *_columns(width), *arrays, *sizes)
         return [found[i] for i in wanted]
 
 
-def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any, y: Any) -> None:
-    """Write one batch into `x` (B, D) and `y` (B,): the samples ``order[step * stride:][:B]`` of (N, D) and (N,).
+def gather(inputs: Any, labels: Any, order: Any, step: Any, stride: int, x: Any, y: Any, later: int = 0) -> None:
+    """Write one batch into `x` (B, D) and `y` (B,): samples ``order[(step + later) * stride:][:B]`` of (N, D) and (N,).
 
     `step` is one integer in the GPU's memory, `order` (M,) int64. uint8 inputs come out as float32 in [0, 1].
     """
-    source = cupy_sources.gather(inputs.dtype.name, labels.dtype.name)
     rows, width = x.shape
+    wide = 1 if width % 4 else 4
+    source = cupy_sources.gather(inputs.dtype.name, labels.dtype.name, wide)
+    width //= wide
     blocks = _tiles(width), _at_most(-(-rows // 8), _MOST)
-    sizes = np.int32(rows), np.int32(width)
-    launch(source, "gather", blocks, (TILE, 8), inputs, labels, order, step, np.int64(stride), x, y, *sizes)
+    place, sizes = (np.int64(later), np.int64(stride)), (np.int32(rows), np.int32(width))
+    launch(source, "gather", blocks, (_TILE, 8), inputs, labels, order, step, *place, x, y, *sizes)
 
 
 registry["gather", "cupy"] = gather
@@ -162,25 +172,28 @@ def follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> bool
     x, real = array_module(x).ascontiguousarray(x), x.dtype.type
     sizes = np.int32(len(x)), np.int32(x.shape[1])
     source = cupy_sources.batch_norm(x.dtype.name)
-    blocks, threads = (_tiles(x.shape[1]),), (TILE, TILE)
     numbers = real(momentum), real(1 - momentum)
-    launch(source, "batch_norm_follow", blocks, threads, x, running_mean, running_var, *sizes, *numbers)
+    launch(source, "batch_norm_follow", *_columns(x.shape[1]), x, running_mean, running_var, *sizes, *numbers)
     return True
 
 
 registry["follow", "cupy"] = follow
 
 
-def tally(outputs: Any, labels: Any, loss: Any, last: Any, losses: Any, hits: Any, step: Any) -> None:
-    """Take note of a batch: `outputs` (B, C), `labels` (B,) and its mean `loss`; five arrays of dimension 0 follow.
+def tally(outputs: Any, labels: Any, loss: Any, last: Any, losses: Any, hits: Any, step: Any, made: int) -> None:
+    """Take note of a batch: `outputs` (B, C), `labels` (B,) and its mean `loss`; four arrays of dimension 0 follow.
 
     `last` becomes the loss and `losses` grows by B times that, both float64; `hits`, int64, grows by the number of
-    correct answers, and `step`, int64, by 1.
+    correct answers, and `step`, int64, by `made`.
     """
     source = cupy_sources.tally(outputs.dtype.name, labels.dtype.name)
-    sizes = np.int32(outputs.shape[0]), np.int32(outputs.shape[1])
+    rows, classes = outputs.shape
+    threads = 32
+    while threads < min(rows, 1024):
+        threads *= 2
     outputs = array_module(outputs).ascontiguousarray(outputs)
-    launch(source, "tally", (1,), (1024,), outputs, labels, loss, last, losses, hits, step, *sizes)
+    sizes = np.int64(made), np.int32(rows), np.int32(classes)
+    launch(source, "tally", (1,), (threads,), outputs, labels, loss, last, losses, hits, step, *sizes)
 
 
 def _alike(*arrays: Any) -> bool:
@@ -207,12 +220,24 @@ def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def _down_columns(source: str, name: str, sums: Any, d: Any, *others: Any) -> None:
-    blocks = _tiles(d.shape[1]), len(sums)
-    launch(source, name, blocks, (TILE, TILE), d, *others, sums, np.int32(len(d)), np.int32(d.shape[1]))
+    """Start the kernel `name`, which writes sums down the columns of `d` (B, n) to `sums` (n,)."""
+    rows, width = d.shape
+    shared = _at_most(rows // _ROWS, 64)  # blocks that share a column, each of which writes a row of sums
+    partial = sums if shared == 1 else array_module(d).empty((shared, width), d.dtype)
+    blocks, threads = _columns(width, shared)
+    launch(source, name, (*blocks, shared), threads, d, *others, partial, np.int32(rows), np.int32(width))
+    if shared > 1:
+        _down_columns(source, "column_sums", sums, partial)
+
+
+def _columns(width: int, shared: int = 1) -> tuple[tuple[int], tuple[int, int]]:
+    """How many blocks of how many threads sum `width` columns, if so many blocks share each of them."""
+    across = _TILE if _tiles(width) * shared >= _FEW else _NARROW
+    return (max(1, -(-width // across)),), (across, 1024 // across)
 
 
 def _tiles(width: int) -> int:
-    return max(1, -(-width // TILE))
+    return max(1, -(-width // _TILE))
 
 
 def _at_most(wish: int, limit: int) -> int:

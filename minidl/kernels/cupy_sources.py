@@ -20,7 +20,7 @@ INTEGERS = {
     "uint32": "unsigned int",
     "uint64": "unsigned long long",
 }
-TILE = 32  # columns, and rows, of a block of threads that sums columns
+LANES = 4, 8, 32  # threads that share a row of logits
 
 # Of each activation: its value at a, and the gradient of a from g, that of its value, and y, the value.
 ACTIVATIONS = {
@@ -33,19 +33,21 @@ ACTIVATIONS = {
 }
 
 _COLUMN_TOTAL = """
-// The sum over the block's rows of each thread's value, for the thread's column. All threads must take part.
+// The sum over the block's rows of each thread's value, for the thread's column. All of 1024 threads must take part,
+// in 32 columns or 8.
 __device__ real column_total(real value)
 {
-    __shared__ real part[32][33];  // one column more than is used: no two threads of a warp meet in one memory bank
+    __shared__ real part[1152];
+    unsigned pitch = blockDim.x + 1;  // so that no two threads of a warp meet in one memory bank
+    real* mine = part + threadIdx.y * pitch + threadIdx.x;
     __syncthreads();
-    part[threadIdx.y][threadIdx.x] = value;
+    *mine = value;
     for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.y < half)
-            part[threadIdx.y][threadIdx.x] += part[threadIdx.y + half][threadIdx.x];
+        if (threadIdx.y < half) *mine += mine[half * pitch];
     }
     __syncthreads();
-    return part[0][threadIdx.x];
+    return part[threadIdx.x];
 }
 """
 
@@ -104,31 +106,34 @@ extern "C" __global__ void column_sums(const real* d, real* sums, int rows, int 
 
 
 @functools.cache
-def softmax_cross_entropy(dtype: str, labels: str) -> str:
+def softmax_cross_entropy(dtype: str, labels: str, lanes: int) -> str:
     """``softmax_cross_entropy``: each row's loss, and `scale` times its gradient; ``total``: their sum, scaled.
 
-    ``softmax_cross_entropy_total`` does both, as one block. 32 threads share a row. A row whose label is not one of
-    the classes gets NaN for its loss and gradient: without waiting for the GPU nobody can be told of it here, and a
-    wrapped index would train on a wrong label.
+    ``softmax_cross_entropy_total`` does both, as one block. So many `lanes`, threads side by side, share a row. A row
+    whose label is not one of the classes gets NaN for its loss and gradient: without waiting for the GPU nobody can be
+    told of it here, and a wrapped index would train on a wrong label.
     """
     return f"""
 typedef {REALS[dtype]} real;
 typedef {INTEGERS[labels]} label_t;
 
-// One row's loss and gradient, by 32 threads.
+// The loss and gradient of one row. All lanes of a warp must take part, for a `row` past the last one too.
 __device__ void loss_of_row(
-    const real* logits, const label_t* labels, real* losses, real* d, int row, int classes, real scale)
+    const real* logits, const label_t* labels, real* losses, real* d, int row, int rows, int classes, real scale)
 {{
+    bool mine = row < rows;
+    if (!mine) row = rows - 1;
     const real* z = logits + (long long)row * classes;
     real top = z[0];
-    for (int c = threadIdx.x; c < classes; c += 32) top = fmax(top, z[c]);
-    for (int k = 16; k > 0; k /= 2) top = fmax(top, __shfl_xor_sync(0xffffffff, top, k));
+    for (int c = threadIdx.x; c < classes; c += {lanes}) top = fmax(top, z[c]);
+    for (int k = {lanes // 2}; k > 0; k /= 2) top = fmax(top, __shfl_xor_sync(0xffffffff, top, k));
     real sum = 0;
-    for (int c = threadIdx.x; c < classes; c += 32) sum += exp(z[c] - top);
-    for (int k = 16; k > 0; k /= 2) sum += __shfl_xor_sync(0xffffffff, sum, k);
+    for (int c = threadIdx.x; c < classes; c += {lanes}) sum += exp(z[c] - top);
+    for (int k = {lanes // 2}; k > 0; k /= 2) sum += __shfl_xor_sync(0xffffffff, sum, k);
+    if (!mine) return;
     long long label = (long long)labels[row];
     bool valid = label >= 0 && label < classes;
-    for (int c = threadIdx.x; c < classes; c += 32)
+    for (int c = threadIdx.x; c < classes; c += {lanes})
         d[(long long)row * classes + c] = valid ? (exp(z[c] - top) / sum - (c == label)) * scale : real(nan(""));
     if (threadIdx.x == 0) losses[row] = valid ? log(sum) - (z[label] - top) : real(nan(""));
 }}
@@ -137,10 +142,13 @@ __device__ void loss_of_row(
 __device__ real block_total(const real* values, int rows, int thread)
 {{
     __shared__ real part[1024];
+    int half = 512;
+    while (half > 16 && half >= rows) half /= 2;
     real mine = 0;
-    for (int row = thread; row < rows; row += 1024) mine += values[row];
+    if (thread < 2 * half)
+        for (int row = thread; row < rows; row += 2 * half) mine += values[row];
     part[thread] = mine;
-    for (int half = 512; half > 0; half /= 2) {{
+    for (; half > 0; half /= 2) {{
         __syncthreads();
         if (thread < half) part[thread] += part[thread + half];
     }}
@@ -150,16 +158,16 @@ __device__ real block_total(const real* values, int rows, int thread)
 extern "C" __global__ void softmax_cross_entropy(
     const real* logits, const label_t* labels, real* losses, real* d, int rows, int classes, real scale)
 {{
-    int row = blockIdx.x * blockDim.y + threadIdx.y;
-    if (row < rows) loss_of_row(logits, labels, losses, d, row, classes, scale);
+    loss_of_row(logits, labels, losses, d, blockIdx.x * blockDim.y + threadIdx.y, rows, classes, scale);
 }}
 
 extern "C" __global__ void softmax_cross_entropy_total(
     const real* logits, const label_t* labels, real* losses, real* d, real* sum, int rows, int classes, real scale)
 {{
-    for (int row = threadIdx.y; row < rows; row += 32) loss_of_row(logits, labels, losses, d, row, classes, scale);
+    for (int first = 0; first < rows; first += blockDim.y)
+        loss_of_row(logits, labels, losses, d, first + threadIdx.y, rows, classes, scale);
     __syncthreads();
-    real whole = block_total(losses, rows, threadIdx.y * 32 + threadIdx.x);
+    real whole = block_total(losses, rows, threadIdx.y * {lanes} + threadIdx.x);
     if (threadIdx.x == 0 && threadIdx.y == 0) sum[0] = whole * scale;
 }}
 
@@ -173,7 +181,7 @@ extern "C" __global__ void total(const real* losses, real* sum, int rows, real s
 
 @functools.cache
 def batch_norm(dtype: str) -> str:
-    """``batch_norm_forward``, ``batch_norm_backward`` and ``batch_norm_follow``, 32 features a block.
+    """``batch_norm_forward``, ``batch_norm_backward`` and ``batch_norm_follow``, 32 features a block, or 8.
 
     Ioffe & Szegedy 2015, section 3. The sums are those of x - x[0], so that the mean keeps its digits whatever the
     values' offset, and a constant column becomes exactly zero; `means` are the means of those differences. Follow:
@@ -262,11 +270,12 @@ extern "C" __global__ void batch_norm_follow(
 
 
 @functools.cache
-def gather(inputs: str, labels: str) -> str:
+def gather(inputs: str, labels: str, wide: int) -> str:
     """``gather``: the inputs and labels of one batch, pixels (uint8) scaled to [0, 1].
 
-    The batch is `rows` long and begins at ``order[*step * stride]``: `step` is in the GPU's memory, so that a
-    recorded launch can be repeated for one batch after the other.
+    The batch is `rows` long and begins at ``order[(*step + later) * stride]``: `step` is in the GPU's memory, so that a
+    recorded launch can be repeated for one batch after the other. A row is `width` pieces of `wide` numbers each, which
+    a thread reads at once.
     """
     pixels = inputs == "uint8"
     held = {"float16": "unsigned short", "uint8": "unsigned char", **REALS}[inputs]  # a float16 is only copied
@@ -274,17 +283,23 @@ def gather(inputs: str, labels: str) -> str:
 typedef {held} held_t;
 typedef {"float" if pixels else held} real;
 typedef {INTEGERS[labels]} label_t;
+struct alignas({wide} * sizeof(held_t)) Held {{ held_t v[{wide}]; }};
+struct alignas({wide} * sizeof(real)) Real {{ real v[{wide}]; }};
 
 extern "C" __global__ void gather(
-    const held_t* inputs, const label_t* labels, const long long* order, const long long* step, long long stride,
-    real* x, label_t* y, int rows, int width)
+    const Held* inputs, const label_t* labels, const long long* order, const long long* step, long long later,
+    long long stride, Real* x, label_t* y, int rows, int width)
 {{
-    const long long* batch = order + *step * stride;
+    const long long* batch = order + (*step + later) * stride;
     int column = blockIdx.x * blockDim.x + threadIdx.x;
     for (int row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {{
         long long sample = batch[row];
-        if (column < width)
-            x[(long long)row * width + column] = inputs[sample * width + column]{f" * {PIXEL:.9}f" if pixels else ""};
+        if (column < width) {{
+            Held held = inputs[sample * width + column];
+            Real found;
+            for (int i = 0; i < {wide}; i++) found.v[i] = held.v[i]{f" * {PIXEL:.9}f" if pixels else ""};
+            x[(long long)row * width + column] = found;
+        }}
         if (column == 0) y[row] = labels[sample];
     }}
 }}
@@ -293,9 +308,10 @@ extern "C" __global__ void gather(
 
 @functools.cache
 def tally(dtype: str, labels: str) -> str:
-    """``tally``: adds a batch's loss times its rows to a sum, its hits to a count, and 1 to the number of the step.
+    """``tally``: adds a batch's loss times its rows to a sum, its hits to a count, `made` to the number of the step.
 
-    A hit is a row whose largest output stands where its label says; as for NumPy, the first NaN is the largest.
+    A hit is a row whose largest output stands where its label says; as for NumPy, the first NaN is the largest. One
+    block of at most 1024 threads, of which there are a power of 2.
     """
     return f"""
 typedef {REALS[dtype]} real;
@@ -303,19 +319,25 @@ typedef {INTEGERS[labels]} label_t;
 
 extern "C" __global__ void tally(
     const real* outputs, const label_t* labels, const real* loss,
-    double* last, double* losses, long long* hits, long long* step, int rows, int classes)
+    double* last, double* losses, long long* hits, long long* step, long long made, int rows, int classes)
 {{
     __shared__ int part[1024];
     int mine = 0;
-    for (int row = threadIdx.x; row < rows; row += 1024) {{
+    for (int row = threadIdx.x; row < rows; row += blockDim.x) {{
         const real* z = outputs + (long long)row * classes;
+        real best = z[0];
         int top = 0;
-        for (int c = 1; c < classes; c++)
-            if (z[top] == z[top] && !(z[c] <= z[top])) top = c;
+        for (int c = 1; c < classes; c++) {{
+            real next = z[c];
+            if (best == best && !(next <= best)) {{
+                best = next;
+                top = c;
+            }}
+        }}
         mine += (long long)labels[row] == top;
     }}
     part[threadIdx.x] = mine;
-    for (int half = 512; half > 0; half /= 2) {{
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {{
         __syncthreads();
         if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
     }}
@@ -323,7 +345,7 @@ extern "C" __global__ void tally(
     *last = *loss;
     *losses += *last * rows;
     *hits += part[0];
-    *step += 1;
+    *step += made;
 }}
 """
 
@@ -332,12 +354,18 @@ def every() -> dict[str, str]:
     """All sources that this file can give, each with a name: what a test compiles."""
     return (
         {f"dense {dtype} {activation}": dense(dtype, activation) for dtype in REALS for activation in ACTIVATIONS}
-        | {f"loss {dtype} {kind}": softmax_cross_entropy(dtype, kind) for dtype in REALS for kind in INTEGERS}
+        | {
+            f"loss {dtype} {kind} {lanes}": softmax_cross_entropy(dtype, kind, lanes)
+            for dtype in REALS
+            for kind in INTEGERS
+            for lanes in LANES
+        }
         | {f"batch_norm {dtype}": batch_norm(dtype) for dtype in REALS}
         | {f"tally {dtype} {kind}": tally(dtype, kind) for dtype in REALS for kind in ("uint8", "int64")}
         | {
-            f"gather {held} {kind}": gather(held, kind)
+            f"gather {held} {kind} {wide}": gather(held, kind, wide)
             for held in ("uint8", "float16", *REALS)
             for kind in ("uint8", "int64")
+            for wide in (1, 4)
         }
     )

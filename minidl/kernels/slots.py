@@ -10,27 +10,46 @@ from contextlib import contextmanager
 from ..backend import Array, array_module
 
 
+class Slots:
+    """The slots of a step: by the id of a parameter's array, that array and the one for its gradient; and the seed."""
+
+    def __init__(self, pairs: Iterable[tuple[Array, Array]], one: Array) -> None:
+        self.all = {id(value): (value, gradient) for value, gradient in pairs}
+        self.free = dict(self.all)
+        self.one = one
+        self.twice = False  # whether a parameter has been used twice: its gradients are still to be added up
+
+
 class _Here(threading.local):
-    free: dict[int, tuple[Array, Array]] | None = None  # by the parameter's array, which is held so that its id stays
+    slots: Slots | None = None
 
 
 _here = _Here()
 
 
 @contextmanager
-def slots(pairs: Iterable[tuple[Array, Array]]) -> Iterator[None]:
+def slots(pairs: Iterable[tuple[Array, Array]], one: Array) -> Iterator[Slots]:
     """Within the block `gradient_like` gives each parameter's array, the first of a pair, the second for its gradient.
 
-    Each is given once: a parameter that is used twice has two gradients, which are still to be added up.
+    Each is given once. `one` is the gradient that backward begins with: 1.
     """
-    before, _here.free = _here.free, {id(value): (value, gradient) for value, gradient in pairs}
+    before, _here.slots = _here.slots, Slots(pairs, one)
     try:
-        yield
+        yield _here.slots
     finally:
-        _here.free = before
+        _here.slots = before
 
 
 def gradient_like(parameter: Array) -> Array:
     """An uninitialised array for the gradient of `parameter`, which a kernel was given: its slot, or a new one."""
-    pair = None if _here.free is None else _here.free.pop(id(parameter), None)
-    return array_module(parameter).empty(parameter.shape, parameter.dtype) if pair is None else pair[1]
+    here, key = _here.slots, id(parameter)
+    if here is not None and key in here.all:
+        if key in here.free:
+            return here.free.pop(key)[1]
+        here.twice = True
+    return array_module(parameter).empty(parameter.shape, parameter.dtype)
+
+
+def is_one(gradient: Array) -> bool:
+    """Whether this array is known to hold a single 1, by which nothing needs to be multiplied."""
+    return _here.slots is not None and gradient is _here.slots.one

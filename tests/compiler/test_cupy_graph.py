@@ -67,7 +67,7 @@ def _gpu(monkeypatch):
     for place in ("minidl.backend", "minidl.data.loader", "minidl.compiler.cuda_graph"):
         monkeypatch.setattr(f"{place}.module_of", modules.__getitem__)
     monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
-    monkeypatch.setattr(cuda_graph, "Products", lambda stream: SimpleNamespace(active=nullcontext))
+    monkeypatch.setattr(cuda_graph, "Products", lambda *streams: SimpleNamespace(active=nullcontext))
     monkeypatch.setattr(cupy_nn, "launch", launch)
     monkeypatch.setitem(backend.registry, ("launch", "strict"), launch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
@@ -185,8 +185,8 @@ def test_many_steps_are_recorded_as_one_where_so_many_are_to_be_made(monkeypatch
     def graph(rows, count):
         def launch():
             launched.append((rows, count))
-            for _ in range(count):
-                steps._work(rows)
+            for k in range(count):
+                steps._work(rows, k, count)
 
         return SimpleNamespace(launch=launch)
 

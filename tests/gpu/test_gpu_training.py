@@ -88,7 +88,7 @@ def test_a_cuda_graph_trains_as_the_eager_step_does(rule):
     assert all(graph is not None for graph in steps._graphs.values())
     assert steps.optimizer.t == optimizer.t == 33
     x = next(iter(Loader(data(), "full", shuffle=False, backend="cupy")))[0]
-    np.testing.assert_allclose(recorded.eval()(x).get(), eager.eval()(x).get(), rtol=2e-2, atol=2e-2)
+    np.testing.assert_allclose(recorded.eval()(x).numpy(), eager.eval()(x).numpy(), rtol=2e-2, atol=2e-2)
 
 
 def test_dropout_leaves_the_step_eager_and_says_so():

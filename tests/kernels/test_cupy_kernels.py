@@ -196,7 +196,7 @@ def test_losses_and_hits_of_a_batch_are_added_up(rows):
     labels = RNG.integers(0, 4, rows)
     labels[:2] = 2, 0  # the first of what is not a number, or of equals, is the answer, as for NumPy
     losses, hits, step, last = (StrictArray(np.array(v)) for v in (10.0, 7, 4, 0.0))
-    cupy_nn.tally(*map(StrictArray, (outputs, labels, np.array(0.5, np.float32))), last, losses, hits, step)
+    cupy_nn.tally(*map(StrictArray, (outputs, labels, np.array(0.5, np.float32))), last, losses, hits, step, 1)
     assert hits.item() == 7 + np.count_nonzero(outputs.argmax(axis=1) == labels)
     assert (last.item(), losses.item(), step.item()) == (0.5, 10 + rows * 0.5, 5)
 

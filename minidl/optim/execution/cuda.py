@@ -38,7 +38,8 @@ def source(plan: Plan, vectors: int, dtype: str) -> str:
     """CUDA source of two kernels that execute `plan` in place over the elements from `start` to `stop`.
 
     Both take that many `vectors`, `start` and `stop`. ``update`` is then handed the scalars; ``update_from_table``
-    finds them in row ``*step`` of a table in the GPU's memory, so that a recorded launch can be repeated with new ones.
+    finds them in row ``*step + later`` of a table in the GPU's memory, so that a recorded launch can be repeated with
+    new ones.
     Raises `UnsupportedError` for another dtype than float32 and float64, or a function that has no form here.
     """
     if dtype not in _REALS:
@@ -51,7 +52,7 @@ def source(plan: Plan, vectors: int, dtype: str) -> str:
     stores = "".join(f"        v{i}[i] = x{i};\n" for i in sorted(written))
     count = len(plan.scalars)
     given = "".join(f", real c{i}" for i in range(count))
-    rows = "".join(f"    real c{i} = table[*step * {count} + {i}];\n" for i in range(count))
+    rows = "".join(f"    real c{i} = table[(*step + later) * {count} + {i}];\n" for i in range(count))
     pointers = ", ".join(f"real* v{i}" for i in range(vectors))
     loop = f"""\
     long long stride = (long long)gridDim.x * blockDim.x;
@@ -66,7 +67,7 @@ extern "C" __global__ void update({pointers}, long long start, long long stop{gi
 {{
 {loop}
 extern "C" __global__ void update_from_table(
-    {pointers}, long long start, long long stop, const real* table, const long long* step)
+    {pointers}, long long start, long long stop, const real* table, const long long* step, long long later)
 {{
 {rows}{loop}"""
 
@@ -106,9 +107,12 @@ class CudaExecutor:
         """The scalars of step `t`: a row of the table."""
         return self._evaluate({"lr": lr, "t": t, **{name: getattr(rule, name) for name in self._names}})
 
-    def step_from_table(self, spans: tuple[Span, ...], table: Array, step: Array) -> None:
-        """Update the vectors over `spans` by the scalars in row `step`, an integer in the GPU's memory, of `table`."""
-        self._over(spans, "update_from_table", [table, step])
+    def step_from_table(self, spans: tuple[Span, ...], table: Array, step: Array, later: int = 0) -> None:
+        """Update the vectors over `spans` by the scalars in row ``step + later`` of `table`.
+
+        `step` is one integer in the GPU's memory.
+        """
+        self._over(spans, "update_from_table", [table, step, np.int64(later)])
 
     def _over(self, spans: tuple[Span, ...], name: str, numbers: list[Any]) -> None:
         for start, stop in spans:
