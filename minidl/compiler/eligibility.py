@@ -65,7 +65,8 @@ def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any)
     if not made_here(loss):
         yield f"the loss {getattr(loss, '__name__', loss)!r} is not minidl's own"
     for op in _FUSED:
-        if not all(map(made_here, (op.forward, *op.kernels.get("numpy", ())))):
+        kernels = [function for pair in op.kernels.values() for function in pair]
+        if not all(map(made_here, (op.forward, *kernels))):
             yield f"the op {op.name} or its kernel is not minidl's own"
     tensors = [*model.parameters(), *(buffer for _, buffer in model.named_tensors(Buffer))]
     layers = [module for _, module in model.named_modules()]

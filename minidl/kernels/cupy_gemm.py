@@ -42,6 +42,11 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
     return out
 
 
+def matmul_transposed(a: Any, b: Any) -> Any:
+    """``a @ b.T``, as `matmul`."""
+    return matmul(a, b.T)
+
+
 def beside(*arrays: Any) -> AbstractContextManager[None]:
     """A block whose launches nobody waits for before `join`, where a step is being recorded; they may read `arrays`."""
     return nullcontext() if _here.active is None else _here.active.beside(*arrays)

@@ -16,7 +16,7 @@ from ..autograd import recording, wrap
 from ..backend import array_module, registry
 from ..backward import gradients
 from ..fusable import Fusable
-from . import cupy_gemm, cupy_sources
+from . import cupy_gemm, cupy_narrow, cupy_sources
 from .cupy_launch import launch
 from .cupy_sources import ACTIVATIONS, LANES, REALS
 from .shelf import kernel
@@ -27,6 +27,7 @@ _NARROW = 8  # columns of such a block where there are few blocks else: as many 
 _FEW = 128  # blocks: about as many as a large GPU executes side by side
 _MOST = 65535  # blocks along y that CUDA allows
 _ROWS = 512  # of a column, at least, that a block sums where several share the work
+_SMALL = 250_000_000  # multiplications: a product of so many leaves room on a large GPU for others beside it
 _ONE_BLOCK = (
     2048  # threads' work on losses that one block does and adds up: that is faster than to start a second kernel
 )
@@ -41,10 +42,14 @@ class Dense:
         arrays = (x, weight) if bias is None else (x, weight, bias)
         if activation not in ACTIVATIONS or not _alike(*arrays) or weight.ndim != 2 or not x.ndim:
             return ops.dense.compose((x, weight, bias, activation)), None
-        inputs, outputs = weight.shape
-        y = cupy_gemm.matmul(x.reshape(-1, inputs), weight)
+        xp, (inputs, outputs) = array_module(x), weight.shape
+        rows = x.reshape(-1, inputs)
+        if outputs <= cupy_narrow.MOST:
+            bias = xp.zeros(outputs, x.dtype) if bias is None else xp.ascontiguousarray(bias)
+            return cupy_narrow.forward(rows, weight, bias, activation).reshape(*x.shape[:-1], outputs), True
+        y = cupy_gemm.matmul(rows, weight)
         if bias is not None or activation is not None:
-            bias = array_module(y).zeros(outputs, y.dtype) if bias is None else array_module(y).ascontiguousarray(bias)
+            bias = xp.zeros(outputs, y.dtype) if bias is None else xp.ascontiguousarray(bias)
             blocks = _tiles(outputs), _at_most(-(-len(y) // 8), _MOST)
             sizes = np.int32(len(y)), np.int32(outputs)
             launch(cupy_sources.dense(y.dtype.name, activation), "dense_forward", blocks, (_TILE, 8), y, bias, *sizes)
@@ -67,9 +72,11 @@ class Dense:
             _down_columns(source, "dense_backward", bias_gradient, g, y, d)
         found = dict.fromkeys(wanted, bias_gradient)
         if 0 in wanted:
-            found[0] = cupy_gemm.matmul(d, weight.T).reshape(x.shape)
-        # The layer before waits for that one alone.
-        with cupy_gemm.beside(d, rows) if 0 in wanted else nullcontext():
+            product = cupy_narrow.back if outputs <= cupy_narrow.MOST else cupy_gemm.matmul_transposed
+            found[0] = product(d, weight).reshape(x.shape)
+        # The layer before waits for that one alone. Large products each fill the GPU, and would hinder each other.
+        small = 0 in wanted and len(d) * weight.size < _SMALL
+        with cupy_gemm.beside(d, rows) if small else nullcontext():
             if activation is None and 2 in wanted:
                 _down_columns(source, "column_sums", bias_gradient, g)
             if 1 in wanted:
@@ -173,11 +180,30 @@ def follow(running_mean: Any, running_var: Any, x: Any, momentum: float) -> bool
     sizes = np.int32(len(x)), np.int32(x.shape[1])
     source = cupy_sources.batch_norm(x.dtype.name)
     numbers = real(momentum), real(1 - momentum)
-    launch(source, "batch_norm_follow", *_columns(x.shape[1]), x, running_mean, running_var, *sizes, *numbers)
+    with cupy_gemm.beside(x):
+        launch(source, "batch_norm_follow", *_columns(x.shape[1]), x, running_mean, running_var, *sizes, *numbers)
     return True
 
 
 registry["follow", "cupy"] = follow
+
+
+def count_hits(outputs: Any, labels: Any) -> Any:
+    """How many rows of `outputs` (B, C) are largest where `labels` (B,) say: an int64 array of dimension 0; or None.
+
+    None for dtypes that the kernel is not written for.
+    """
+    if outputs.dtype.name not in REALS:
+        return None
+    xp = array_module(outputs)
+    hits = xp.zeros((), np.int64)
+    source, threads, sizes = _rows_at_once(outputs, labels)
+    arrays = xp.ascontiguousarray(outputs), xp.ascontiguousarray(labels), hits
+    launch(source, "count_hits", (1,), (threads,), *arrays, *sizes)
+    return hits
+
+
+registry["count_hits", "cupy"] = count_hits
 
 
 def tally(outputs: Any, labels: Any, loss: Any, last: Any, losses: Any, hits: Any, step: Any, made: int) -> None:
@@ -186,14 +212,19 @@ def tally(outputs: Any, labels: Any, loss: Any, last: Any, losses: Any, hits: An
     `last` becomes the loss and `losses` grows by B times that, both float64; `hits`, int64, grows by the number of
     correct answers, and `step`, int64, by `made`.
     """
-    source = cupy_sources.tally(outputs.dtype.name, labels.dtype.name)
+    source, threads, sizes = _rows_at_once(outputs, labels)
+    outputs = array_module(outputs).ascontiguousarray(outputs)
+    arrays = outputs, labels, loss, last, losses, hits, step
+    launch(source, "tally", (1,), (threads,), *arrays, np.int64(made), *sizes)
+
+
+def _rows_at_once(outputs: Any, labels: Any) -> tuple[str, int, tuple[np.int32, np.int32]]:
+    """The source of the kernels that look at each row of `outputs`; how many threads do; the two sizes."""
     rows, classes = outputs.shape
     threads = 32
     while threads < min(rows, 1024):
         threads *= 2
-    outputs = array_module(outputs).ascontiguousarray(outputs)
-    sizes = np.int64(made), np.int32(rows), np.int32(classes)
-    launch(source, "tally", (1,), (threads,), outputs, labels, loss, last, losses, hits, step, *sizes)
+    return cupy_sources.tally(outputs.dtype.name, labels.dtype.name), threads, (np.int32(rows), np.int32(classes))
 
 
 def _alike(*arrays: Any) -> bool:

@@ -310,6 +310,7 @@ extern "C" __global__ void gather(
 def tally(dtype: str, labels: str) -> str:
     """``tally``: adds a batch's loss times its rows to a sum, its hits to a count, `made` to the number of the step.
 
+    ``count_hits``: the hits alone.
     A hit is a row whose largest output stands where its label says; as for NumPy, the first NaN is the largest. One
     block of at most 1024 threads, of which there are a power of 2.
     """
@@ -317,9 +318,8 @@ def tally(dtype: str, labels: str) -> str:
 typedef {REALS[dtype]} real;
 typedef {INTEGERS[labels]} label_t;
 
-extern "C" __global__ void tally(
-    const real* outputs, const label_t* labels, const real* loss,
-    double* last, double* losses, long long* hits, long long* step, long long made, int rows, int classes)
+// How many rows are right, for the block's first thread. All must take part.
+__device__ int hits_of(const real* outputs, const label_t* labels, int rows, int classes)
 {{
     __shared__ int part[1024];
     int mine = 0;
@@ -341,11 +341,26 @@ extern "C" __global__ void tally(
         __syncthreads();
         if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
     }}
+    return part[0];
+}}
+
+extern "C" __global__ void tally(
+    const real* outputs, const label_t* labels, const real* loss,
+    double* last, double* losses, long long* hits, long long* step, long long made, int rows, int classes)
+{{
+    int right = hits_of(outputs, labels, rows, classes);
     if (threadIdx.x) return;
     *last = *loss;
     *losses += *last * rows;
-    *hits += part[0];
+    *hits += right;
     *step += made;
+}}
+
+extern "C" __global__ void count_hits(
+    const real* outputs, const label_t* labels, long long* hits, int rows, int classes)
+{{
+    int right = hits_of(outputs, labels, rows, classes);
+    if (threadIdx.x == 0) *hits = right;
 }}
 """
 

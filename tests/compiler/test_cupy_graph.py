@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cuda_on_cpu import COMPILER, launch
+from cuda_on_cpu import COMPILER, serve
 from strict import StrictArray, strict
 
 import minidl
 from minidl import backend, deposit, nn, ops, optim
 from minidl.compiler import cuda_graph
 from minidl.data import Dataset, Loader
-from minidl.kernels import cupy_nn
 from minidl.train.callbacks import Run
 from minidl.train.engines.cuda_graph import CudaGraphEngine
 from minidl.train.metrics import RunningMetrics
@@ -68,8 +67,7 @@ def _gpu(monkeypatch):
         monkeypatch.setattr(f"{place}.module_of", modules.__getitem__)
     monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
     monkeypatch.setattr(cuda_graph, "Products", lambda *streams: SimpleNamespace(active=nullcontext))
-    monkeypatch.setattr(cupy_nn, "launch", launch)
-    monkeypatch.setitem(backend.registry, ("launch", "strict"), launch)
+    serve(monkeypatch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])
 

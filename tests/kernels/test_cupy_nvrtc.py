@@ -6,7 +6,7 @@ import pytest
 from rule_cases import VARIANTS
 
 from minidl import optim
-from minidl.kernels import cupy_sources
+from minidl.kernels import cupy_narrow, cupy_sources
 from minidl.kernels.cupy_launch import OPTIONS
 from minidl.optim.execution.cuda import source
 from minidl.optim.execution.plan import Plan
@@ -24,6 +24,11 @@ RULES = {
     f"{rule} {dtype}": source(Plan(equation(rule)), 2 + len(rule.state), dtype)
     for rule in [*VARIANTS, SCHEDULED]
     for dtype in ("float32", "float64")
+}
+NARROW = {
+    f"narrow {dtype} {activation} {outputs}": cupy_narrow.source(dtype, activation, outputs)
+    for dtype in ("float32", "float64")
+    for activation, outputs in ((None, 1), ("sigmoid", 10), (None, cupy_narrow.MOST))
 }
 CUPYS_OWN = ("--std=c++17", "-ftz=true")  # what CuPy appends to every call of its compiler
 
@@ -48,7 +53,7 @@ def together(sources):
 
 
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90", "sm_100"])  # Turing, Ampere, Hopper, Blackwell
-@pytest.mark.parametrize("sources", [cupy_sources.every(), RULES], ids=["kernels", "rules"])
+@pytest.mark.parametrize("sources", [cupy_sources.every() | NARROW, RULES], ids=["kernels", "rules"])
 def test_every_source_compiles(sources, architecture):
     code = machine_code(together(sources), architecture)
     assert code.startswith(b"\x7fELF")

@@ -42,9 +42,13 @@ def sized(*shape):
 
 LARGER = {  # more columns than one block has, more rows than one block adds up, rows that several blocks share
     "dense": (ops.dense, (sized(70, 5), sized(5, 67), sized(67)), (), {"activation": "tanh"}),
-    "dense long": (ops.dense, (sized(1100, 2), sized(2, 3), sized(3)), (), {"activation": "relu"}),
-    "dense long plain": (ops.dense, (sized(1600, 2), sized(2, 3), sized(3)), (), {"activation": None}),
+    "dense long": (ops.dense, (sized(1100, 2), sized(2, 18), sized(18)), (), {"activation": "relu"}),
+    "dense long plain": (ops.dense, (sized(1600, 2), sized(2, 18), sized(18)), (), {"activation": None}),
+    "dense of many inputs": (ops.dense, (sized(6, 300), sized(300, 16), sized(16)), (), {"activation": "sigmoid"}),
+    "dense with one result": (ops.dense, (sized(9, 3), sized(3, 1), sized(1)), (), {"activation": None}),
     "loss": (ops.softmax_cross_entropy, (sized(19, 70) * 9,), (RNG.integers(0, 70, 19),), {"reduction": "mean"}),
+    "loss of few classes": (ops.softmax_cross_entropy, (sized(600, 10),), (RNG.integers(0, 10, 600),), {}),
+    "loss of some classes": (ops.softmax_cross_entropy, (sized(70, 20),), (RNG.integers(0, 20, 70),), {}),
     "loss long": (ops.softmax_cross_entropy, (sized(1030, 2),), (RNG.integers(0, 2, 1030),), {"reduction": "sum"}),
     "batch_norm wide": (ops.batch_norm, (sized(45, 40), sized(40), sized(40)), (), {"eps": 1e-5}),
     "batch_norm narrow": (ops.batch_norm, (sized(70, 1), sized(1), sized(1)), (), {"eps": 1e-3}),

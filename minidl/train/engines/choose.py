@@ -8,6 +8,7 @@ import numpy as np
 from ...backend import backend_of
 from ...data import Loader
 from ...errors import OptionError, UnsupportedError
+from ...nn import Dropout
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .compiled import Compiled, warn_of_other_sums
@@ -54,9 +55,6 @@ def _engine(
     if compiled is False:
         return eager
     on_gpu = {backend_of(p.data) for p in run.model.parameters()} == {"cupy"}
-    if on_gpu and compiled is None:  # a CUDA graph has not been run on a GPU yet
-        run.history.reason = "on a GPU, a step is captured as a CUDA graph only for compile=True"
-        return eager
     if not on_gpu:
         return _on_cpu(run, loader, loss, watchers, bool(compiled), zeros)
     step, reason = _cuda_graph_step(run, loader, loss)
@@ -157,6 +155,8 @@ def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) 
     reason = in_the_way(run.model, loss, run.optimizer) or overridden(loader, "batches", "_there")
     if reason is not None:
         return None, reason
+    if any(isinstance(module, Dropout) and module.rate for _, module in run.model.named_modules()):
+        return None, "Dropout draws its masks on the CPU, anew for each step"
     run.model.train()
     try:
         return GraphStep(run.model, loss, run.optimizer, loader), None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ... import ops
 from ...autograd import Node, ancestors, recording
-from ...backend import Array, array_module
+from ...backend import Array, array_module, to_numpy
 from ...data import Loader
 from ...graph import arguments, maker
 from ...guards import warn
@@ -68,7 +68,7 @@ def activity(run: Run, loader: Loader) -> None:
     with in_mode(run.model, training=False), recording(True):
         layers = relu_results(run.model(x))
     for number, y in enumerate(layers, 1):
-        dead = float((y <= 0).all(axis=0).mean())
+        dead = float((to_numpy(y) <= 0).all(axis=0).mean())
         if y.ndim == 2 and dead > DEAD:
             warn(
                 "MDL006",

@@ -119,7 +119,7 @@ def alike_units(model: nn.Module) -> None:
     """MDL005: the units of a hidden layer start alike, get the same gradient, and stay alike for ever (note B 1.9)."""
     dense = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Dense)]
     for name, layer in dense[:-1]:
-        weight = layer.weight.data
+        weight = to_numpy(layer.weight.data)
         if layer.out_features > 1 and bool((weight == weight[:, :1]).all()):
             zeros = "all weights are zero" if not weight.any() else "all units have the same weights"
             warn(
