@@ -147,7 +147,7 @@ class TorchGraph(Torch):
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
         with torch.cuda.stream(stream):
             for _ in range(3):
-                super().step(self.rows)
+                self.record()
         torch.cuda.current_stream().wait_stream(stream)
         self.model.load_state_dict(before)
         for state in self.optimizer.state.values():
@@ -157,11 +157,18 @@ class TorchGraph(Torch):
         self.graph = torch.cuda.CUDAGraph()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.cuda.graph(self.graph):
-            super().step(self.rows)
+            self.record()
+
+    def record(self) -> None:
+        Torch.step(self, self.rows)
 
     def step(self, rows) -> None:
         self.rows.copy_(rows)
         self.graph.replay()
+
+
+class TorchCompileGraph(TorchGraph, TorchCompile):
+    """The compiled step recorded as one CUDA graph."""
 
 
 class Jax:
@@ -207,7 +214,7 @@ class Jax:
                 layers = each(lambda w, v: w - workload.lr * v, layers, v)
             return (layers, v, s, t), value
 
-        self.step = jax.jit(step, donate_argnums=0)
+        self.step, self.uncompiled = jax.jit(step, donate_argnums=0), step
 
     def run(self, first: int, last: int) -> None:
         for i in range(first, last):
@@ -221,12 +228,42 @@ class Jax:
         return float(self.result)
 
 
+class JaxScan(Jax):
+    """`TOGETHER` steps in one call, a loop that XLA compiles."""
+
+    TOGETHER = 32
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        jax, together = self.jax, self.TOGETHER
+        self.rows = jax.numpy.stack(self.order)
+
+        def many(state, images, labels, rows, first):
+            chosen = jax.lax.dynamic_slice_in_dim(rows, first, together)
+            state, losses = jax.lax.scan(lambda s, r: self.uncompiled(s, images, labels, r), state, chosen)
+            return state, losses[-1]
+
+        self.many = jax.jit(many, donate_argnums=0)
+
+    def run(self, first: int, last: int) -> None:
+        while first < last:
+            place = first % len(self.order)
+            if min(last - first, len(self.order) - place) >= self.TOGETHER:
+                self.state, self.result = self.many(self.state, self.images, self.labels, self.rows, place)
+                first += self.TOGETHER
+            else:
+                super().run(first, first + 1)
+                first += 1
+
+
 CONTENDERS = {
     "minidl": Minidl,
     "minidl, CUDA graph": MinidlGraph,
     "PyTorch": Torch,
     "PyTorch, torch.compile": TorchCompile,
     "PyTorch, CUDA graph": TorchGraph,
+    "PyTorch, torch.compile, CUDA graph": TorchCompileGraph,
     "JAX, jit": Jax,
+    "JAX, scan": JaxScan,
 }
-GPU_ONLY = {"minidl, CUDA graph", "PyTorch, CUDA graph"}
+GPU_ONLY = {"minidl, CUDA graph", "PyTorch, CUDA graph", "PyTorch, torch.compile, CUDA graph"}

@@ -58,7 +58,8 @@ def parts(cpu: bool, only: tuple[str, ...]) -> list[Part]:
         Part("profile", (*checks, "profile"), 45),
         Part("curves", (*checks, "curves"), 45),
         Part("mnist", (*checks, "mnist"), 45),
-        Part("steps", steps, 150),
+        Part("cold", (*checks, "cold"), 45),
+        Part("steps", steps, 210),
         Part("memory", (*checks, "memory"), 30),
     ]
     return [part for part in found if not only or any(word in part.name for word in only)]
