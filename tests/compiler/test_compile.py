@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import minidl
@@ -14,6 +14,7 @@ from minidl import nn, optim
 from minidl.compiler import Step
 from minidl.data import Dataset, Loader, mnist
 from minidl.errors import GuardWarning, LabelError
+from minidl.hardware.arithmetic import computing
 from minidl.hardware.threads import use_blas_threads
 from minidl.train import Callback, fit
 
@@ -73,8 +74,9 @@ def trained(engine, data, make, rule, batch_size, steps=12):
     with use_blas_threads(1):
         if engine == "machine":
             machine = step.bound(batch_size, data.inputs, labels).native(data.inputs, labels)
-            for start in range(0, steps, 5):  # in several calls, as a run makes them
-                losses += machine.run(order[start * batch_size :], min(5, steps - start))[0].tolist()
+            with computing(1):  # as a run does, which makes them in several calls
+                for start in range(0, steps, 5):
+                    losses += machine.run(order[start * batch_size :], min(5, steps - start))[0].tolist()
         else:
             for rows in order.reshape(steps, batch_size):
                 x = np.multiply(data.inputs[rows], np.float32(1 / 255), dtype=np.float32)
@@ -109,6 +111,7 @@ def engines():
     batch_size=st.sampled_from([1, 2, 5, 32]),
     rule=st.sampled_from(sorted(RULES)),
 )
+@example([3], [nn.Sigmoid] * 3, ["after"] * 3, 0.0, False, 2, "Momentum")  # whose velocity becomes denormal
 def test_a_compiled_step_is_the_eager_step_bit_for_bit(
     digits, hidden, activations, norms, rate, bias, batch_size, rule
 ):
