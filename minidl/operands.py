@@ -17,6 +17,7 @@ from .recording import paused
 stack: Any = None  # minidl.stack: how a list with Tensors in it becomes one; ops/shape.py puts it here
 # The types of arguments with which nothing has to be done. Those that `converts` lets pass are added as they are met.
 AS_THEY_ARE: set[type] = {np.ndarray, float, int, bool, str, slice, type(None), type(...)}
+SCALARS: set[type] = set()  # types that stand for NumPy's scalars, and have `beside(dtype)`
 
 
 def holds(value: Any, wanted: Callable[[Node], bool]) -> bool:
@@ -63,7 +64,7 @@ def prepared(name: str, args: Sequence[Any], count: int) -> tuple[Any, ...]:
             like = a._array if like is None else like
             if i >= count:
                 refuse_gradient(name, a)
-        elif isinstance(a, np.generic):
+        elif isinstance(a, np.generic) or type(a) in SCALARS:
             scalars.append(i)
         elif type(a) in AS_THEY_ARE:
             continue
@@ -78,7 +79,7 @@ def prepared(name: str, args: Sequence[Any], count: int) -> tuple[Any, ...]:
             lists.append(i)
     if like is not None:
         for i in scalars:
-            found[i] = found[i].item()
+            found[i] = found[i].item() if isinstance(found[i], np.generic) else found[i].beside(like.dtype)
     if lists:
         arrays = [_plain(a) for a in found[:count] if hasattr(a, "dtype") and not isinstance(a, np.generic)]
         floating = {a.dtype for a in arrays if a.dtype.kind == "f"}

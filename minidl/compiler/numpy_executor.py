@@ -19,13 +19,13 @@ def allocate(program: Program) -> None:
     memory = np.zeros(program.memory + 64, np.uint8)
     start = -memory.ctypes.data % 64  # the first cache line
     for buffer in dict.fromkeys(b.home for b in program.buffers("batch")):
-        buffer.array = np.zeros(buffer.shape, buffer.dtype)
+        buffer.array = _array_in(np.zeros(buffer.bytes, np.uint8), 0, buffer)
     for buffer in program.buffers("work"):
         if buffer.array is None:
             buffer.array = _array_in(memory, start + buffer.home.offset + buffer.start, buffer)
     for buffer in program.buffers():
         if buffer.root is not None and buffer.kind != "work":
-            whole = buffer.root.array.reshape(-1).view(np.uint8)
+            whole = buffer.root.array.ravel(order="K").view(np.uint8)
             buffer.array = _array_in(whole, buffer.start, buffer)
 
 

@@ -1,5 +1,6 @@
 """A training step, compiled: lowered to a program once, and then executed again and again."""
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ from ..hardware.arithmetic import computes
 from ..hardware.threads import both
 from ..kernels import primitives
 from ..nn._losses import check_labels
-from ..ops.shape import plain
+from ..ops.shape import plain, rebuilt
 from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way, numbers_of
 from .lower import lower
@@ -59,11 +60,24 @@ class Step:
         self.engine = "eager"  # what made it: "eager", "replay" (by NumPy) or "machine code"
         self._bound: dict[Any, Bound | str] = {}
         self.recorded = RecordedSteps(model, loss, optimizer)
+        self._alone = threading.RLock()  # two threads would fill the same buffers
 
     @computes
     def __call__(self, x: Any, y: Any) -> Any:
         """Make one update; returns the batch's loss. Raises as the eager step does."""
         x, y = _array(x, np.float32), _array(y)
+        with self._alone:
+            return self._update(x, y)
+
+    def _update(self, x: Any, y: Any) -> Any:
+        known = self.recorded
+        if not (
+            known.model is self.model
+            and known.loss is self.loss
+            and known.optimizer is self.optimizer
+        ):
+            self._bound.clear()
+            self.recorded = RecordedSteps(self.model, self.loss, self.optimizer)
         recorded = self.recorded
         value = recorded.replay(x, y)
         if value is None:
@@ -71,7 +85,7 @@ class Step:
             if bound is not None:
                 self.engine = bound.engine
                 return bound.step(x, y)
-            value = recorded.differentiate(x, y)
+            value = recorded.make(x, y)
         self.program, self.reason = recorded.program, recorded.reason
         self.engine = recorded.engine
         self.optimizer.step()
@@ -80,7 +94,7 @@ class Step:
     def _of_layers(self, x: Array, y: Array) -> "Bound | None":
         """The program of layers that minidl knows, for such a batch; None if there is none."""
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
-        return self.bound(len(x), x, y) if floats else None
+        return self.bound(len(x), x, y) if floats and isinstance(y, np.ndarray) else None
 
     def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
         """The program for batches like `x` and `y`, ready to run; None if the step is eager."""
@@ -117,9 +131,12 @@ class Step:
 def _array(values: Any, dtype: Any = None) -> Array:
     """An array of what a user gives for a batch: a Tensor, an array, or lists of numbers."""
     values = plain(values)
-    if isinstance(values, tuple):
-        return tuple(_array(part, dtype) for part in values)
-    return values if hasattr(values, "dtype") else np.asarray(values, dtype)
+    if isinstance(values, tuple):  # in which numbers stay what they are
+        kept = bool | int | float | str
+        return rebuilt(values, (p if isinstance(p, kept) else _array(p, dtype) for p in values))
+    if values is None or isinstance(values, dict | str) or hasattr(values, "dtype"):
+        return values
+    return np.asarray(values, dtype)
 
 
 class Bound:

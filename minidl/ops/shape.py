@@ -1,6 +1,6 @@
 """Shape, order of axes, dtype and backend of arrays; joining and splitting."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +20,14 @@ Shape = int | Sequence[int]
 def plain(value: Any) -> Any:
     """`value`, with every Tensor in it (also inside tuples and lists) replaced by its array."""
     if isinstance(value, tuple | list):
-        return type(value)(plain(v) for v in value)
+        return rebuilt(value, map(plain, value))
     return value._array if isinstance(value, Node) else value
+
+
+def rebuilt(value: tuple[Any, ...] | list[Any], parts: Iterable[Any]) -> Any:
+    """A tuple, named tuple or list like `value`, of other `parts`."""
+    make = getattr(type(value), "_make", type(value))
+    return make(parts)
 
 
 def along(axis: int, piece: Any) -> tuple[Any, ...]:

@@ -23,44 +23,7 @@ from tests.support.drawn_models import (
     drawn_plan,
     numbers,
 )
-
-
-def trained(model, loss, batches, compiled, rule=optim.Adam):
-    """The losses of some steps, and the model's numbers after them; and the compiled step."""
-    optimizer = rule(model.parameters(), lr=1e-3)
-    step = minidl.compile(model, loss, optimizer)
-    losses = []
-    for x, y in batches:
-        if compiled:
-            losses.append(float(step(x, y)))
-            continue
-        with use_blas_threads(1):
-            optimizer.zero_grad()
-            value = loss(model(x), y)
-            value.backward()
-            optimizer.step()
-        losses.append(float(value))
-    gradients = [p.grad if p.grad is None else p.grad.numpy().copy() for p in model.parameters()]
-    return losses, {**model.state_dict()}, gradients, step
-
-
-def both(make, loss, batches, rule=optim.Adam):
-    found = []
-    for compiled in (True, False):
-        minidl.seed(4)
-        with np.errstate(all="ignore"):
-            found.append(trained(make(), loss, batches, compiled, rule))
-    return found
-
-
-def assert_equal(one, other):
-    assert one[0] == other[0] or np.isnan(one[0]).any()
-    for name, array in one[1].items():
-        np.testing.assert_array_equal(array, other[1][name], err_msg=name)
-    for a, b in zip(one[2], other[2], strict=True):
-        assert (a is None) == (b is None)
-        if a is not None:
-            np.testing.assert_array_equal(a, b)
+from tests.support.recorded_steps import assert_equal, both
 
 
 @settings(max_examples=60, deadline=None)
@@ -240,9 +203,9 @@ class Masked(Scaled):
     ("make", "loss", "reason"),
     [
         (Scaled, counting, "changes a default of counting"),
-        (Stateful, nn.mean_squared_error, "changes scale"),
+        (Stateful, nn.mean_squared_error, "changes the model.scale"),
         (Noisy, nn.mean_squared_error, "random numbers that are not minidl's"),
-        (Looking, nn.mean_squared_error, "its numbers are read in Python, by float"),
+        (Looking, nn.mean_squared_error, "its numbers are read or written in Python, by float"),
         (Masked, lambda output, y: (output * output).mean(), "the numbers decide about the shape"),
         (Scaled, lambda output, y: (output - np.eye(WIDTH, dtype="f")[y.argmax(1)]).var(), "outside minidl's ops"),
     ],
@@ -256,26 +219,21 @@ def test_what_a_replay_would_not_do_keeps_the_steps_eager_and_is_named(make, los
         assert len(counting.__defaults__[0]) == 6  # each step has called it
 
 
-def test_python_in_a_layer_runs_while_it_is_recorded_and_no_more():
+def test_python_in_a_layer_runs_while_it_is_recorded_and_no_more(capsys):
     """As docs/compile.md says: what has no effect on the numbers is not repeated."""
-    calls = []
 
     class Told(nn.Module):
         def __init__(self):
             self.dense = nn.Dense(WIDTH, WIDTH)
 
         def forward(self, x):
-            print("called", file=Log())
+            print("called")
             return self.dense(x)
-
-    class Log:
-        def write(self, text):
-            calls.append(text)
 
     step = step_of(Told())
     made(step, regression(count=8))
     assert step.reason is None
-    assert calls.count("called") == 2
+    assert capsys.readouterr().out == "called\n" * 2
 
 
 def test_an_error_in_a_recorded_step_is_the_user_s_own_and_leaves_all_as_it_was():

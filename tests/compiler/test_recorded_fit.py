@@ -65,6 +65,6 @@ def test_fit_records_no_steps_unasked_and_refuses_if_it_cannot_record_them(point
     assert len(calls) == 2 * 125
     assert "told" in history.reason
     model = Looking()
-    with pytest.raises(OptionError, match=r"compile=True: its numbers are read in Python"):
+    with pytest.raises(OptionError, match=r"compile=True: its numbers are read or written in Python"):
         fit(model, Loader(points, 16), optimizer=optim.SGD(model.parameters()), loss=to_the_class_number,
             compile=True, **options)  # fmt: skip

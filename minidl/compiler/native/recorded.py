@@ -1,5 +1,7 @@
 """The interpreter's instructions for recorded steps: NumPy's functions on arrays of any layout."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ from ...backend import Array
 from ...errors import UnsupportedError
 from ..program import Buffer, Instruction, Slot, filled
 from .cblas import Matrix, gemm, gemv
+from .conditions import check_apart, check_places, divides_exactly, in_float32
 from .jit import instruction_set as isa
 from .jit import opcodes
 from .layers import Layers, exp_and_log
@@ -23,7 +26,14 @@ _KINDS = {
 
 
 class RecordedLayers(Layers):
-    """Assembles instructions of a recorded step. Raises `UnsupportedError` for others."""
+    """Assembles instructions of a recorded step. Raises `UnsupportedError` for others.
+
+    `checks`: what is to be called before a step, and raises if its batch holds what it must not.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.checks: list[Callable[[], None]] = []
 
     def assembled(self, step: Instruction) -> Code:
         """The interpreter's instructions for one of a program's."""
@@ -33,7 +43,7 @@ class RecordedLayers(Layers):
         ufunc = getattr(np, name, None)
         if isinstance(ufunc, np.ufunc) and len(step.out) == 1:
             if not method:
-                return self._ufunc(ufunc, step.out[0], step.args)
+                return self._ufunc(ufunc, step.out[0], step.args, **step.options)
             if method == "reduce":
                 return self._reduce(ufunc, step.out[0], step.args[0], **step.options)
         raise UnsupportedError(f"machine code has no {step.op}")
@@ -160,15 +170,22 @@ class RecordedLayers(Layers):
     def _copy(self, out: Buffer, source: Buffer) -> Code:
         if out.array.dtype != F32:
             raise UnsupportedError("machine code copies float32")
+        check_apart(out.array, [source.array])
         made, code = self._converted(source)
         return [*code, *loops(np.positive, [made, out.array])]
 
-    def _ufunc(self, ufunc: np.ufunc, out: Buffer, args: tuple[Buffer, ...]) -> Code:
-        if ufunc.signature is not None or ufunc.nin > 2:
-            raise UnsupportedError(f"machine code has no {ufunc.__name__}")
+    def _ufunc(
+        self, ufunc: np.ufunc, out: Buffer, args: tuple[Buffer, ...], **options: Any
+    ) -> Code:
+        if ufunc.signature is not None or ufunc.nin > 2 or options.keys() - {"casting", "subok"}:
+            raise UnsupportedError(f"machine code has no {ufunc.__name__} with {options}")
+        casting = options.get("casting", "same_kind")
         arrays = [b.array for b in args]
+        check_apart(out.array, arrays)
         if all(isinstance(a, np.ndarray) and a.dtype == bool for a in arrays):
             return loops(ufunc, [*arrays, out.array])
+        if not (in_float32(ufunc, arrays) or divides_exactly(ufunc, arrays, casting)):
+            raise UnsupportedError(f"NumPy's {ufunc.__name__} of these is not one of float32")
         code: Code = []
         for i, buffer in enumerate(args):
             arrays[i], conversion = self._converted(buffer)
@@ -244,22 +261,29 @@ class RecordedLayers(Layers):
         array = self._float(source)
         rows = _row_and_class(index, array.shape)
         if rows is not None:
-            places = self._at(rows), self._at(out)
+            places = self._places(rows, array.shape[1], axis=1), self._at(out)
             return [isa.Pick(*_two(array), self._at(source), *places)]
         if isinstance(index, tuple) and len(index) == 1:
             (index,) = index
         if _is_rows(index, array):
-            places = self._at(index), self._at(out)
+            places = self._places(index, len(array), axis=0), self._at(out)
             height, width = _two(array)
             return [isa.Rows(index.array.size, width, height, self._at(source), *places)]
         views = _views(array, index, out.array)
         return [i for there, here in views for i in loops(np.positive, [there, here])]
 
+    def _places(self, index: Buffer, size: int, axis: int) -> int:
+        """The address of numbers that pick along an axis; that they fit is looked at beforehand."""
+        if index.kind != "batch":
+            raise UnsupportedError("machine code picks by numbers that the batch holds")
+        self.checks.append(partial(check_places, index.array, size, axis))
+        return self._at(index)
+
     def _call_scatter(self, out: Buffer, values: Buffer, index: Any, shape: Any) -> Code:
         array = self._float(values)
         rows = _row_and_class(index, out.array.shape)
         if rows is not None:
-            places = self._at(rows), self._at(out)
+            places = self._places(rows, out.array.shape[1], axis=1), self._at(out)
             return [isa.Put(*_two(out.array), self._at(values), *places)]
         zero = np.zeros((), F32)
         self.keep(zero)

@@ -46,6 +46,7 @@ class Segments:
             else:
                 code += more
         parts.append(_rows(code))
+        self._first += self._layers.checks
         if not code:
             raise UnsupportedError("none of its instructions is machine code")
         self._code, self._constants = table(code), self._layers.constants

@@ -10,19 +10,21 @@ import numpy as np
 
 from ... import hooks, nn, ops
 from ...arrays import ARRAYS
-from ...autograd import Op
+from ...autograd import Node, Op
 from ...deposit import assign, slot_of
 from ...nn._module import Buffer as Statistic
-from ...operands import AS_THEY_ARE
+from ...operands import AS_THEY_ARE, SCALARS
 from ...ops.shape import plain as without_tensors
-from ...overrides import overridden
+from ...ops.shape import rebuilt
+from ...overrides import made_here, overridden
 from .. import op_rules
 from ..program import Buffer
 from .tape import Tape
-from .traced import Traced, plain, traced
+from .traced import Traced, TracedScalar, plain, traced
 
-ARRAYS.add(Traced)  # ops compute with it as they do with an ordinary array
+ARRAYS.update((Traced, TracedScalar))  # ops compute with it as they do with an ordinary array
 AS_THEY_ARE.add(Traced)
+SCALARS.add(TracedScalar)
 
 # Op -> how its forward and its gradients are written down, with kernels of the program's own.
 RULES: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -53,7 +55,8 @@ class Recorder(hooks.Watcher):
         values = [tape.as_traced(v) for v in values]
         if not any(_holds_traced(v) for v in values):
             return op.evaluate(values)
-        rule = RULES.get(op)
+        tape.ops[op] = None
+        rule = _rule(op)
         if rule is not None and op_rules.fits(op, values):
             y, saved = op.evaluate(plain(values))
             buffers = [tape.buffer(v) if isinstance(v, np.ndarray) else v for v in values]
@@ -63,12 +66,13 @@ class Recorder(hooks.Watcher):
                 running = tape.buffer(layer.running_mean.data), tape.buffer(layer.running_var.data)
                 op_rules.follow(tape, running, kept, layer.momentum)
             return tape.new(y, out), (saved, kept)
-        mark = len(tape.instructions)
+        mark, reason = len(tape.instructions), tape.reason
         y, saved = op.evaluate(values)
         if self._known(y):
             return y, saved
         # NumPy's calls do not tell it all: the op is called as a whole.
         del tape.instructions[mark:]
+        tape.reason = reason
         y, saved = op.evaluate(plain(values))
         made = tape.new(y)
         cell: list[Any] = [saved]
@@ -85,10 +89,10 @@ class Recorder(hooks.Watcher):
         self, op: Op[...], g: Any, y: Any, args: Sequence[Any], wanted: list[int], saved: Any
     ) -> Any:
         tape = self.tape
-        if not tape.listens():
+        if not tape.listens() or isinstance(y, Node):  # a gradient that is itself recorded, by ops
             return op.pullback(g, y, args, wanted, saved)
         values = [tape.as_traced(v) for v in args]
-        rule = RULES.get(op)
+        rule = _rule(op)
         if rule is not None and op_rules.fits(op, values):
             found = op.pullback(plain(g), plain(y), plain(values), wanted, saved[0])
             buffers = [tape.buffer(v) if isinstance(v, np.ndarray) else v for v in values]
@@ -151,6 +155,13 @@ class Recorder(hooks.Watcher):
         return made
 
 
+def _rule(op: Any) -> Any:
+    """How the program writes an op down itself; None if it has no way, or the op was changed."""
+    rule = RULES.get(op)
+    own = rule is not None and all(map(made_here, (op.forward, *op.kernels.get("numpy", ()))))
+    return rule if own else None
+
+
 def _holds_traced(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return any(map(_holds_traced, value))
@@ -168,15 +179,26 @@ class Recorded:
         self, tape: Tape, batch: list[Buffer], arrays: list[Any], results: list[Any]
     ) -> None:
         self.tape, self.batch, self.arrays, self.results = tape, batch, arrays, results
+        self.definitions = [(op, definition(op)) for op in tape.ops]
         self.surroundings: list[Any] = []  # what it depends on
 
 
+def definition(op: Any) -> tuple[Any, ...]:
+    """What an op computes with: its forward, its formulas and its kernel."""
+    return (op.forward, *op.formulas, *vars(op).get("kernels", {}).get("numpy", ()))
+
+
 def leaves(value: Any) -> list[Any]:
-    """The arrays of a batch, which may be in tuples and lists, in their order."""
+    """What a batch consists of, in order, be it in tuples and lists: arrays, numbers, None."""
     value = without_tensors(value)
     if isinstance(value, tuple | list):
-        return [array for part in value for array in leaves(part)]
+        return [leaf for part in value for leaf in leaves(part)]
     return [value]
+
+
+def arrays_of(value: Any) -> list[Any]:
+    """The arrays among the leaves of a batch."""
+    return [leaf for leaf in leaves(value) if isinstance(leaf, np.ndarray)]
 
 
 def record(model: Any, loss: Any, optimizer: Any, x: Any, y: Any) -> tuple[Any, Any, Recorded]:
@@ -203,8 +225,10 @@ def record(model: Any, loss: Any, optimizer: Any, x: Any, y: Any) -> tuple[Any, 
     def taken(value: Any) -> Any:
         value = without_tensors(value)
         if isinstance(value, tuple | list):
-            return type(value)(map(taken, value))
-        arrays.append(value.copy())
+            return rebuilt(value, map(taken, value))
+        if not isinstance(value, np.ndarray):
+            return value
+        arrays.append(value.copy(order="K"))
         batch.append(tape.know(arrays[-1], f"x{len(batch)}", "batch"))
         return traced(tape, arrays[-1])
 

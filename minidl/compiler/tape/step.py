@@ -17,10 +17,13 @@ from ..native.segments import Segments
 from ..numpy_executor import allocate, calls_of
 from ..passes import optimised
 from ..program import Buffer, Instruction, Program
-from .recorder import Recorded, leaves, record
-from .surroundings import changed, drawn, surroundings
+from .recorder import Recorded, arrays_of, definition, leaves, record
+from .surroundings import UnfollowedError, changed, streams, surroundings
 
+MOST_REPLAYS = 1000  # until a step is recorded again, in case something was not seen, ...
+AGAIN = 10, 100  # ... and early, for what changes soon
 MOST_CHANGES = 3  # between the two recordings of a step
+RECORDING = "the first two steps of a kind are recorded"
 MOST = 100  # recordings of one step, whose batches have several shapes perhaps
 
 
@@ -45,7 +48,7 @@ def differing(one: Recorded, other: Recorded) -> str | None:
 def _static(step: Instruction) -> Any:
     options = dict(step.options)
     function = options.pop("function", None)
-    return step.op, getattr(function, "__name__", None), repr(options)
+    return step.op, getattr(function, "__code__", function), repr(options)
 
 
 def _alike(x: Buffer, y: Buffer) -> bool:
@@ -90,10 +93,13 @@ class Replay:
         self._gradients = [
             (p, wrap(slot_of(p)) if p in made_for else None) for p in pieces.values()
         ]
+        self.recorded, self._replays = recorded, 0
         self._segments: Segments | None = None  # machine code, once that is worth while
         self._worth = Worth()
         self._surroundings = surroundings(model, loss)
         self._watch = Watch(optimizer, model)
+        known = {id(found.value) for found in self._surroundings}
+        self._constants = [pair for pair in recorded.tape.held() if id(pair[0]) not in known]
 
     @property
     def engine(self) -> str:
@@ -105,9 +111,18 @@ class Replay:
         """How many calls of Python's a step consists of."""
         return len(self._calls) if self._segments is None else self._segments.python_calls
 
+    def is_due(self) -> bool:
+        """Whether it is time to record the step again, should it depend on something unseen."""
+        return self._replays in AGAIN or self._replays >= MOST_REPLAYS
+
     def holds(self) -> bool:
         """Whether all that the step depends on is as it was when it was recorded."""
-        return self._watch.undisturbed() and changed(self._surroundings) is None
+        if not self._watch.undisturbed() or changed(self._surroundings) is not None:
+            return False
+        for op, before in self.recorded.definitions:
+            if definition(op) != before:
+                return False
+        return all(_same_numbers(now, before) for now, before in self._constants)
 
     def fill(self, batch: list[Any]) -> None:
         """Take a batch."""
@@ -116,6 +131,7 @@ class Replay:
 
     def differentiate(self) -> None:
         """Forward, loss and backward."""
+        self._replays += 1
         if self._segments is not None:
             self._segments.run()
         else:
@@ -132,8 +148,30 @@ def _sources() -> list[Source]:
     return [MACHINE]
 
 
-def _layout_of(batch: list[Any]) -> Any:
-    return tuple([(a.shape, a.dtype) for a in batch])
+def _same_numbers(now: Any, before: Any) -> bool:
+    return bool(np.array_equal(now, before, equal_nan=now.dtype.kind in "fc"))
+
+
+def layout_of(x: Any, y: Any) -> Any:
+    """What batches of the same step have in common; None if they hold what cannot be recorded."""
+    found: list[Any] = []
+    for leaf in leaves((x, y)):
+        if isinstance(leaf, np.ndarray):
+            turned = leaf.flags.f_contiguous and not leaf.flags.c_contiguous
+            found.append((leaf.shape, leaf.dtype, turned))
+        elif leaf is None or isinstance(leaf, int | float | str):
+            found.append((type(leaf), leaf))  # a number that a step of its own is recorded for
+        else:
+            return None
+    return tuple(found)
+
+
+def _disturbance(recorded: Recorded, drawn: Any) -> str | None:
+    """Why a step that was recorded cannot be replayed, for what it did besides; None if it can."""
+    if streams() != drawn:
+        return "the step draws random numbers that are not minidl's"
+    moved = changed(recorded.surroundings)
+    return recorded.tape.reason if moved is None else f"the step itself changes {moved}"
 
 
 class RecordedSteps:
@@ -156,12 +194,20 @@ class RecordedSteps:
     def differentiate(self, x: Any, y: Any) -> Any:
         """Forward, loss and backward of a batch of arrays, or tuples of them; returns the loss."""
         value = self.replay(x, y)
-        if value is not None:
-            return value
-        key = _layout_of(leaves((x, y)))
+        return self.make(x, y) if value is None else value
+
+    def make(self, x: Any, y: Any) -> Any:
+        """The same by a step that is made, and recorded if that is possible."""
+        key = layout_of(x, y)
         known = self._known.get(key)
+        if isinstance(known, Replay) and known.is_due():  # and is compared with what it replaced
+            known = known.recorded
         self.program, self.recording = None, False
         reason = known if isinstance(known, str) else self.obstacle()
+        if key is None:
+            reason = (
+                "its batch holds what is no array and no number: give arrays, or tuples of them"
+            )
         if reason is not None:
             self.reason, self.engine = reason, "eager"
             return self._eagerly(x, y)
@@ -171,12 +217,11 @@ class RecordedSteps:
         """Forward, loss and backward by a recorded step; None if there is none for this batch."""
         if not self._known:
             return None
-        batch = leaves((x, y))
-        known = self._known.get(_layout_of(batch))
-        if not (isinstance(known, Replay) and known.holds()):
+        known = self._known.get(layout_of(x, y))
+        if not (isinstance(known, Replay) and known.holds()) or known.is_due():
             return None
         self.program, self.reason, self.recording = known.program, None, False
-        known.fill(batch)
+        known.fill(arrays_of((x, y)))
         known.differentiate()
         self.output, self.engine = known.output, known.engine
         return known.loss[()]
@@ -198,44 +243,56 @@ class RecordedSteps:
         """Make a step and record it; build the program if that is the second time."""
         self._recordings += 1
         self.optimizer.vectors.claim()  # now, not in the first update
-        known = surroundings(self.model, self.loss)
-        effects, streams = ForwardEffects(self.model), drawn()
+        self.engine, self.recording = "eager", False
+        try:
+            known = surroundings(self.model, self.loss)
+        except UnfollowedError as thing:
+            return self._refused(key, f"it depends on {thing}, which cannot be followed", x, y)
+        effects, drawn = ForwardEffects(self.model), streams()
         try:
             value, self.output, recorded = record(self.model, self.loss, self.optimizer, x, y)
         except Exception as error:
             effects.restore()
             value = self._eagerly(x, y)  # which raises as well, unless recording was to blame
-            self._known[key] = self.reason = f"recording failed: {type(error).__name__}: {error}"
+            reason = f"recording failed: {type(error).__name__}: {error}"
+            self._known[key], self.reason = reason, reason
             return value
+        recorded.surroundings = known
+        for given, copy in zip(arrays_of((x, y)), recorded.arrays, strict=True):
+            if not _same_numbers(given, copy):  # a batch that the step changes in place
+                given[...] = copy
         if recorded.tape.interrupted:
             self.reason = "somebody watched this step's ops, so it was not recorded"
-            self.recording = True
             return value.data[()]
-        moved = changed(known)
-        reason = recorded.tape.reason
-        if moved is not None:
-            reason = f"the step itself changes {moved}"
-        if drawn() != streams:
-            reason = "the step draws random numbers that are not minidl's"
+        outcome = _disturbance(recorded, drawn) or self._next(before, recorded)
+        self._known[key] = outcome
+        self.recording = not isinstance(outcome, str)
+        self.reason = outcome if isinstance(outcome, str) else RECORDING
+        return value.data[()]
+
+    def _next(self, before: Any, recorded: Recorded) -> Any:
+        """What a recording leads to: a program, if it is the second of a step; or why none."""
         since = None if before is None else changed(before.surroundings)
-        recorded.surroundings = known
         if since is not None:
             self._changes += 1
-            before = None
             if self._changes > MOST_CHANGES:
-                reason = reason or f"it depends on {since}, which changes from step to step"
-        if reason is None and before is not None:
-            same = all(map(np.array_equal, before.arrays, recorded.arrays))
-            reason = None if same else differing(before, recorded)
-            if not same and reason is None:
-                self._known[key] = Replay(recorded, self.model, self.loss, self.optimizer)
-        elif reason is None:
-            self._known[key] = recorded
+                return f"it depends on {since}, which changes from step to step"
+        if before is None or since is not None:
+            return recorded
+        if all(map(np.array_equal, before.arrays, recorded.arrays)):
+            return recorded  # the same batch again would tell nothing
+        reason = differing(before, recorded)
         if reason is not None:
-            self._known[key] = reason
-        self.recording, self.engine = reason is None, "eager"
-        self.reason = reason or "the first two steps of a kind are recorded"
-        return value.data[()]
+            return reason
+        try:
+            return Replay(recorded, self.model, self.loss, self.optimizer)
+        except Exception as error:
+            return f"its program cannot be made: {type(error).__name__}: {error}"
+
+    def _refused(self, key: Any, reason: str, x: Any, y: Any) -> Any:
+        """An eager step, as are all further ones of its kind."""
+        self._known[key], self.reason = reason, reason
+        return self._eagerly(x, y)
 
     def _eagerly(self, x: Any, y: Any) -> Any:
         self.optimizer.zero_grad()

@@ -10,7 +10,7 @@ import numpy as np
 from ...node import Node
 from ..emitter import Emitter
 from ..program import Buffer, Slot
-from .traced import Traced, plain, traced
+from .traced import Traced, TracedScalar, plain, traced
 
 # Functions that tell Python nothing but shapes and types, ...
 _ABOUT_SHAPES = {
@@ -39,6 +39,7 @@ class Tape(Emitter):
         self._pieces: list[tuple[int, Buffer, Any]] = []  # ... their ends, buffers and owners
         self._views: dict[Any, Buffer] = {}
         self._constants: dict[Any, tuple[Buffer, Any]] = {}
+        self.ops: dict[Any, None] = {}  # that were called, in their order
 
     def listens(self) -> bool:
         """Whether what this thread does is noted."""
@@ -60,6 +61,7 @@ class Tape(Emitter):
         if buffer is None:
             held = None if kind in ("work", "batch") else array
             buffer = Buffer(name, array.shape, array.dtype, kind, held)
+            buffer.strides = None if array.flags.c_contiguous else array.strides
         start = array.ctypes.data
         i = bisect_right(self._starts, start)
         self._starts.insert(i, start)
@@ -68,9 +70,8 @@ class Tape(Emitter):
 
     def new(self, result: Any, buffer: Buffer | None = None) -> Traced:
         """`result` in memory of its own, which is a new work buffer, or is that of `buffer`."""
-        array: Any = np.ndarray.__new__(
-            Traced, np.shape(result), result.dtype, order=_order(result)
-        )
+        kind = TracedScalar if isinstance(result, np.generic) else Traced
+        array: Any = np.ndarray.__new__(kind, np.shape(result), result.dtype, order=_order(result))
         array.tape = self
         plain(array)[...] = result
         if buffer is None:
@@ -108,11 +109,27 @@ class Tape(Emitter):
                 self.fail("NumPy made an array of its data in a way that is not recorded")
         key = id(value) if isinstance(value, np.ndarray) else (type(value), repr(value))
         if key not in self._constants:
-            array = plain(value)
-            name = f"c{len(self._constants)}" if isinstance(value, np.ndarray) else repr(value)
+            array, name = value, repr(value)
+            if isinstance(value, np.ndarray):  # which somebody may write into later
+                array, name = plain(value).copy(), f"c{len(self._constants)}"
             kind = np.asarray(array)
             self._constants[key] = Buffer(name, kind.shape, kind.dtype, "constant", array), value
         return self._constants[key][0]
+
+    def emit_to(
+        self, op: str, out: tuple[Buffer, ...], args: tuple[Buffer, ...], **options: Any
+    ) -> None:
+        """Note an instruction that writes to these buffers."""
+        if any(b.kind == "batch" for b in out):
+            self.fail("it changes its batch in place")
+        if any(b.kind in ("parameter", "constant") for b in out):
+            self.fail("it changes a parameter or a constant in place")
+        super().emit_to(op, out, args, **options)
+
+    def held(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The arrays that are constants, each with a copy of what was in it when it was used."""
+        arrays = self._constants.values()
+        return [(value, b.array) for b, value in arrays if isinstance(value, np.ndarray)]
 
     def as_traced(self, value: Any) -> Any:
         """`value`, traced if it is an array whose memory is known."""
@@ -127,7 +144,10 @@ class Tape(Emitter):
         if any(isinstance(a, Node) for a in inputs):
             return NotImplemented
         result = getattr(ufunc, method)(*plain(inputs), **plain(options))
-        if not self.listens() or method == "at":
+        if not self.listens():
+            return result
+        if method == "at":
+            self.fail(f"{ufunc.__name__}.at writes into an array")
             return result
         given = options.pop("out", None)
         if given is None:
@@ -136,27 +156,28 @@ class Tape(Emitter):
             returned = results if several else results[0]
         else:
             results, returned = given, given if len(given) > 1 else given[0]
-            for out in given:
-                if self.found(out) is None:
-                    self._take_over(out)
+            if any(self.found(out) is None for out in given):
+                self.fail(f"{ufunc.__name__} writes into an array that is not the step's own")
         options = {k: v for k, v in options.items() if not _is_default(k, v)}
         op = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         outs = tuple(self.buffer(r) for r in results)
-        operands = inputs
-        if ufunc.signature is not None and any(a.ndim != 2 for a in inputs):
-            self.note_call(ufunc, outs, inputs, options)
-            return returned
         if method == "reduce":
-            operands, options["axis"] = inputs[:1], _axis(inputs, options)
-        self.emit_to(op, outs, tuple(map(self.buffer, operands)), **options)
+            inputs, options["axis"] = inputs[:1], _axis(inputs, options)
+        if _is_plain_call(ufunc, method, inputs, options):
+            self.emit_to(op, outs, tuple(map(self.buffer, inputs)), **options)
+        else:  # what is in `out` counts where the result is not computed
+            named = options if given is None else {**options, "out": tuple(given)}
+            self.note_call(getattr(ufunc, method), outs, inputs, named)
         return returned
 
     def function(self, function: Callable[..., Any], args: Any, options: Any) -> Any:
         """Call any other function of NumPy's, and note it as a whole."""
         if _holds_node(args):
             return NotImplemented
-        if function in _IN_PARTS and self.listens():
-            return _IN_PARTS[function](self, *args, **options)
+        if function is np.concatenate and self.listens() and _joins_arrays(args, options):
+            return self.concatenate(*args, **options)
+        if function is np.clip and self.listens() and len(args) == 3 and not options:
+            return self.clip(*args)
         if function.__name__ in _DATA_SHAPED or _is_mask(function, args):
             self.fail(f"the numbers decide about the shape of {function.__name__.strip('_')}()")
         result = function(*plain(args), **plain(options))
@@ -173,9 +194,9 @@ class Tape(Emitter):
         self.note_call(function, (self.buffer(made),), args, options)
         return made
 
-    def concatenate(self, arrays: Any, axis: int = 0, **options: Any) -> Any:
+    def concatenate(self, arrays: Any, axis: int = 0) -> Any:
         """Join arrays, noted as copies of each."""
-        result = np.concatenate(plain(arrays), axis, **options)
+        result = np.concatenate(plain(arrays), axis)
         made, begin = self.new(result), 0
         for array in arrays:
             end = begin + array.shape[axis]
@@ -184,10 +205,10 @@ class Tape(Emitter):
             begin = end
         return made
 
-    def clip(self, array: Any, low: Any, high: Any, **options: Any) -> Any:
+    def clip(self, array: Any, low: Any, high: Any) -> Any:
         """Limit numbers, noted as a maximum and a minimum."""
-        above = array if low is None else np.maximum(array, low, **options)
-        return above if high is None else np.minimum(above, high, **options)
+        above = array if low is None else np.maximum(array, low)
+        return above if high is None else np.minimum(above, high)
 
     def note_call(
         self, function: Callable[..., Any], outs: tuple[Buffer, ...], args: Any, options: Any
@@ -212,16 +233,6 @@ class Tape(Emitter):
             return
         self.emit_to("copy", (self.buffer(place),), (self.buffer(value),))
 
-    def _take_over(self, out: Any) -> None:
-        """Know the memory of an array that NumPy has just filled."""
-        owner = out
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        if owner.nbytes != out.nbytes or not (owner.flags.c_contiguous or owner.flags.f_contiguous):
-            self.fail("a part of an array is written that was made elsewhere")
-        buffer = self.work(owner.shape, owner.dtype, owner.strides)
-        self.know(owner, buffer.name, "work", buffer)
-
     def _is_view(self, array: Any) -> bool:
         return isinstance(array, np.ndarray) and bool(array.size) and self.found(array) is not None
 
@@ -237,7 +248,22 @@ class Tape(Emitter):
         return value
 
 
-_IN_PARTS: dict[Any, Callable[..., Any]] = {np.concatenate: Tape.concatenate, np.clip: Tape.clip}
+def _is_plain_call(ufunc: np.ufunc, method: str, inputs: Any, options: Any) -> bool:
+    """Whether a call is an instruction of its name: of NumPy's own, with no arrays as options."""
+    if getattr(np, ufunc.__name__, None) is not ufunc or method not in ("__call__", "reduce"):
+        return False
+    if any(isinstance(option, np.ndarray) for option in options.values()):
+        return False
+    if ufunc.signature is not None or ufunc is np.multiply:  # which are names of other instructions
+        return not options and all(np.ndim(a) == 2 or ufunc is np.multiply for a in inputs)
+    return True
+
+
+def _joins_arrays(args: Any, options: Any) -> bool:
+    """Whether a call of concatenate is of arrays along one axis, with no other wishes."""
+    axis = args[1] if len(args) > 1 else options.get("axis", 0)
+    arrays = isinstance(args[0], list | tuple) and all(isinstance(a, np.ndarray) for a in args[0])
+    return arrays and isinstance(axis, int) and not {*options} - {"axis"} and len(args) <= 2
 
 
 def _holds_node(args: Any) -> bool:

@@ -66,7 +66,7 @@ class Convert(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """out[row] = source[row, places[row]]; of a place outside the row, NaN."""
+    """out[row] = source[row, places[row]], from the end if negative; of a place outside, NaN."""
 
     rows: Size
     width: Size
@@ -76,7 +76,7 @@ class Pick(NamedTuple):
 
 
 class Put(NamedTuple):
-    """out = 0, but out[row, places[row]] = values[row]."""
+    """out = 0, but out[row, places[row]] = values[row]; a negative place counts from the end."""
 
     rows: Size
     width: Size
@@ -86,7 +86,7 @@ class Put(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """out[i] = source[places[i]], a row of `width` numbers; of a place outside, NaN."""
+    """out[i] = source[places[i]], `width` numbers, from the end if negative; outside, NaN."""
 
     size: Size
     width: Size

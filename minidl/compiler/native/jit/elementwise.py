@@ -83,8 +83,8 @@ def pick(i: Any) -> Any:
     source, places = float32_at(i.source, i.rows * i.width), int64_at(i.places, i.rows)
     out = float32_at(i.out, i.rows)
     for row in range(i.rows):
-        inside = 0 <= places[row] < i.width
-        out[row] = source[row * i.width + places[row]] if inside else NAN
+        place = places[row] if places[row] >= 0 else places[row] + i.width
+        out[row] = source[row * i.width + place] if 0 <= place < i.width else NAN
 
 
 @native
@@ -95,8 +95,9 @@ def put(i: Any) -> Any:
     for j in range(i.rows * i.width):
         out[j] = ZERO
     for row in range(i.rows):
-        if 0 <= places[row] < i.width:
-            out[row * i.width + places[row]] = values[row]
+        place = places[row] if places[row] >= 0 else places[row] + i.width
+        if 0 <= place < i.width:
+            out[row * i.width + place] = values[row]
 
 
 @native
@@ -105,6 +106,7 @@ def rows(i: Any) -> Any:
     source, places = float32_at(i.source, i.rows * i.width), int64_at(i.places, i.size)
     out = float32_at(i.out, i.size * i.width)
     for row in range(i.size):
-        inside = 0 <= places[row] < i.rows
+        place = places[row] if places[row] >= 0 else places[row] + i.rows
+        inside = 0 <= place < i.rows
         for j in range(i.width):
-            out[row * i.width + j] = source[places[row] * i.width + j] if inside else NAN
+            out[row * i.width + j] = source[place * i.width + j] if inside else NAN
