@@ -264,3 +264,19 @@ def test_an_array_that_the_loss_uses_is_read_again_when_it_changes():
 
     compiled, eager = switched(change, lambda m, x: m.dense(x), weighted, undo=lambda: weights.fill(1))
     assert compiled == eager
+
+
+def test_a_step_is_recorded_again_in_case_something_was_not_seen():
+    """NumPy shows nothing of `np.asarray`: what is decided by it is found out when the step is recorded again."""
+
+    def hidden(model, x):
+        y = model.dense(x)
+        return y * 2 if np.asarray(x)[0, 0] > 0 else y
+
+    model = Model(hidden)
+    step = minidl.compile(model, loss_of_ones_own, optim.SGD(model.parameters()))
+    for k, (x, y) in enumerate(batches(16)):
+        x[0, 0] = 1 if k < 5 else -1
+        step(x, y)
+        assert step.reason is None or k < 2 or k >= 12
+    assert step.reason == "it is not the same ops for every batch"

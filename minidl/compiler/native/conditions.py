@@ -1,4 +1,4 @@
-"""When machine code of float32 may stand for one of NumPy's functions: same numbers, same errors."""
+"""When machine code of float32 may stand for one of NumPy's functions: numbers, errors, memory."""
 
 from typing import Any
 
