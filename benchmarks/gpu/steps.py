@@ -61,7 +61,7 @@ def products(workload: Workload) -> float:
     ]
     stream, repeats = cupy.cuda.Stream(non_blocking=True), 20 if workload.batch < 4096 else 1
     with stream:
-        by_cublas = Products(stream, None)
+        by_cublas = Products(stream, stream)
         stream.synchronize()
         stream.begin_capture()
         kept = []
@@ -158,7 +158,7 @@ def main(names: tuple[str, ...], without: tuple[str, ...], minutes: float, cpu: 
     device = "cpu" if cpu else "cuda"
     samples = pictures(2000 if cpu else 60000)
     found: dict[str, Any] = {"bytes_per_second": None if cpu else bandwidth(), "workloads": {}}
-    workloads = [WORKLOADS[name] for name in ("W1", "W2", "W3")] + ([] if cpu else LARGE)
+    workloads = ([] if cpu else LARGE) + [WORKLOADS[name] for name in ("W1", "W2", "W3")]
     for workload in [w for w in workloads if not names or w.name in names]:
         if time.perf_counter() > deadline:
             print(f"{workload.name}: no time left", flush=True)

@@ -27,6 +27,7 @@ from ..optim.execution.cuda import CudaExecutor
 from .eligibility import numbers_of
 
 MANY = 16  # steps in one graph, where so many are to be made: between two launches the GPU rests
+SMALL = 250_000_000  # multiplications: products up to here leave room on a large GPU for others
 ROWS = 64  # steps whose numbers are computed at a time
 
 
@@ -172,10 +173,10 @@ class GraphStep:
             self.reason = "Dropout draws its masks on the CPU, anew for each step"
             return None
         try:
-            # Two gradients of one parameter are added up, so none of them may be computed beside.
-            other = None if self._twice else self._other
-            self._products = self._products or Products(self._stream, other)
-            with self._products.active(), _without_collection():
+            self._products = self._products or Products(self._stream, self._other)
+            largest = max(p.size for p in self.optimizer.parameters)
+            beside = not self._twice and rows * largest < SMALL
+            with self._products.active(beside), _without_collection():
                 return self._capture(rows, count)
         except (
             UnsupportedError,

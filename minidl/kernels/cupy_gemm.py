@@ -61,18 +61,18 @@ def join() -> None:
 class Products:
     """Matrix products on `stream`, a CuPy stream, that may be recorded there; keep it as long as the recording.
 
-    `other` is a stream for what is done `beside`, None if nothing may be. Raises `BackendError` if cuBLAS is not found
-    or refuses.
+    `other` is a stream for what is done `beside`. Raises `BackendError` if cuBLAS is not found or refuses.
     """
 
     def __init__(self, stream: Any, other: Any) -> None:
         import cupy
 
         self._library = library(cupy.cuda.runtime.runtimeGetVersion() // 1000)
-        self._streams = [stream] if other is None else [stream, other]
+        self._streams = stream, other
         self._workspaces = [cupy.empty(WORKSPACE, np.uint8) for _ in self._streams]
         self._handles = [self._handle(*pair) for pair in zip(self._streams, self._workspaces, strict=True)]
         self._now = 0  # the number of the stream in use
+        self._beside = False  # whether the other one is used at all
         self._waiting: list[Any] = []  # arrays that are read beside, and so must not be freed
 
     def _handle(self, stream: Any, workspace: Any) -> ctypes.c_void_p:
@@ -88,9 +88,14 @@ class Products:
         return handle
 
     @contextmanager
-    def active(self) -> Iterator[None]:
-        """Within the block this thread's `matmul` is by these."""
+    def active(self, beside: bool) -> Iterator[None]:
+        """Within the block this thread's `matmul` is by these; `beside`: whether anything is done on the other stream.
+
+        Nothing is to be where two gradients of a parameter are added up, nor where products are so large that each
+        fills the GPU: even a small one beside it then makes it wait for a second round (L1: 58 µs became 105).
+        """
         before, _here.active = _here.active, self
+        self._beside = beside
         try:
             yield
         finally:
@@ -99,7 +104,7 @@ class Products:
     @contextmanager
     def beside(self, *arrays: Any) -> Iterator[None]:
         """See the function of that name."""
-        if len(self._streams) == 1 or self._now:
+        if not self._beside or self._now:
             yield
             return
         here, other = self._streams

@@ -26,8 +26,8 @@ _TILE = 32  # columns of a block of threads, of which a warp reads one row at a 
 _NARROW = 8  # columns of such a block where there are few blocks else: as many as the GPU reads from memory at once
 _FEW = 128  # blocks: about as many as a large GPU executes side by side
 _MOST = 65535  # blocks along y that CUDA allows
-_ROWS = 512  # of a column, at least, that a block sums where several share the work
-_SMALL = 250_000_000  # multiplications: a product of so many leaves room on a large GPU for others beside it
+_LONG = 1024  # rows from which on several blocks share a column, which takes a second kernel, ...
+_ROWS = 128  # ... and how many of them each of those takes at least
 _ONE_BLOCK = (
     2048  # threads' work on losses that one block does and adds up: that is faster than to start a second kernel
 )
@@ -74,9 +74,8 @@ class Dense:
         if 0 in wanted:
             product = cupy_narrow.back if outputs <= cupy_narrow.MOST else cupy_gemm.matmul_transposed
             found[0] = product(d, weight).reshape(x.shape)
-        # The layer before waits for that one alone. Large products each fill the GPU, and would hinder each other.
-        small = 0 in wanted and len(d) * weight.size < _SMALL
-        with cupy_gemm.beside(d, rows) if small else nullcontext():
+        # The layer before waits for that one alone.
+        with cupy_gemm.beside(d, rows) if 0 in wanted else nullcontext():
             if activation is None and 2 in wanted:
                 _down_columns(source, "column_sums", bias_gradient, g)
             if 1 in wanted:
@@ -253,7 +252,8 @@ def _marked(logits: Any, labels: Any) -> tuple[Any, Any]:
 def _down_columns(source: str, name: str, sums: Any, d: Any, *others: Any) -> None:
     """Start the kernel `name`, which writes sums down the columns of `d` (B, n) to `sums` (n,)."""
     rows, width = d.shape
-    shared = _at_most(rows // _ROWS, 64)  # blocks that share a column, each of which writes a row of sums
+    # Blocks that share a column write a row of sums each.
+    shared = 1 if rows < _LONG else _at_most(rows // _ROWS, 64)
     partial = sums if shared == 1 else array_module(d).empty((shared, width), d.dtype)
     blocks, threads = _columns(width, shared)
     launch(source, name, (*blocks, shared), threads, d, *others, partial, np.int32(rows), np.int32(width))

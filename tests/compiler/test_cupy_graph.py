@@ -66,7 +66,7 @@ def _gpu(monkeypatch):
     for place in ("minidl.backend", "minidl.data.loader", "minidl.compiler.cuda_graph"):
         monkeypatch.setattr(f"{place}.module_of", modules.__getitem__)
     monkeypatch.setattr(cuda_graph, "uses_tf32", lambda: False)
-    monkeypatch.setattr(cuda_graph, "Products", lambda *streams: SimpleNamespace(active=nullcontext))
+    monkeypatch.setattr(cuda_graph, "Products", lambda *streams: SimpleNamespace(active=lambda beside: nullcontext()))
     serve(monkeypatch)
     for op in (ops.dense, ops.softmax_cross_entropy, ops.batch_norm):
         monkeypatch.setitem(op.kernels, "strict", op.kernels["cupy"])

@@ -125,8 +125,8 @@ class Products(cupy_gemm.Products):
     """minidl's products and streams, but for cuBLAS."""
 
     def __init__(self, stream, other):
-        self._streams = [stream] if other is None else [stream, other]
-        self._now, self._waiting = 0, []
+        self._streams = stream, other
+        self._now, self._waiting, self._beside = 0, [], False
 
     def matmul(self, a, b, out=None):
         device = self._streams[0].device

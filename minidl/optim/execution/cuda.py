@@ -13,7 +13,7 @@ from ..symbols import equation
 from .plan import Place, Plan, Scalars
 
 THREADS = 256
-MOST_BLOCKS = 4096  # more than a GPU holds at once gain nothing: each thread then takes several elements
+MOST_BLOCKS = 1024  # as many as a large GPU holds at once: each thread then takes several elements
 
 _REALS = {"float32": "float", "float64": "double"}
 _FORMS = {  # NumPy's ufuncs in C; a and b are the operands
@@ -53,9 +53,10 @@ def source(plan: Plan, vectors: int, dtype: str) -> str:
     count = len(plan.scalars)
     given = "".join(f", real c{i}" for i in range(count))
     rows = "".join(f"    real c{i} = table[(*step + later) * {count} + {i}];\n" for i in range(count))
-    pointers = ", ".join(f"real* v{i}" for i in range(vectors))
+    pointers = ", ".join(f"real* __restrict__ v{i}" for i in range(vectors))
     loop = f"""\
     long long stride = (long long)gridDim.x * blockDim.x;
+#pragma unroll 4
     for (long long i = start + (long long)blockIdx.x * blockDim.x + threadIdx.x; i < stop; i += stride) {{
 {buffers}{loads}{body}{stores}    }}
 }}
