@@ -280,3 +280,41 @@ def test_a_step_is_recorded_again_in_case_something_was_not_seen():
         step(x, y)
         assert step.reason is None or k < 2 or k >= 12
     assert step.reason == "it is not the same ops for every batch"
+
+
+def test_the_same_batch_again_and_again_is_replayed_and_another_one_is_looked_at_first():
+    """As gradient descent on all of the data has it."""
+
+    def shaped_by_its_batch(model, x):
+        return model.dense(x) * (2 if np.asarray(x)[0, 0] > 0 else 1)
+
+    (x, y), *_ = batches()
+    x[0, 0] = 1
+    other = x.copy()
+    other[0, 0] = -1
+    compiled, eager = both(lambda: Model(shaped_by_its_batch), loss_of_ones_own, [(x, y)] * 8 + [(other, y)], optim.SGD)
+    assert_equal(compiled, eager)
+    assert "changes from batch to batch" in compiled[3].reason
+
+    model = Model(lambda m, x: m.dense(x))
+    step = minidl.compile(model, loss_of_ones_own, optim.SGD(model.parameters()))
+    for _ in range(4):
+        step(x, y)
+    assert step.engine != "eager"
+    step(other, y)
+    assert step.reason.startswith("it is recorded again")
+    step(batches()[1][0], y)
+    assert step.reason is None
+
+
+def test_a_step_that_is_looked_at_again_keeps_its_program_and_is_never_recorded_too_often(monkeypatch):
+    monkeypatch.setattr("minidl.compiler.tape.step.EVERY", 20)
+    model = Model(lambda m, x: m.dense(x))
+    step = minidl.compile(model, loss_of_ones_own, optim.SGD(model.parameters()))
+    given = batches(7)
+    for k in range(4000):
+        step(*given[k % 7])
+        if k == 2:
+            program = step.program
+    assert step.reason is None
+    assert step.program is program

@@ -20,10 +20,11 @@ from ..program import Buffer, Instruction, Program
 from .recorder import Recorded, arrays_of, definition, leaves, record
 from .surroundings import UnfollowedError, changed, streams, surroundings
 
-MOST_REPLAYS = 1000  # until a step is recorded again, in case something was not seen, ...
-AGAIN = 10, 100  # ... and early, for what changes soon
+EVERY = 10_000  # replays: so often a step is recorded again, in case something was not seen, ...
+AGAIN = 10, 100, 1000  # ... and early, for what changes soon
 MOST_CHANGES = 3  # between the two recordings of a step
 RECORDING = "the first two steps of a kind are recorded"
+RECORDING_AGAIN = "it is recorded again, in case it depends on something that was not seen"
 MOST = 100  # recordings of one step, whose batches have several shapes perhaps
 
 
@@ -69,9 +70,16 @@ def _alike(x: Buffer, y: Buffer) -> bool:
 
 
 class Replay:
-    """A recorded step, executed again and again on other batches."""
+    """A recorded step, executed again and again on other batches.
 
-    def __init__(self, recorded: Recorded, model: Any, loss: Any, optimizer: Any) -> None:
+    `only`: the arrays of the batch that it was recorded for twice, which may have decided about it;
+    None if it was recorded for two batches.
+    """
+
+    def __init__(
+        self, recorded: Recorded, only: list[Any] | None, model: Any, loss: Any, optimizer: Any
+    ) -> None:
+        self.only = only
         steps = recorded.tape.instructions
         made = dict.fromkeys(b.home for step in steps for b in step.out if b.kind == "gradient")
         results = tuple(r.home for r in recorded.results if r is not None)
@@ -113,7 +121,17 @@ class Replay:
 
     def is_due(self) -> bool:
         """Whether it is time to record the step again, should it depend on something unseen."""
-        return self._replays in AGAIN or self._replays >= MOST_REPLAYS
+        return self._replays in AGAIN or (self._replays > 0 and self._replays % EVERY == 0)
+
+    def serves(self, batch: list[Any]) -> bool:
+        """Whether it is known what the step does with this batch."""
+        return self.only is None or all(map(np.array_equal, self.only, batch))
+
+    def confirm(self, same_batch: bool) -> None:
+        """Take note that the step has been recorded again, and was the same."""
+        self._replays += 1
+        if not same_batch:
+            self.only = None
 
     def holds(self) -> bool:
         """Whether all that the step depends on is as it was when it was recorded."""
@@ -200,8 +218,8 @@ class RecordedSteps:
         """The same by a step that is made, and recorded if that is possible."""
         key = layout_of(x, y)
         known = self._known.get(key)
-        if isinstance(known, Replay) and known.is_due():  # and is compared with what it replaced
-            known = known.recorded
+        again = known if isinstance(known, Replay) and known.holds() else None
+        before = again.recorded if again else known if isinstance(known, Recorded) else None
         self.program, self.recording = None, False
         reason = known if isinstance(known, str) else self.obstacle()
         if key is None:
@@ -211,17 +229,19 @@ class RecordedSteps:
         if reason is not None:
             self.reason, self.engine = reason, "eager"
             return self._eagerly(x, y)
-        return self._record(key, known if isinstance(known, Recorded) else None, x, y)
+        return self._record(key, before, again, x, y)
 
     def replay(self, x: Any, y: Any) -> Any:
         """Forward, loss and backward by a recorded step; None if there is none for this batch."""
         if not self._known:
             return None
-        known = self._known.get(layout_of(x, y))
-        if not (isinstance(known, Replay) and known.holds()) or known.is_due():
+        known, batch = self._known.get(layout_of(x, y)), arrays_of((x, y))
+        if not isinstance(known, Replay) or known.is_due():
+            return None
+        if not (known.serves(batch) and known.holds()):
             return None
         self.program, self.reason, self.recording = known.program, None, False
-        known.fill(arrays_of((x, y)))
+        known.fill(batch)
         known.differentiate()
         self.output, self.engine = known.output, known.engine
         return known.loss[()]
@@ -239,9 +259,14 @@ class RecordedSteps:
         reason = unrecorded() or bypassed(self.model, self.optimizer)
         return reason or ("its ops are being watched already" if hooks.watcher else None)
 
-    def _record(self, key: Any, before: Any, x: Any, y: Any) -> Any:
-        """Make a step and record it; build the program if that is the second time."""
-        self._recordings += 1
+    def _record(
+        self, key: Any, before: Recorded | None, again: Replay | None, x: Any, y: Any
+    ) -> Any:
+        """Make a step and record it; build the program if that is the second time.
+
+        `again`: the program that there is, if it is only to be seen whether it still holds.
+        """
+        self._recordings += again is None
         self.optimizer.vectors.claim()  # now, not in the first update
         self.engine, self.recording = "eager", False
         try:
@@ -264,13 +289,15 @@ class RecordedSteps:
         if recorded.tape.interrupted:
             self.reason = "somebody watched this step's ops, so it was not recorded"
             return value.data[()]
-        outcome = _disturbance(recorded, drawn) or self._next(before, recorded)
+        outcome = _disturbance(recorded, drawn) or self._next(before, again, recorded)
         self._known[key] = outcome
         self.recording = not isinstance(outcome, str)
-        self.reason = outcome if isinstance(outcome, str) else RECORDING
+        self.reason = RECORDING_AGAIN if again else RECORDING
+        if isinstance(outcome, str):
+            self.reason = outcome
         return value.data[()]
 
-    def _next(self, before: Any, recorded: Recorded) -> Any:
+    def _next(self, before: Recorded | None, again: Replay | None, recorded: Recorded) -> Any:
         """What a recording leads to: a program, if it is the second of a step; or why none."""
         since = None if before is None else changed(before.surroundings)
         if since is not None:
@@ -279,13 +306,16 @@ class RecordedSteps:
                 return f"it depends on {since}, which changes from step to step"
         if before is None or since is not None:
             return recorded
-        if all(map(np.array_equal, before.arrays, recorded.arrays)):
-            return recorded  # the same batch again would tell nothing
         reason = differing(before, recorded)
         if reason is not None:
             return reason
+        same_batch = all(map(np.array_equal, before.arrays, recorded.arrays))
+        if again is not None:
+            again.confirm(same_batch)
+            return again
+        only = recorded.arrays if same_batch else None
         try:
-            return Replay(recorded, self.model, self.loss, self.optimizer)
+            return Replay(recorded, only, self.model, self.loss, self.optimizer)
         except Exception as error:
             return f"its program cannot be made: {type(error).__name__}: {error}"
 
