@@ -19,6 +19,11 @@ def arguments(node: Node) -> tuple[Any, ...]:
     return node._args or ()
 
 
+def saved(node: Any) -> Any:
+    """What a kernel left for the gradients of the result `node`; None if there is nothing."""
+    return getattr(node, "_saved", None)
+
+
 def is_freed(node: Node) -> bool:
     """Whether the result `node` no longer knows what it was made from."""
     return node._op is not None and node._args is None

@@ -82,15 +82,15 @@ def activation_back(g: Array, y: Array, name: str) -> Array:
     return primitives.activation_back(g, y, name)
 
 
-def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-    """The result, x̂, and 1/√(σ² + eps)."""
+def batch_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array, Array, Array]:
+    """The result, x̂, 1/√(σ² + eps), the mean, and the sum of (x - mean)²."""
     execute = _found(_operations)
     if execute and _wide(x) and gamma.shape == beta.shape == x.shape[1:]:
         y, x_hat = np.empty_like(x), np.empty_like(x)
         inverse, mean, squares = (np.empty_like(gamma) for _ in range(3))
         if execute("batch_norm", (y, x_hat, inverse, mean, squares), (x, gamma, beta), eps=eps):
-            return y, x_hat, inverse
-    return primitives.batch_norm(x, gamma, beta, eps)[:3]
+            return y, x_hat, inverse, mean, squares
+    return primitives.batch_norm(x, gamma, beta, eps)
 
 
 def batch_norm_back(g: Array, x_hat: Array, inverse: Array, gamma: Array, wanted: list[int]) -> list[Any]:

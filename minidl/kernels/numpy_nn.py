@@ -7,6 +7,7 @@ Each is pinned to its composition, in value, gradient and Hessian-vector product
 from typing import Any
 
 from .. import ops
+from ..backend import registry
 from . import eager, primitives
 from .products import matmul
 from .shelf import kernel
@@ -73,11 +74,20 @@ class BatchNorm:
 
     @staticmethod
     def forward(x: Any, gamma: Any, beta: Any, eps: float) -> tuple[Any, Any]:
-        y, x_hat, inverse = eager.batch_norm(x, gamma, beta, eps)
-        return y, (x_hat, inverse)
+        y, *saved = eager.batch_norm(x, gamma, beta, eps)
+        return y, saved
 
     @staticmethod
     def backward(g: Any, y: Any, saved: Any, wanted: list[int], x: Any, gamma: Any, beta: Any, eps: float) -> list[Any]:
-        x_hat, inverse = saved
+        x_hat, inverse, *_ = saved
         found = eager.batch_norm_back(g, x_hat, inverse, gamma, wanted)
         return [found[i] for i in wanted]
+
+
+def batch_statistics(saved: Any) -> tuple[Any, Any]:
+    """The mean, and the unbiased variance, of the batch that `BatchNorm` left this for."""
+    x_hat, _, mean, squares = saved
+    return mean, squares / squares.dtype.type(len(x_hat) - 1)
+
+
+registry["batch statistics", "numpy"] = batch_statistics

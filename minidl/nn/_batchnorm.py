@@ -11,6 +11,7 @@ from ..autograd import recording
 from ..backend import backend_of, current_backend, registry
 from ..checks import checked_integer
 from ..errors import DataError, GuardWarning, OptionError, ShapeError
+from ..graph import saved
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops import batch_norm, sqrt
 from ..overrides import overridden
@@ -70,17 +71,29 @@ class BatchNorm(Module):
                 f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
             )
         values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
-        kernel = registry.get(("follow", backend_of(values)))
-        if kernel is None or overridden(self, "_follow") is not None or not self._followed(kernel, values):
-            near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
-            self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
-            self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
-        return batch_norm(x, self.gamma, self.beta, eps=self.eps)
+        if hooks.watcher is not None or overridden(self, "_follow") is not None:
+            self._follow_batch(values)  # who watches sees all that is written
+            return batch_norm(x, self.gamma, self.beta, eps=self.eps)
+        y = batch_norm(x, self.gamma, self.beta, eps=self.eps)
+        if not self._followed_by_kernel(values, saved(y)):
+            self._follow_batch(values)
+        return y
 
-    def _followed(self, kernel: Any, values: Any) -> bool:
-        """Whether `kernel` has made the running statistics follow the batch `values`, as `_follow` does."""
-        mean, variance = self.running_mean, self.running_var
-        done: bool = hooks.write(kernel, mean.data, variance.data, values, self.momentum)
+    def _follow_batch(self, values: Any) -> None:
+        """Let the running statistics follow the batch `values`."""
+        near_zero = values - values[0]  # so that the mean keeps its digits whatever the values' offset
+        self._follow(self.running_mean, near_zero.mean(axis=0) + values[0])
+        self._follow(self.running_var, near_zero.var(axis=0, ddof=1))
+
+    def _followed_by_kernel(self, values: Any, found: Any) -> bool:
+        """Whether a kernel has made them follow, to the same bits; `found`: what the op's own kernel has kept."""
+        backend, mean, variance = backend_of(values), self.running_mean, self.running_var
+        statistics, follow = (registry.get((name, backend)) for name in ("batch statistics", "follow"))
+        if statistics is not None and found is not None:
+            for running, batch in zip((mean, variance), statistics(found), strict=True):
+                self._follow(running, batch)
+            return True
+        done: bool = follow is not None and follow(mean.data, variance.data, values, self.momentum)
         if done:
             mean.changed()
             variance.changed()
