@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 try:
-    from . import backend, errors, machine_code, nn, ops
+    from . import backend, elsewhere, errors, machine_code, nn, ops
     from ._debug import debug
     from .backend import seed, use_backend
     from .backward import gradients
@@ -78,7 +78,7 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     """Import what `import minidl` left for its first use: it shall cost little more than `import numpy`."""
     if name not in _LATER:
-        raise AttributeError(f"module 'minidl' has no attribute {name!r}")
+        raise elsewhere.missing(__name__, name)
     module = importlib.import_module(f".{_LATER[name]}", __name__)
     return module if name == _LATER[name] else getattr(module, name)
 

@@ -63,6 +63,10 @@ class StepGuard:
         self._grad: Any = None  # of the first parameter that moved in the last step; weak, so as not to keep it
         self._changes = 0  # how often that gradient had been added to by then
 
+    def forget(self) -> None:
+        """The gradients have been made anew, not added to: where they are kept is then the same Tensor."""
+        self._grad = None
+
     def look(self, parameters: Sequence[Node], active: Sequence[bool]) -> None:
         """MDL001 and MDL003, once the `active` ones among `parameters` have moved."""
         grad = parameters[active.index(True)].grad if True in active else None

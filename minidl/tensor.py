@@ -16,11 +16,12 @@ from .node import Node, wrap
 from .operands import recorded, unwrapped
 from .ops.namesakes import numpy_function
 from .ops.shape import Axis, plain
+from .questions import Questions
 from .recording import paused, transforms
 from .signature import as_minidl_error
 
 
-class Tensor(Node):
+class Tensor(Questions):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
     Args:
@@ -242,6 +243,8 @@ class Tensor(Node):
     def trace(self) -> "Tensor": return ops.trace(self)
     def reshape(self, *shape: Any) -> "Tensor": return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
     def ravel(self) -> "Tensor": return ops.ravel(self)
+    def flatten(self) -> "Tensor": return ops.positive(ops.ravel(self))
+    def copy(self) -> "Tensor": return ops.positive(self)
     def transpose(self, *axes: Any) -> "Tensor": return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
     def swapaxes(self, axis1: int, axis2: int) -> "Tensor": return ops.swapaxes(self, axis1, axis2)
     def squeeze(self, axis: Axis = None) -> "Tensor": return ops.squeeze(self, axis)

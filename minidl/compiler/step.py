@@ -282,6 +282,7 @@ class Bound:
 
     def show_gradients(self) -> None:
         """Let each ``p.grad`` be what is in its place in the optimizer's vector."""
+        self.optimizer.expect_new_gradients()
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
         for parameter in self._frozen:  # one may have been frozen just now

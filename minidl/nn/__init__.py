@@ -1,5 +1,8 @@
 """Layers, models, losses and initial values."""
 
+from typing import TYPE_CHECKING, Any
+
+from ..elsewhere import missing
 from ..ops import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus, tanh
 from . import init
 from ._activation import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
@@ -37,3 +40,8 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+if not TYPE_CHECKING:  # for which a name that is not there is an error anyway
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

@@ -1,6 +1,10 @@
 """Optimizers: update rules as equations, the optimizers that apply them, and learning-rate schedules."""
 
+from typing import TYPE_CHECKING, Any
+
+from ..elsewhere import missing
 from . import rules, schedules
+from .clipping import clip_grad_norm, clip_grad_value
 from .optimizer import Optimizer
 from .translate import Translation, translate
 
@@ -17,6 +21,8 @@ __all__ = [
     "RMSProp",
     "RMSPropNesterov",
     "Translation",
+    "clip_grad_norm",
+    "clip_grad_value",
     "rules",
     "schedules",
     "translate",
@@ -36,3 +42,8 @@ class Adam(Optimizer, rule=rules.Adam): ...
 class AdamW(Optimizer, rule=rules.AdamW): ...
 class NAdam(Optimizer, rule=rules.NAdam): ...
 # fmt: on
+
+if not TYPE_CHECKING:  # for which a name that is not there is an error anyway
+
+    def __getattr__(name: str) -> Any:
+        raise missing(__name__, name)

@@ -7,6 +7,8 @@ from ..tensor import Tensor
 from .hyperparameters import Rate
 from .optimizer import Optimizer as Optimizer
 from .translate import Translation as Translation
+from .clipping import clip_grad_norm as clip_grad_norm
+from .clipping import clip_grad_value as clip_grad_value
 from . import rules as rules
 from . import schedules as schedules
 from .translate import translate as translate
@@ -24,6 +26,8 @@ __all__: list[str] = [
     "RMSProp",
     "RMSPropNesterov",
     "Translation",
+    "clip_grad_norm",
+    "clip_grad_value",
     "rules",
     "schedules",
     "translate",

@@ -139,6 +139,10 @@ class Optimizer:
             if has_moved and steps:
                 parameter.changed()
 
+    def expect_new_gradients(self) -> None:
+        """Take note that all gradients have been computed anew, elsewhere than by ``backward`` (compiler/)."""
+        self._guard.forget()
+
     def zero_grad(self) -> None:
         """Forget all gradients: every ``p.grad`` becomes None."""
         for parameter in self.vectors.parameters:

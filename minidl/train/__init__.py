@@ -3,6 +3,7 @@
 from .callbacks import Callback, Run
 from .history import History
 from .loop import evaluate, fit
+from .predicting import predict
 from .saving.checkpoints import Checkpoint
 from .saving.model_file import load, save
 from .stopping import EarlyStopping, GradientNorm, Target
@@ -18,5 +19,6 @@ __all__ = [
     "evaluate",
     "fit",
     "load",
+    "predict",
     "save",
 ]

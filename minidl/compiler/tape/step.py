@@ -79,7 +79,7 @@ class Replay:
     def __init__(
         self, recorded: Recorded, only: list[Any] | None, model: Any, loss: Any, optimizer: Any
     ) -> None:
-        self.only = only
+        self.only, self._optimizer = only, optimizer
         steps = recorded.tape.instructions
         made = dict.fromkeys(b.home for step in steps for b in step.out if b.kind == "gradient")
         results = tuple(r.home for r in recorded.results if r is not None)
@@ -158,6 +158,7 @@ class Replay:
                 call()
             seconds = time.perf_counter() - start
             self._segments = self._worth.after(seconds, _sources, partial(Segments, self.program))
+        self._optimizer.expect_new_gradients()
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
 

@@ -1,0 +1,44 @@
+"""What other libraries call it: for the error about a name that is not minidl's."""
+
+# By module: the name that somebody may know, and what to write here.
+_NAMES = {
+    "minidl": {
+        "abs": "minidl.absolute, or abs(x)",
+        "arange": "minidl.Tensor(numpy.arange(n, dtype='f4'))",
+        "cat": "minidl.concatenate",
+        "DataLoader": "minidl.data.Loader",
+        "eye": "minidl.Tensor(numpy.eye(n, dtype='f4'))",
+        "manual_seed": "minidl.seed",
+        "ones": "minidl.Tensor(numpy.ones(shape, 'f4'))",
+        "rand": "minidl.Tensor(numpy.random.default_rng(seed).random(shape, 'f4'))",
+        "randn": "minidl.Tensor(numpy.random.default_rng(seed).standard_normal(shape, 'f4'))",
+        "Variable": "minidl.Tensor(data, requires_grad=True)",
+        "zeros": "minidl.Tensor(numpy.zeros(shape, 'f4'))",
+    },
+    "minidl.nn": {
+        "BatchNorm1d": "nn.BatchNorm",
+        "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits, a function",
+        "cross_entropy": "nn.softmax_cross_entropy",
+        "CrossEntropyLoss": "nn.softmax_cross_entropy, a function",
+        "functional": "minidl.nn itself: nn.relu, nn.softmax_cross_entropy, ...",
+        "Linear": "nn.Dense",
+        "mse_loss": "nn.mean_squared_error",
+        "MSELoss": "nn.mean_squared_error, a function",
+    },
+    "minidl.optim": {
+        "Adadelta": "optim.AdaDelta",
+        "Adagrad": "optim.AdaGrad",
+        "clip_grad_norm_": "optim.clip_grad_norm",
+        "clip_grad_value_": "optim.clip_grad_value",
+        "lr_scheduler": "optim.schedules: give one as lr=",
+        "Nadam": "optim.NAdam",
+        "RMSprop": "optim.RMSProp",
+    },
+}
+
+
+def missing(module: str, name: str) -> AttributeError:
+    """The error for a `name` that `module` does not have, with what minidl calls it, if it has it."""
+    known = _NAMES.get(module, {}).get(name)
+    hint = "" if known is None else f": here it is {known}"
+    return AttributeError(f"module {module!r} has no attribute {name!r}{hint}", name=name)

@@ -1,0 +1,56 @@
+"""Gradients made smaller before an update: by their norm, or one by one."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ..backend import array_module
+from ..errors import OptionError
+from ..recording import no_grad
+from ..tensor import Tensor
+
+
+def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients so that their common norm is at most `max_norm`: g max_norm / ‖g‖ if ‖g‖ is larger.
+
+    ‖g‖ is the Euclidean norm of all gradients as one vector (Pascanu et al. 2013). Between ``backward()`` and
+    ``step()``, or in a callback's ``on_gradients(run)``: ``clip_grad_norm(run.model.parameters(), 1.0)``.
+
+    Args:
+        parameters: Tensors; those without a gradient are passed over.
+        max_norm: above 0.
+
+    Returns:
+        The norm before. If it is infinite or NaN, nothing is scaled.
+
+    Raises:
+        OptionError: for a `max_norm` that is not above 0.
+    """
+    _check("clip_grad_norm: max_norm", max_norm)
+    gradients = _gradients(parameters)
+    norm = math.sqrt(sum(float(array_module(g.data).vdot(g.data, g.data)) for g in gradients))
+    if max_norm < norm < math.inf:
+        with no_grad():
+            for g in gradients:
+                g *= max_norm / norm
+    return norm
+
+
+def clip_grad_value(parameters: Iterable[Tensor], max_value: float) -> None:
+    """Limit each element of every gradient to between -`max_value` and `max_value`, which is above 0.
+
+    Raises `OptionError` for a `max_value` that is not.
+    """
+    _check("clip_grad_value: max_value", max_value)
+    for g in _gradients(parameters):
+        array_module(g.data).clip(g.data, -max_value, max_value, out=g.data)
+        g.changed()
+
+
+def _check(name: str, limit: float) -> None:
+    if not limit > 0:
+        raise OptionError(f"{name} must be above 0, got {limit!r}")
+
+
+def _gradients(parameters: Iterable[Tensor]) -> list[Any]:
+    return [p.grad for p in parameters if p.grad is not None]
