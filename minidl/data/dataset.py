@@ -14,13 +14,14 @@ _MOST_NAMES = 1 << 16  # a wild label must not have 4 billion class names made u
 
 
 class Dataset:
-    """N labelled samples: ``dataset.inputs[i]`` belongs to ``dataset.labels[i]``.
+    """N samples, each with its label or target: ``dataset.inputs[i]`` belongs to ``dataset.labels[i]``.
 
     Args:
         inputs: (N, ...) array of one dtype, of NumPy, a GPU, pandas, h5py, ...; or rows that have no
             dtype in common, such as lists or a DataFrame (then float32). uint8 means pixels, 0 to 255: a
             `Loader` scales them to [0, 1].
-        labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series.
+        labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series: classes. Or floating targets, (N,) or
+            (N, ...): what a regression is to predict, several yes-or-no labels (0.0 or 1.0), an autoencoder's picture.
         name: what messages call it.
         shape: the shape of one sample; that of ``inputs[0]`` if not given.
         classes: the C class names; "0", "1", ... up to the largest label if not given.
@@ -28,14 +29,15 @@ class Dataset:
     Attributes:
         inputs: (N, D) NumPy array, each sample flattened, dtype kept; a view of the array
             given where NumPy can make one.
-        labels: (N,) NumPy array of integers, dtype kept.
+        labels: (N,) NumPy array of integers, dtype kept; of targets (N, K) floats, (N, 1) for one number a sample, as
+            a layer's output has it.
         shape: tuple with product D: ``inputs[i].reshape(shape)`` is the picture again.
-        classes: tuple of C strings.
+        classes: tuple of C strings; of none for targets.
         name: string.
 
     Raises:
         DataError: if `inputs`, `labels` and `shape` do not fit together.
-        LabelError: for labels that are not (N,) integers or not in 0 ... C - 1.
+        LabelError: for labels that are neither (N,) integers nor floating, or not in 0 ... C - 1.
         DTypeError: for what is no array of numbers: sparse, masked or of objects.
     """
 
@@ -49,24 +51,33 @@ class Dataset:
         classes: Sequence[str] | None = None,
     ) -> None:
         inputs, labels = _inputs(inputs, name), _array(labels, f"{name}: labels")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        targets = labels.dtype.kind == "f" and labels.ndim > 0
+        if not targets and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
             raise LabelError(
-                f"{name}: labels: expected integers of shape (N,), got {labels.dtype} of shape {labels.shape}"
-                f"{_remedy(labels)}"
+                f"{name}: labels: expected integers of shape (N,), or floating targets of shape (N, ...), got "
+                f"{labels.dtype} of shape {labels.shape}{_remedy(labels)}"
             )
         if inputs.ndim == 0 or len(inputs) != len(labels):
             raise DataError(
                 f"{name}: expected one label for each sample, got inputs of shape {inputs.shape} "
                 f"and labels of shape {labels.shape}"
             )
+        if targets and not np.isfinite(labels).all():
+            place = np.argwhere(~np.isfinite(labels))[0]
+            raise LabelError(
+                f"{name}: labels: {labels[tuple(place)]} at index {place[0]}: fill in what is missing, or leave such "
+                f"samples out: keep = np.isfinite(labels)"
+            )
         self.name = name
         self.shape = tuple(inputs.shape[1:] if shape is None else shape)
         if math.prod(self.shape) != math.prod(inputs.shape[1:]):
             raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
         self.inputs: np.ndarray = inputs.reshape(len(inputs), math.prod(self.shape))
-        self.labels: np.ndarray = labels
-        self.classes = _made_up_classes(name, labels) if classes is None else tuple(map(str, classes))
-        _check_range(name, labels, len(self.classes))
+        self.labels: np.ndarray = labels.reshape(len(labels), -1) if targets else labels
+        self.classes: tuple[str, ...] = ()
+        if not targets:
+            self.classes = _made_up_classes(name, labels) if classes is None else tuple(map(str, classes))
+            _check_range(name, labels, len(self.classes))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,7 +98,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape)) or "1"
-        return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {len(self.classes)} classes>"
+        of = f"{len(self.classes)} classes" if self.labels.ndim == 1 else f"{self.labels.shape[1]} targets"
+        return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {of}>"
 
 
 def _inputs(values: Any, name: str) -> np.ndarray:
@@ -113,7 +125,9 @@ def _remedy(labels: np.ndarray) -> str:
     """What to do about labels of another kind."""
     if labels.ndim == 2:
         return (
-            "; a single column: labels.ravel()" if 1 in labels.shape else "; if they are one-hot: labels.argmax(axis=1)"
+            "; a single column: labels.ravel()"
+            if 1 in labels.shape
+            else "; if they are one-hot: labels.argmax(axis=1); if several may hold: labels.astype(np.float32)"
         )
     if labels.dtype.kind in "US":
         return "; if they are names: classes, labels = np.unique(labels, return_inverse=True)"

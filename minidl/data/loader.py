@@ -34,7 +34,7 @@ class Loader:
     `minidl.seed`, the same on every backend.
 
     x: (B, D). uint8 inputs come as float32 in [0, 1] (pixel / 255), floating inputs as they are.
-    y: (B,) integers, in the labels' dtype.
+    y: (B,) integers, in the labels' dtype; targets (B, K) in that of x.
     Both are plain arrays, made for this batch alone: keep them, or write into them.
 
     Args:
@@ -112,6 +112,8 @@ class Loader:
             else:
                 x, y = inputs[batch], labels[batch].copy()
                 x = x if pixels else x.copy()
+            if labels.ndim > 1:
+                y = y.astype(np.float32 if pixels else inputs.dtype, copy=False)
             if pixels:
                 x = x.astype(
                     np.float32
@@ -126,12 +128,13 @@ class Loader:
         every = np.arange(len(labels))
         chosen = every if order is None else every[order]  # a sample that is not there is noticed here, or nowhere
         there = to_backend(chosen, backend)
-        cut_out = registry.get(("gather", backend_of(inputs)), _gather)
+        classes = labels.ndim == 1
+        cut_out = registry.get(("gather", backend_of(inputs)), _gather) if classes else _gather
         steps = xp.arange(numbers.stop)
         for step in numbers:
             rows = min(self.batch_size, len(chosen) - step * self.batch_size)
             x = xp.empty((rows, inputs.shape[1]), np.float32 if inputs.dtype == np.uint8 else inputs.dtype)
-            y = xp.empty(rows, labels.dtype)
+            y = xp.empty((rows, *labels.shape[1:]), labels.dtype if classes else x.dtype)
             cut_out(inputs, labels, there, steps[step], self.batch_size, x, y)
             yield x, y
 
@@ -161,7 +164,7 @@ def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int
     rows = order.take(step * stride + xp.arange(len(y)))
     chosen = inputs.take(rows, axis=0)
     x[...] = xp.multiply(chosen, PIXEL, dtype=np.float32) if chosen.dtype == np.uint8 else chosen
-    y[...] = labels.take(rows)
+    y[...] = labels.take(rows, axis=0)
 
 
 def _checked_batch_size(batch_size: BatchSize, dataset: Dataset) -> int:

@@ -46,13 +46,14 @@ LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on on
 
 def fit(
     model: Module,
-    train: Dataset | Loader,
+    train: Any,
+    targets: Any = None,
     *,
     optimizer: Any,
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
     batch_size: BatchSize = 128,
-    validation: Dataset | Loader | None = None,
+    validation: Dataset | Loader | tuple[Any, Any] | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
     threads: int | None = None,
@@ -66,12 +67,13 @@ def fit(
 
     Args:
         model: trained in place; in evaluation mode afterwards.
-        train: the training set; a `Loader` for those who want their own batches.
+        train: the training set: a `Dataset`, a `Loader` for those who want their own batches, or the inputs alone, with
+        targets: what belongs to such inputs: (N,) integers for classes, or floating targets; see `Dataset`.
         optimizer: over the model's parameters.
         loss: a function of the model's output and the labels that returns the batch's mean.
         epochs: passes over `train`, at least 0.
         batch_size: samples for an update; 1 is SGD, "full" is gradient descent. A `Loader` has its own.
-        validation: evaluated after each epoch.
+        validation: evaluated after each epoch: a `Dataset`, a `Loader`, or inputs and targets in a tuple.
         callbacks: called in this order; a plain function of a `Run` is called after each epoch.
         progress: print a line per epoch, and on a terminal show a bar.
         threads: how many may share the work; None for what `minidl.threads` or the environment says, else two, or as
@@ -105,9 +107,19 @@ def fit(
         )
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
+    if targets is not None:
+        train = Dataset(train, targets, name="train")
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
-    if validation is not None and not isinstance(validation, Loader):
-        Loader(validation, "full")  # raises now, not after an epoch, for what cannot be validated on
+    if loss is softmax_cross_entropy and isinstance(loader.dataset, Dataset) and not loader.dataset.classes:
+        raise OptionError(
+            f"fit: {loader.dataset.name} has floating targets, and the loss is of classes: give loss=, such as "
+            f"nn.mean_squared_error or nn.binary_cross_entropy_with_logits; or integer labels"
+        )
+    if isinstance(validation, tuple) and len(validation) == 2:
+        validation = Dataset(*validation, name="validation")
+    if validation is not None:  # raises now, not after an epoch, for what cannot be validated on
+        held_out = validation if isinstance(validation, Loader) else Loader(validation, "full")
+        _check_alike(loader.dataset, held_out.dataset)
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
     if threads is not None:
@@ -136,6 +148,18 @@ def fit(
             watchers.append(Guards(loader, loss))
         _train(run, loader, loss, watchers, compile, on_nonfinite)
     return run.history
+
+
+def _check_alike(training: Any, validation: Any) -> None:
+    """Raise `OptionError` unless two data sets have samples of one size, and both classes or both targets."""
+    if not (isinstance(training, Dataset) and isinstance(validation, Dataset)):
+        return
+    for what, ours, theirs in (
+        ("numbers in a sample", training.inputs.shape[1], validation.inputs.shape[1]),
+        ("axes of labels (1 for classes, 2 for floating targets)", training.labels.ndim, validation.labels.ndim),
+    ):
+        if ours != theirs:
+            raise OptionError(f"fit: validation has {theirs} {what}, the training set {ours}: give both alike")
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:

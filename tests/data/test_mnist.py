@@ -256,7 +256,7 @@ def test_arrays_that_do_not_belong_together_are_refused():
     ("labels", "message"),
     [
         (np.eye(3, dtype=int), r"got int64 of shape \(3, 3\); if they are one-hot: labels.argmax\(axis=1\)"),
-        (np.array([0.0, 1, 2]), r"expected integers of shape \(N,\), got float64 of shape \(3,\)$"),
+        (np.array([0.0, np.inf, 2]), "inf at index 1: fill in what is missing"),
         (np.array([True, False, True]), "got bool"),
         ([0, -1, 2], r"label -1 at index 1: expected 0 to 2 for 3 classes \(1 of 3 labels are outside\)"),
         ([0, 1, 2**31 - 1], r"label 2147483647 at index 2: class names are made up for at most 65536"),

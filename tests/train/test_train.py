@@ -254,7 +254,9 @@ def test_what_is_no_model_is_refused_by_name(tmp_path):
     [
         ({"loss": "mse"}, "loss must be a function of output and labels"),
         ({"validation": "empty"}, "is empty"),
-        ({"validation": ([[1.0]], [0])}, r"Dataset\(inputs, labels\)"),
+        ({"validation": [[1.0]]}, r"Dataset\(inputs, labels\)"),
+        ({"validation": ([[1.0]], [0])}, "validation has 1 numbers in a sample, the training set 784"),
+        ({"validation": (np.zeros((1, 784), "f"), [0.5])}, "2 axes of labels"),
         ({"optimizer": optim.SGD(nn.Dense(2, 2).parameters())}, "none of them is among the model's"),
     ],
 )

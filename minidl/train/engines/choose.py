@@ -143,7 +143,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
 
 def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
     """The step of a run on a GPU, to be captured as a CUDA graph, and why there is none."""
-    if type(loader) is not Loader or loader.dataset.labels.dtype.kind not in "iu":
+    if type(loader) is not Loader or not loader.dataset.classes:
         return None, "it needs a Loader of minidl's own, over integer labels"
     try:
         from ...compiler.cuda_graph import GraphStep

@@ -50,7 +50,7 @@ def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     alike_units(run.model)
     with in_mode(run.model, training=False):
         output = run.model(x)
-        if loss is nn.softmax_cross_entropy:
+        if loss is nn.softmax_cross_entropy and loader.dataset.classes:
             labels_from_one(loader, output)
         value = loss(output, y)  # the loss has a guard of its own, for a softmax before it
     learning_rate(run, loss, x, y)

@@ -1,0 +1,122 @@
+"""`fit` on arrays, and on targets that are no classes: regression, several labels, an autoencoder."""
+
+import numpy as np
+import pytest
+
+import minidl
+from minidl import nn, optim
+from minidl.data import Dataset, Loader, mnist
+from minidl.errors import LabelError, OptionError
+from minidl.train import evaluate, fit, predict
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((200, 3)).astype(np.float32)
+Y = X @ np.array([1.0, -2.0, 0.5]) + 0.25
+OPTIONS = {"progress": False, "batch_size": 20}
+
+
+def line():
+    minidl.seed(1)
+    return nn.Sequential(nn.Dense(3, 1))
+
+
+def test_a_regression_in_three_lines():
+    model = line()
+    history = fit(
+        model, X, Y, optimizer=optim.Adam(model.parameters(), lr=0.05), loss=nn.mean_squared_error,
+        epochs=30, validation=(X[:50], Y[:50]), **OPTIONS,
+    )  # fmt: skip
+    assert history["validation_loss"][-1] < 1e-3
+    assert "accuracy" not in history[-1]
+    np.testing.assert_allclose(model.layers[0].weight.numpy().ravel(), [1, -2, 0.5], atol=0.05)
+    assert predict(model, X).shape == (200, 1)
+    assert evaluate(model, Dataset(X, Y), loss=nn.mean_squared_error)["loss"] < 1e-3
+
+
+def test_arrays_of_classes_train_as_their_data_set_does():
+    labels = (Y > 0).astype(int)
+    found = []
+    for given in ((X, labels), (Dataset(X, labels),)):
+        minidl.seed(3)
+        model = nn.Sequential(nn.Dense(3, 4), nn.ReLU(), nn.Dense(4, 2))
+        found.append(fit(model, *given, optimizer=optim.SGD(model.parameters()), epochs=2, **OPTIONS)["loss"])
+    assert found[0] == found[1]
+
+
+def test_steps_of_a_regression_are_compiled_where_that_is_asked_for_to_the_same_bits():
+    found = []
+    for compile in (True, False):
+        model = line()
+        history = fit(
+            model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=3,
+            compile=compile, **OPTIONS,
+        )  # fmt: skip
+        found.append((history["loss"], model.layers[0].weight.tolist()))
+        assert (history[-1]["engine"] != "eager") is compile
+    assert found[0] == found[1]
+
+
+def test_several_labels_may_hold_at_once():
+    several = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(np.float32)
+    minidl.seed(1)
+    model = nn.Sequential(nn.Dense(3, 2))
+    fit(
+        model, X, several, optimizer=optim.Adam(model.parameters(), lr=0.1), epochs=20,
+        loss=nn.binary_cross_entropy_with_logits, **OPTIONS,
+    )  # fmt: skip
+    assert ((predict(model, X) > 0) == (several > 0)).mean() > 0.95
+
+
+def test_an_autoencoder_is_given_its_inputs_as_targets():
+    digits = mnist()[0][:200]
+    pictures = digits.inputs.astype(np.float32) / 255
+    minidl.seed(1)
+    model = nn.Sequential(nn.Dense(784, 16), nn.Tanh(), nn.Dense(16, 784), nn.Sigmoid())
+    history = fit(
+        model, pictures, pictures, optimizer=optim.Adam(model.parameters(), lr=0.01), epochs=5,
+        loss=nn.mean_squared_error, **OPTIONS,
+    )  # fmt: skip
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+
+
+def test_targets_come_in_the_dtype_of_the_inputs_and_as_columns():
+    pixels = RNG.integers(0, 256, (6, 4), dtype=np.uint8)
+    for inputs, dtype in ((X[:6], "f4"), (X[:6].astype("f8"), "f8"), (pixels, "f4")):
+        for shuffle in (True, False):
+            ((x, y),) = Loader(Dataset(inputs, Y[:6]), "full", shuffle=shuffle)
+            assert x.dtype == y.dtype == dtype
+            assert y.shape == (6, 1)
+    data = Dataset(X, Y)
+    assert data.classes == ()
+    assert repr(data) == "<Dataset data: 200 samples of 3 float32, 1 targets>"
+    np.testing.assert_array_equal(data[3:5].labels, Y[3:5, None])
+    assert Dataset(X, np.zeros((200, 2, 2))).labels.shape == (200, 4)
+
+
+def test_a_loss_of_classes_is_refused_for_targets_before_anything_is_trained():
+    model = line()
+    with pytest.raises(OptionError, match="floating targets.*nn.mean_squared_error"):
+        fit(model, X, Y, optimizer=optim.SGD(model.parameters()), epochs=1)
+
+
+def test_a_missing_target_is_refused_with_its_place():
+    wrong = Y.copy()
+    wrong[7] = np.nan
+    with pytest.raises(LabelError, match="nan at index 7"):
+        Dataset(X, wrong)
+
+
+def test_a_training_on_targets_is_resumed_bit_for_bit(tmp_path):
+    def trained(epochs, resume=False):
+        model = line()
+        fit(
+            model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=epochs,
+            checkpoint=tmp_path / "run", resume=resume, **OPTIONS,
+        )  # fmt: skip
+        return model.layers[0].weight.numpy()
+
+    trained(2)
+    resumed = trained(4, resume=True)
+    model = line()
+    fit(model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=4, **OPTIONS)
+    np.testing.assert_array_equal(resumed, model.layers[0].weight.numpy())
