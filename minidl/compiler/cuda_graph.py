@@ -19,9 +19,10 @@ from ..data.loader import resident
 from ..deposit import deposited, release
 from ..errors import BackendError, UnsupportedError
 from ..kernels.cupy_gemm import Products, beside, join
+from ..kernels.cupy_masks import MOST_BYTES, Masks
 from ..kernels.cupy_nn import gather, tally
 from ..kernels.slots import slots
-from ..nn import Dropout, Module
+from ..nn import Module
 from ..nn._module import Buffer
 from ..optim.execution.cuda import CudaExecutor
 from .eligibility import numbers_of
@@ -36,8 +37,8 @@ class GraphStep:
 
     The first step for each batch size is eager, which compiles kernels and allocates memory; then
     `MANY` are captured, or one, and all further ones are launches of such graphs. After `run`,
-    `loss` is the last batch's, in the GPU's memory. What cannot be captured (Dropout, whose masks
-    are drawn on the CPU; a function that CuPy refuses to capture) stays eager: `reason` says why.
+    `loss` is the last batch's, in the GPU's memory. What cannot be captured (a function that CuPy
+    refuses to capture) stays eager: `reason` says why.
     A change of the model, its mode, the optimizer's options or TF32 is noticed at the next `run`,
     which captures anew.
 
@@ -60,7 +61,7 @@ class GraphStep:
         self._state: list[Any] = []
         self._active: list[bool] = []
         self._seed: Any = None
-        self._warm: set[int] = set()  # batch sizes of which a step has been made eagerly
+        self._masks: dict[int, Masks] = {}  # by batch size, of which a step has been made eagerly
         self._graphs: dict[tuple[int, int], Any] = {}  # by batch size and number of steps
         self._products: Any = None
         self._renew()
@@ -105,9 +106,9 @@ class GraphStep:
         size, prepared, began = self.loader.batch_size, first, first
         while first < last:
             whole = min(last, samples // size) - first  # batches of this size, one after the other
-            rows, count = size, MANY if whole >= MANY else 1
-            if whole < 1:
-                rows = samples - first * size
+            rows = size if whole > 0 else samples - first * size
+            many = self._many(rows)
+            count = many if whole >= many else 1
             # The numbers for some more steps, while the GPU is busy with those before.
             while prepared < first + count:
                 upto = min(last, prepared + ROWS)
@@ -115,16 +116,26 @@ class GraphStep:
                 prepared = upto
             graph = self._graph(rows, count)
             if graph is None:
-                self._work(rows)
+                masks = Masks()
+                with masks.noting():
+                    self._work(rows)
+                if rows not in self._masks:
+                    self._masks[rows] = masks
+                    masks.allocate(self._xp, self._many(rows))
                 first += 1
             else:
+                self._masks[rows].fill(self._xp, first, count)
                 graph.launch()
                 first += count
 
+    def _many(self, rows: int) -> int:
+        """How many steps a graph may hold: `MANY`, unless their dropout masks are too large."""
+        masks = self._masks.get(rows)
+        return MANY if masks is None or MANY * masks.bytes <= MOST_BYTES else 1
+
     def _graph(self, rows: int, count: int) -> Any:
         """A graph of `count` steps on `rows` samples each; None if the next step is to be eager."""
-        if rows not in self._warm:
-            self._warm.add(rows)
+        if rows not in self._masks:
             return None
         if (rows, count) not in self._graphs:
             self._graphs[rows, count] = self._captured(rows, count)
@@ -143,9 +154,8 @@ class GraphStep:
         loss = self.loss_function(output, y)
         counted = output.data, y, loss.data
         totals = self.loss, self._loss_sum, self._correct, self._step
-        is_last = (
-            later == of - 1
-        )  # which counts the steps, when nobody asks any more for the number of the first
+        # The last one counts the steps, when nobody asks any more for the number of the first.
+        is_last = later == of - 1
         if not is_last:
             with beside(*counted):
                 tally(*counted, *totals, 0)
@@ -169,9 +179,6 @@ class GraphStep:
 
     def _captured(self, rows: int, count: int) -> Any:
         """A graph of so many steps; None, with the `reason`, if they cannot be captured."""
-        if any(isinstance(m, Dropout) and m.rate for _, m in self.model.named_modules()):
-            self.reason = "Dropout draws its masks on the CPU, anew for each step"
-            return None
         try:
             self._products = self._products or Products(self._stream, self._other)
             largest = max(p.size for p in self.optimizer.parameters)
@@ -190,7 +197,8 @@ class GraphStep:
         self._stream.begin_capture()
         try:
             for k in range(count):
-                self._work(rows, k, count)
+                with self._masks[rows].serving(self._step, k):
+                    self._work(rows, k, count)
         except BaseException:  # a stream that captures takes no other work
             with suppress(RuntimeError):
                 self._stream.end_capture()
@@ -241,7 +249,7 @@ class GraphStep:
                 raise UnsupportedError(f"{name} is not one kernel here, so no step can be recorded")
         self._state, self._products, self.reason, self._seed = state, None, None, None
         self._twice = False  # whether a step has used a parameter twice
-        self._warm.clear()
+        self._masks.clear()
         self._graphs.clear()
         like = optimizer.vectors.values
         self._tables = [

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import hooks
-from ..backend import Backend, backend_of, generator, to_backend
+from ..backend import Backend, backend_of, generator, registry, to_backend
 from ..errors import OptionError
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops.shape import plain
@@ -47,6 +47,10 @@ class Dropout(Module):
 
 def _mask(shape: tuple[int, ...], rate: float, dtype: Any, backend: Backend) -> Any:
     """0 with probability `rate`, else 1 / (1 - rate)."""
+    given = registry.get(("dropout mask", backend))
+    found = None if given is None else given(shape, rate, dtype)
+    if found is not None:  # drawn beforehand, for steps that are captured
+        return found
     kept = generator("dropout").random(shape, dtype=np.float32) >= rate
     # scaled where it will be used: a byte for each element travels to a GPU
     return to_backend(kept, backend) * dtype.type(1 / (1 - rate))

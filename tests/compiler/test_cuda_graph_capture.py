@@ -53,10 +53,11 @@ def data():
     return Dataset(rng.standard_normal((40, 6)), rng.integers(0, 3, 40))
 
 
-def model():
+def model(rate=0.0):
     minidl.seed(3)
     hidden = [nn.Dense(18, 18), nn.Tanh(), nn.Dense(18, 18), nn.Tanh()]  # of one size, so that memory is used again
-    net = nn.Sequential(nn.Dense(6, 18), nn.BatchNorm(18), nn.ReLU(), *hidden, nn.Dense(18, 3))
+    first = nn.Dense(6, 18), nn.BatchNorm(18), nn.ReLU(), nn.Dropout(rate)
+    net = nn.Sequential(*first, *hidden, nn.Dropout(rate / 2), nn.Dense(18, 3))
     for tensor in net._state().values():
         tensor.data = tensor.data.astype(np.float64)
     return net.train()
@@ -79,10 +80,15 @@ def state(net):
     return {name: np.asarray(value) for name, value in net.state_dict().items()}
 
 
+@pytest.fixture(params=[0.0, 0.4], ids=["plain", "dropout"])
+def rate(request):
+    return request.param
+
+
 @pytest.fixture
-def expected():
+def expected(rate):
     """What the eager loop on NumPy comes to: the state, and of each epoch the losses' sum and the hits."""
-    net, epochs = model(), []
+    net, epochs = model(rate), []
     optimizer = optim.Adam(net.parameters())
     loader = Loader(data(), 4)
     for _ in range(2):
@@ -100,15 +106,23 @@ def expected():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
-def test_captured_steps_train_as_the_eager_loop_in_whatever_order_the_streams_run(order, device, expected):
+def test_captured_steps_train_as_the_eager_loop_in_whatever_order_the_streams_run(order, rate, device, expected):
     device.choose = ORDERS[order]
-    steps, epochs = trained(on_the_gpu(model()))
+    steps, epochs = trained(on_the_gpu(model(rate)))
     assert steps.reason is None
     assert sorted(steps._graphs) == [(4, 1), (4, 3)]
     values, sums = expected
     for name, value in state(steps.model).items():
         np.testing.assert_allclose(value, values[name], rtol=1e-6, atol=1e-8, err_msg=name)
     np.testing.assert_allclose(epochs, sums, rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_large_masks_are_kept_for_one_step_at_a_time(device, monkeypatch):
+    monkeypatch.setattr(cuda_graph, "MOST_BYTES", 100)
+    steps, _ = trained(on_the_gpu(model(0.5)), epochs=1)
+    assert steps.reason is None
+    assert sorted(steps._graphs) == [(4, 1)]
 
 
 @pytest.mark.slow

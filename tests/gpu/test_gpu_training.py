@@ -91,11 +91,17 @@ def test_a_cuda_graph_trains_as_the_eager_step_does(rule):
     np.testing.assert_allclose(recorded.eval()(x).numpy(), eager.eval()(x).numpy(), rtol=2e-2, atol=2e-2)
 
 
-def test_dropout_leaves_the_step_eager_and_says_so():
-    net = model("cupy", rate=0.5).train()
-    steps = GraphStep(net, nn.softmax_cross_entropy, optim.SGD(net.parameters()), Loader(data(), 100, backend="cupy"))
-    steps.run(np.arange(1000), 0, 10)
-    assert "Dropout" in steps.reason
+def test_captured_steps_use_the_masks_that_eager_ones_would():
+    found = []
+    for compile in (True, False):
+        net = model("cupy", rate=0.4)
+        optimizer = optim.Adam(net.parameters())
+        with minidl.use_backend("cupy"):
+            options = {"epochs": 3, "batch_size": 50, "progress": False, "guards": False}
+            history = fit(net, data(), optimizer=optimizer, compile=compile, **options)
+        assert (history[-1]["engine"] == "cuda graph") is compile
+        found.append(history["loss"])
+    np.testing.assert_allclose(*found, rtol=1e-3)
 
 
 def test_a_model_moves_between_the_two_and_through_a_file(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from rule_cases import VARIANTS
 
 from minidl import optim
-from minidl.kernels import cupy_narrow, cupy_sources
+from minidl.kernels import cupy_masks, cupy_narrow, cupy_sources
 from minidl.kernels.cupy_launch import OPTIONS
 from minidl.optim.execution.cuda import source
 from minidl.optim.execution.plan import Plan
@@ -29,7 +29,7 @@ NARROW = {
     f"narrow {dtype} {activation} {outputs}": cupy_narrow.source(dtype, activation, outputs)
     for dtype in ("float32", "float64")
     for activation, outputs in ((None, 1), ("sigmoid", 10), (None, cupy_narrow.MOST))
-}
+} | {f"masks {dtype}": cupy_masks.source(dtype) for dtype in ("float32", "float64")}
 CUPYS_OWN = ("--std=c++17", "-ftz=true")  # what CuPy appends to every call of its compiler
 
 

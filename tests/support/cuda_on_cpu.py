@@ -20,7 +20,7 @@ import numpy as np
 from strict import StrictArray
 
 from minidl import backend
-from minidl.kernels import cupy_narrow, cupy_nn
+from minidl.kernels import cupy_masks, cupy_narrow, cupy_nn
 
 COMPILER = shutil.which("g++")
 _OPTIONS = ["-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-w"]
@@ -158,6 +158,7 @@ def launch(source, name, blocks, threads, *args, order=0):
 
 def serve(monkeypatch, launcher=launch):
     """Let minidl's kernels for CuPy, and the rules', be launched so, on the stand-in for CuPy."""
-    for module in (cupy_nn, cupy_narrow):
+    for module in (cupy_nn, cupy_narrow, cupy_masks):
         monkeypatch.setattr(module, "launch", launcher)
     monkeypatch.setitem(backend.registry, ("launch", "strict"), launcher)
+    monkeypatch.setitem(backend.registry, ("dropout mask", "strict"), cupy_masks.mask)

@@ -8,7 +8,6 @@ import numpy as np
 from ...backend import backend_of
 from ...data import Loader
 from ...errors import OptionError, UnsupportedError
-from ...nn import Dropout
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .compiled import Compiled, warn_of_other_sums
@@ -155,8 +154,6 @@ def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) 
     reason = in_the_way(run.model, loss, run.optimizer) or overridden(loader, "batches", "_there")
     if reason is not None:
         return None, reason
-    if any(isinstance(module, Dropout) and module.rate for _, module in run.model.named_modules()):
-        return None, "Dropout draws its masks on the CPU, anew for each step"
     run.model.train()
     try:
         return GraphStep(run.model, loss, run.optimizer, loader), None
