@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +10,6 @@ from .errors import ShapeError
 from .node import Node, wrap
 from .operands import unwrapped
 from .ops.shape import Axis
-
-Answer: TypeAlias = np.bool_ | np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Questions(Node):
@@ -31,19 +29,19 @@ class Questions(Node):
             )
         return format(self._array.item(), spec)
 
-    def any(self, axis: Axis = None, keepdims: bool = False) -> Answer:
+    def any(self, axis: Axis = None, keepdims: bool = False) -> bool | np.ndarray:
         """Whether an element is true (or not zero): a plain boolean, or a plain array of them along `axis`."""
-        found: Answer = self._array.any(axis=axis, keepdims=keepdims)
-        return found
+        found = self._array.any(axis=axis, keepdims=keepdims)
+        return found if found.ndim else bool(found)
 
-    def all(self, axis: Axis = None, keepdims: bool = False) -> Answer:
+    def all(self, axis: Axis = None, keepdims: bool = False) -> bool | np.ndarray:
         """Whether all elements are true (or not zero): a plain boolean, or a plain array of them along `axis`."""
-        found: Answer = self._array.all(axis=axis, keepdims=keepdims)
-        return found
+        found = self._array.all(axis=axis, keepdims=keepdims)
+        return found if found.ndim else bool(found)
 
-    def nonzero(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], ...]:
+    def nonzero(self) -> tuple[np.ndarray, ...]:
         """The places of the elements that are not zero: a plain array of integers for each axis."""
-        found: tuple[np.ndarray[Any, np.dtype[np.int64]], ...] = self._array.nonzero()
+        found: tuple[np.ndarray, ...] = self._array.nonzero()
         return found
 
     def __contains__(self, value: Any) -> bool:

@@ -12,8 +12,9 @@ class History:
     """One row (a dict of numbers) per epoch: ``history[-1]``, ``history["validation_loss"]``, ``len(history)``.
 
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
-    (means over the epoch's samples, as they were seen in training), validation_loss and validation_accuracy
-    (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
+    (means over the epoch's samples, as they were seen in training; mean_absolute_error or exact_match instead of the
+    latter for floating targets, see `evaluate`), validation_loss and validation_accuracy (after the epoch, in
+    evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
     (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
     absent, as is skipped, the number of batches left out, where there were none.
 
@@ -65,10 +66,19 @@ def sentence(row: dict[str, Any]) -> str:
     parts = [f"epoch {row['epoch']}", f"loss {row['loss']:.4f}"]
     if "accuracy" in row:
         parts.append(f"accuracy {row['accuracy']:.2%}")
+    parts += _others(row, "")
     if "validation_loss" in row:
         parts.append(f"validation loss {row['validation_loss']:.4f}")
     if "validation_accuracy" in row:
         parts.append(f"validation accuracy {row['validation_accuracy']:.2%}")
+    parts += _others(row, "validation_")
     if "skipped" in row:
         parts.append(f"{row['skipped']} batch{'es' * (row['skipped'] > 1)} skipped")
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])
+
+
+def _others(row: dict[str, Any], before: str) -> list[str]:
+    """What was measured of targets that are no classes, in words."""
+    formats = {"mean_absolute_error": ".4f", "exact_match": ".2%"}
+    found = {f"{before}{name}": spec for name, spec in formats.items() if f"{before}{name}" in row}
+    return [f"{name.replace('_', ' ')} {row[name]:{spec}}" for name, spec in found.items()]

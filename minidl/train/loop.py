@@ -291,7 +291,9 @@ def evaluate(
         batch_size: samples for each forward pass; it changes nothing but speed and memory.
 
     Returns:
-        "loss", the mean over the samples, and, for integer labels, "accuracy", the share classified correctly.
+        "loss", the mean over the samples; for integer labels "accuracy", the share classified correctly; for floating
+        targets "mean_absolute_error" with `nn.mean_squared_error`, "exact_match", the share of samples with every yes
+        and no right, with `nn.binary_cross_entropy_with_logits`.
 
     Raises:
         OptionError, DTypeError, ShapeError: `data` is no data set, or none that this model takes.
@@ -303,5 +305,5 @@ def evaluate(
     with in_mode(model, training=False), recording(False):
         for x, y in loader:
             output = model(x)
-            metrics.add(loss(output, y), output, y)
+            metrics.add(loss(output, y), output, y, loss)
     return metrics.means()

@@ -1,10 +1,29 @@
-"""The metrics of an epoch: the mean loss, and the share of samples classified correctly."""
+"""The metrics of an epoch: the mean loss, and how good the outputs are: of classes the share that is right, ..."""
 
 import math
 from typing import Any
 
 from ..backend import array_module, backend_of, registry
+from ..nn import binary_cross_entropy_with_logits, mean_squared_error
 from ..ops.shape import plain
+
+
+def _absolute_error(output: Any, targets: Any) -> Any:
+    """The sum over the samples of each one's mean |output - target|."""
+    return abs(output - targets).mean(dtype="float64") * len(targets)
+
+
+def _exact_matches(logits: Any, targets: Any) -> Any:
+    """How many samples have every yes and no right: a logit above 0 says yes."""
+    right = (logits > 0) == (targets > 0.5)
+    return right.reshape(len(right), -1).all(axis=1).sum()
+
+
+# What fits targets that are no classes, by the loss that they are trained with: a name, and a sum over the samples.
+_BY_LOSS = {
+    mean_squared_error: ("mean_absolute_error", _absolute_error),
+    binary_cross_entropy_with_logits: ("exact_match", _exact_matches),
+}
 
 
 class RunningMetrics:
@@ -15,10 +34,18 @@ class RunningMetrics:
         self.skipped: int = 0  # batches that were left out
         self.loss: Any = 0.0  # the sum over the samples, in float64
         self.correct: Any = None  # samples classified correctly; None as long as that is not measured
+        self.others: dict[str, Any] = {}  # further sums over the samples, by name
 
-    def add(self, loss: Any, output: Any, labels: Any) -> None:
-        """Count one batch: its mean loss, and the model's output, compared with the labels if they are classes."""
+    def add(self, loss: Any, output: Any, labels: Any, function: Any = None) -> None:
+        """Count one batch: its mean loss, and the model's output, compared with the labels.
+
+        If they are classes, the hits; else what fits the loss's `function`.
+        """
         output, labels = plain(output), plain(labels)
+        if function in _BY_LOSS and labels.dtype.kind == "f" and output.shape == labels.shape:
+            name, measure = _BY_LOSS[function]
+            total = self.others.get(name, 0.0) + measure(output, labels)
+            self.others = self.others | {name: total}  # a new one: a snapshot may hold the old
         correct = None
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
             by_kernel = registry.get(("count_hits", backend_of(output)))
@@ -43,7 +70,8 @@ class RunningMetrics:
         self.samples += samples * len(losses)
 
     def means(self) -> dict[str, float]:
-        """The mean loss (NaN without a sample); "accuracy" if it was measured; "skipped" if any batch was."""
+        """The mean loss (NaN without a sample); what else was measured; "skipped" if any batch was."""
         means = {"loss": float(self.loss) / self.samples if self.samples else math.nan}
         means |= {} if self.correct is None else {"accuracy": float(self.correct) / self.samples}
+        means |= {name: float(total) / self.samples for name, total in self.others.items()}
         return means | ({"skipped": self.skipped} if self.skipped else {})

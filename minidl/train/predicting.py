@@ -28,7 +28,7 @@ def predict(model: Module, inputs: Any, *, batch_size: int = 1000) -> np.ndarray
         batch_size: samples for each forward pass; it changes nothing but speed and memory.
 
     Returns:
-        (N, ...) on the CPU, in the model's dtype: (N, C) for a classifier.
+        A NumPy array (N, ...) in the model's dtype, (N, C) for a classifier.
 
     Raises:
         DataError, DTypeError: for `inputs` that are no samples.

@@ -24,7 +24,7 @@ def test_several_numbers_have_no_format_and_the_error_says_what_to_write():
 
 def test_any_all_and_nonzero_answer_with_plain_values():
     x = Tensor([[0.0, 1.0], [2.0, 3.0]], requires_grad=True)
-    assert (x == 2).any() is np.True_
+    assert (x == 2).any() is True
     assert not (x > 0).all()
     np.testing.assert_array_equal((x > 0).all(axis=1), [False, True])
     np.testing.assert_array_equal((x > 2).any(axis=0, keepdims=True), [[False, True]])

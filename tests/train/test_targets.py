@@ -7,7 +7,7 @@ import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader, mnist
 from minidl.errors import LabelError, OptionError
-from minidl.train import evaluate, fit, predict
+from minidl.train import Callback, Checkpoint, evaluate, fit, predict
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((200, 3)).astype(np.float32)
@@ -28,6 +28,10 @@ def test_a_regression_in_three_lines():
     )  # fmt: skip
     assert history["validation_loss"][-1] < 1e-3
     assert "accuracy" not in history[-1]
+    expected = np.abs(predict(model, X[:50]).ravel() - Y[:50]).mean()
+    assert history["validation_mean_absolute_error"][-1] == pytest.approx(expected, abs=1e-5)
+    assert f"validation mean absolute error {expected:.4f}" in repr(history)
+    assert history["mean_absolute_error"][-1] < history["mean_absolute_error"][0]
     np.testing.assert_allclose(model.layers[0].weight.numpy().ravel(), [1, -2, 0.5], atol=0.05)
     assert predict(model, X).shape == (200, 1)
     assert evaluate(model, Dataset(X, Y), loss=nn.mean_squared_error)["loss"] < 1e-3
@@ -60,11 +64,13 @@ def test_several_labels_may_hold_at_once():
     several = np.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(np.float32)
     minidl.seed(1)
     model = nn.Sequential(nn.Dense(3, 2))
-    fit(
-        model, X, several, optimizer=optim.Adam(model.parameters(), lr=0.1), epochs=20,
+    history = fit(
+        model, X, several, optimizer=optim.Adam(model.parameters(), lr=0.1), epochs=20, validation=(X, several),
         loss=nn.binary_cross_entropy_with_logits, **OPTIONS,
     )  # fmt: skip
-    assert ((predict(model, X) > 0) == (several > 0)).mean() > 0.95
+    right = (predict(model, X) > 0) == (several > 0)
+    assert right.mean() > 0.95
+    assert history["validation_exact_match"][-1] == right.all(axis=1).mean()
 
 
 def test_an_autoencoder_is_given_its_inputs_as_targets():
@@ -106,17 +112,23 @@ def test_a_missing_target_is_refused_with_its_place():
         Dataset(X, wrong)
 
 
-def test_a_training_on_targets_is_resumed_bit_for_bit(tmp_path):
-    def trained(epochs, resume=False):
+def test_a_training_on_targets_that_is_interrupted_in_an_epoch_is_resumed_bit_for_bit(tmp_path):
+    def trained(callbacks=(), **options):
         model = line()
-        fit(
-            model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=epochs,
-            checkpoint=tmp_path / "run", resume=resume, **OPTIONS,
+        history = fit(
+            model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=3,
+            callbacks=callbacks, **OPTIONS, **options,
         )  # fmt: skip
-        return model.layers[0].weight.numpy()
+        return model.layers[0].weight.tolist(), history["mean_absolute_error"]
 
-    trained(2)
-    resumed = trained(4, resume=True)
-    model = line()
-    fit(model, X, Y, optimizer=optim.Adam(model.parameters()), loss=nn.mean_squared_error, epochs=4, **OPTIONS)
-    np.testing.assert_array_equal(resumed, model.layers[0].weight.numpy())
+    class Interrupt(Callback):
+        def interval(self, run):
+            return 1
+
+        def on_pause(self, run):
+            if run.step == 14:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained([Interrupt()], checkpoint=Checkpoint(tmp_path / "run", every=1))
+    assert trained(checkpoint=tmp_path / "run", resume=True) == trained()

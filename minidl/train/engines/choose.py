@@ -132,7 +132,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
     if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         return step, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        return step, "it needs integer labels of shape (N,)"
+        return step, "the labels are targets, no classes (compile=True records and compiles such steps)"
     changed = overridden(loader, "batches", "_here")
     if changed is not None:
         return step, changed

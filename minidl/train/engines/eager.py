@@ -44,7 +44,7 @@ class Eager:
         """Update the parameters, count the batch, and call the on_step callbacks."""
         run = self.run
         run.optimizer.step()
-        run.metrics.add(run.loss, output, y)
+        run.metrics.add(run.loss, output, y, self.loss)
         run.steps_by_engine[self.engine] += 1
         run.step += 1
         run.batch += 1

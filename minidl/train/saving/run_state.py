@@ -40,6 +40,7 @@ def capture(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tu
         "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight")}
         | {"made": run.steps_by_engine},
         "tally": {key: _python_number(getattr(run.metrics, name)) for key, name in _METRICS.items()},
+        "measures": {name: _python_number(total) for name, total in run.metrics.others.items()},
         "history": run.history.rows,
         "rng": rng_state(),
         "description": repr(run.model),
@@ -99,6 +100,7 @@ def restore(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: di
     run.metrics = RunningMetrics()
     for key, name in _METRICS.items():
         setattr(run.metrics, name, content["tally"][key])
+    run.metrics.others = content.get("measures", {})
     run.history.rows[:] = content["history"]
 
 
@@ -177,6 +179,7 @@ def _check(content: dict[str, Any]) -> None:
         and all(type(count) is int for count in at.get("made", {}).values())
         and tally.keys() == _METRICS.keys()
         and all(sum is None or type(sum) in numbers for sum in tally.values())
+        and all(type(sum) in numbers for sum in content.get("measures", {}).values())
         and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))
         and type(content["circumstances"]) is dict
         and type(content["description"]) is str
