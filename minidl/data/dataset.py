@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import as_array, is_array
-from ..backend import to_numpy
+from ..backend import generator, to_numpy
 from ..errors import DataError, DTypeError, LabelError, OptionError
 
 _MOST_NAMES = 1 << 16  # a wild label must not have 4 billion class names made up for it
@@ -95,6 +95,21 @@ class Dataset:
                 f"one sample is dataset.inputs[i], dataset.labels[i]"
             )
         return Dataset(self.inputs[rows], self.labels[rows], name=self.name, shape=self.shape, classes=self.classes)
+
+    def split(self, share: float) -> "tuple[Dataset, Dataset]":
+        """Two data sets: all samples but a `share`, and that share, drawn from the "split" stream of `minidl.seed`.
+
+        ``train, validation = dataset.split(0.1)``. Both are copies, in this data set's order. Raises `OptionError`
+        unless both get a sample.
+        """
+        count = round(share * len(self)) if isinstance(share, int | float) and 0 < share < 1 else 0
+        if not 0 < count < len(self):
+            raise OptionError(
+                f"{self.name}: split: share={share!r} of {len(self)} samples leaves one part empty: give a number "
+                f"between 0 and 1, such as 0.1"
+            )
+        order = generator("split").permutation(len(self))
+        return self[np.sort(order[count:])], self[np.sort(order[:count])]
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape)) or "1"

@@ -53,7 +53,7 @@ def fit(
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
     batch_size: BatchSize = 128,
-    validation: Dataset | Loader | tuple[Any, Any] | None = None,
+    validation: Dataset | Loader | tuple[Any, Any] | float | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
     threads: int | None = None,
@@ -73,7 +73,8 @@ def fit(
         loss: a function of the model's output and the labels that returns the batch's mean.
         epochs: passes over `train`, at least 0.
         batch_size: samples for an update; 1 is SGD, "full" is gradient descent. A `Loader` has its own.
-        validation: evaluated after each epoch: a `Dataset`, a `Loader`, or inputs and targets in a tuple.
+        validation: evaluated after each epoch: a `Dataset`, a `Loader`, inputs and targets in a tuple, or the share of
+            the training set that is set aside for it, see `Dataset.split`.
         callbacks: called in this order; a plain function of a `Run` is called after each epoch.
         progress: print a line per epoch, and on a terminal show a bar.
         threads: how many may share the work; None for what `minidl.threads` or the environment says, else two, or as
@@ -109,6 +110,10 @@ def fit(
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     if targets is not None:
         train = Dataset(train, targets, name="train")
+    if isinstance(validation, float):
+        if not isinstance(train, Dataset):
+            raise OptionError("fit: validation, a share, is set aside from a Dataset or arrays: split yours beforehand")
+        train, validation = train.split(validation)
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
     if loss is softmax_cross_entropy and isinstance(loader.dataset, Dataset) and not loader.dataset.classes:
         raise OptionError(

@@ -132,3 +132,39 @@ def test_a_training_on_targets_that_is_interrupted_in_an_epoch_is_resumed_bit_fo
     with pytest.raises(KeyboardInterrupt):
         trained([Interrupt()], checkpoint=Checkpoint(tmp_path / "run", every=1))
     assert trained(checkpoint=tmp_path / "run", resume=True) == trained()
+
+
+def test_a_share_of_the_samples_is_set_aside_for_validation():
+    labels = (Y > 0).astype(int)
+    histories = []
+    for _ in range(2):
+        minidl.seed(5)
+        model = nn.Sequential(nn.Dense(3, 2))
+        options = {"optimizer": optim.SGD(model.parameters()), "epochs": 1, "validation": 0.25}
+        histories.append(fit(model, X, labels, **options, **OPTIONS))
+    assert histories[0][-1]["step"] == 8  # of 150 samples, 20 at a time
+    assert histories[0]["validation_accuracy"] == histories[1]["validation_accuracy"]
+
+
+def test_a_split_holds_each_sample_once_and_is_drawn_by_the_seed():
+    data = Dataset(np.arange(10.0, dtype="f")[:, None], np.arange(10))
+    minidl.seed(1)
+    rest, part = data.split(0.3)
+    assert (len(rest), len(part)) == (7, 3)
+    assert sorted([*rest.labels, *part.labels]) == list(range(10))
+    assert rest.classes == data.classes
+    assert not np.array_equal(data.split(0.3)[1].labels, part.labels)
+    minidl.seed(1)
+    np.testing.assert_array_equal(data.split(0.3)[1].labels, part.labels)
+
+
+@pytest.mark.parametrize("share", [0, 1, 1.5, -0.1, 0.01, "a", None])
+def test_a_share_that_leaves_nothing_is_refused(share):
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        Dataset(X[:10], Y[:10]).split(share)
+
+
+def test_a_share_of_a_loader_is_refused():
+    model = line()
+    with pytest.raises(OptionError, match="split yours beforehand"):
+        fit(model, Loader(Dataset(X, Y), 20), optimizer=optim.SGD(model.parameters()), epochs=1, validation=0.1)
