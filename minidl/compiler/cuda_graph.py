@@ -185,11 +185,7 @@ class GraphStep:
             beside = not self._twice and rows * largest < SMALL
             with self._products.active(beside), _without_collection():
                 return self._capture(rows, count)
-        except (
-            UnsupportedError,
-            BackendError,
-            RuntimeError,
-        ) as error:  # CUDA's and CuPy's are RuntimeErrors
+        except (UnsupportedError, BackendError, RuntimeError) as error:  # the last are CUDA's
             self.reason = f"it cannot be recorded: {error}"
             return None
 

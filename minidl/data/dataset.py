@@ -73,7 +73,7 @@ class Dataset:
         if math.prod(self.shape) != math.prod(inputs.shape[1:]):
             raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
         self.inputs: np.ndarray = inputs.reshape(len(inputs), math.prod(self.shape))
-        self.labels: np.ndarray = labels.reshape(len(labels), -1) if targets else labels
+        self.labels: np.ndarray = labels.reshape(len(labels), math.prod(labels.shape[1:])) if targets else labels
         self.classes: tuple[str, ...] = ()
         if not targets:
             self.classes = _made_up_classes(name, labels) if classes is None else tuple(map(str, classes))
@@ -144,6 +144,8 @@ def _remedy(labels: np.ndarray) -> str:
             if 1 in labels.shape
             else "; if they are one-hot: labels.argmax(axis=1); if several may hold: labels.astype(np.float32)"
         )
+    if labels.dtype.kind == "b":
+        return "; of two classes: labels.astype(int); of yes-or-no targets: labels.astype(np.float32)"
     if labels.dtype.kind in "US":
         return "; if they are names: classes, labels = np.unique(labels, return_inverse=True)"
     return ""

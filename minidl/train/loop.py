@@ -19,6 +19,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..autograd import recording
 from ..backend import own_streams
 from ..checks import checked_integer
@@ -52,7 +54,7 @@ def fit(
     optimizer: Any,
     loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
     epochs: int,
-    batch_size: BatchSize = 128,
+    batch_size: BatchSize | None = None,
     validation: Dataset | Loader | tuple[Any, Any] | float | None = None,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
@@ -72,7 +74,8 @@ def fit(
         optimizer: over the model's parameters.
         loss: a function of the model's output and the labels that returns the batch's mean.
         epochs: passes over `train`, at least 0.
-        batch_size: samples for an update; 1 is SGD, "full" is gradient descent. A `Loader` has its own.
+        batch_size: samples for an update; 1 is SGD, "full" is gradient descent. 128 if not given, or all there are if
+            they are fewer. A `Loader` has its own.
         validation: evaluated after each epoch: a `Dataset`, a `Loader`, inputs and targets in a tuple, or the share of
             the training set that is set aside for it, see `Dataset.split`.
         callbacks: called in this order; a plain function of a `Run` is called after each epoch.
@@ -109,11 +112,15 @@ def fit(
     if not callable(getattr(optimizer, "step", None)):
         raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
     if targets is not None:
+        if isinstance(train, Dataset | Loader):
+            raise OptionError(f"fit: targets belong to inputs that are an array: a {type(train).__name__} has its own")
         train = Dataset(train, targets, name="train")
-    if isinstance(validation, float):
+    if isinstance(validation, float | np.floating):
         if not isinstance(train, Dataset):
             raise OptionError("fit: validation, a share, is set aside from a Dataset or arrays: split yours beforehand")
         train, validation = train.split(validation)
+    if batch_size is None:
+        batch_size = max(1, min(128, len(train))) if isinstance(train, Dataset) else 128
     loader = train if isinstance(train, Loader) else Loader(train, batch_size)
     if loss is softmax_cross_entropy and isinstance(loader.dataset, Dataset) and not loader.dataset.classes:
         raise OptionError(

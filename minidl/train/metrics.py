@@ -20,10 +20,11 @@ def _exact_matches(logits: Any, targets: Any) -> Any:
 
 
 # What fits targets that are no classes, by the loss that they are trained with: a name, and a sum over the samples.
-_BY_LOSS = {
-    mean_squared_error: ("mean_absolute_error", _absolute_error),
-    binary_cross_entropy_with_logits: ("exact_match", _exact_matches),
-}
+# (Compared by identity: a loss of the user's need not have a hash.)
+_BY_LOSS: tuple[tuple[Any, str, Any], ...] = (
+    (mean_squared_error, "mean_absolute_error", _absolute_error),
+    (binary_cross_entropy_with_logits, "exact_match", _exact_matches),
+)
 
 
 class RunningMetrics:
@@ -42,8 +43,9 @@ class RunningMetrics:
         If they are classes, the hits; else what fits the loss's `function`.
         """
         output, labels = plain(output), plain(labels)
-        if function in _BY_LOSS and labels.dtype.kind == "f" and output.shape == labels.shape:
-            name, measure = _BY_LOSS[function]
+        fitting = next((found for loss_function, *found in _BY_LOSS if loss_function is function), None)
+        if fitting is not None and labels.dtype.kind == "f" and output.shape == labels.shape:
+            name, measure = fitting
             total = self.others.get(name, 0.0) + measure(output, labels)
             self.others = self.others | {name: total}  # a new one: a snapshot may hold the old
         correct = None

@@ -28,14 +28,15 @@ def predict(model: Module, inputs: Any, *, batch_size: int = 1000) -> np.ndarray
         batch_size: samples for each forward pass; it changes nothing but speed and memory.
 
     Returns:
-        A NumPy array (N, ...) in the model's dtype, (N, C) for a classifier.
+        A NumPy array (N, ...) of what the model gives, (N, C) for a classifier.
 
     Raises:
         DataError, DTypeError: for `inputs` that are no samples.
+        OptionError: for a `batch_size` that is no integer above 0.
         ShapeError: if they do not fit the model.
     """
     samples = inputs if isinstance(inputs, Dataset) else _unlabelled(inputs)
-    loader = Loader(samples, max(1, min(batch_size, len(samples))), shuffle=False)
+    loader = Loader(samples, min(batch_size, len(samples)), shuffle=False)
     with in_mode(model, training=False), recording(False):
         outputs = [to_numpy(plain(model(x))) for x, _ in loader]
     return np.concatenate(outputs)

@@ -8,6 +8,7 @@ import capture
 import numpy as np
 import pytest
 from cuda_on_cpu import COMPILER, launch, serve
+from epochs import epoch_by_hand
 from strict import StrictArray, strict
 
 import minidl
@@ -88,19 +89,10 @@ def rate(request):
 @pytest.fixture
 def expected(rate):
     """What the eager loop on NumPy comes to: the state, and of each epoch the losses' sum and the hits."""
-    net, epochs = model(rate), []
+    net = model(rate)
     optimizer = optim.Adam(net.parameters())
     loader = Loader(data(), 4)
-    for _ in range(2):
-        losses, hits = 0.0, 0
-        for x, y in loader:
-            optimizer.zero_grad()
-            output = net(x)
-            loss = nn.softmax_cross_entropy(output, y)
-            loss.backward()
-            optimizer.step()
-            losses, hits = losses + loss.item() * len(y), hits + int((output.data.argmax(1) == y).sum())
-        epochs.append((losses, hits))
+    epochs = [epoch_by_hand(net, optimizer, loader) for _ in range(2)]
     return state(net), epochs
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cuda_on_cpu import COMPILER, serve
+from epochs import epoch_by_hand
 from strict import StrictArray, strict
 
 import minidl
@@ -103,14 +104,7 @@ def trained_eagerly(rate=0.0, epochs=2):
     optimizer = optim.Adam(groups(net))
     loader = Loader(data(), 5)
     for _ in range(epochs):
-        losses, right = 0.0, 0
-        for x, y in loader:
-            optimizer.zero_grad()
-            output = net(x)
-            loss = nn.softmax_cross_entropy(output, y)
-            loss.backward()
-            optimizer.step()
-            losses, right = losses + loss.item() * len(y), right + int((output.data.argmax(1) == y).sum())
+        losses, right = epoch_by_hand(net, optimizer, loader)
     return net, losses, right, optimizer
 
 

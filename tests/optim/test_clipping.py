@@ -51,10 +51,17 @@ def test_each_element_is_limited():
     assert found[1].grad.tolist() == [3.5]
 
 
-@pytest.mark.parametrize("limit", [0, -1.0, math.nan])
+def test_gradients_whose_squares_overflow_are_clipped_above_all():
+    w = Tensor(np.ones(3, np.float32), requires_grad=True)
+    (w * 3e19).sum().backward()
+    assert optim.clip_grad_norm(w, 1.0) == pytest.approx(3e19 * math.sqrt(3))
+    np.testing.assert_allclose(w.grad.numpy(), 1 / math.sqrt(3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, math.nan, "1"])
 @pytest.mark.parametrize("clip", [optim.clip_grad_norm, optim.clip_grad_value])
 def test_a_limit_that_is_none_is_refused(clip, limit):
-    with pytest.raises(OptionError, match="must be above 0"):
+    with pytest.raises(OptionError, match="must be a number above 0"):
         clip([], limit)
 
 

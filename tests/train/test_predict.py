@@ -6,7 +6,7 @@ import pytest
 import minidl
 from minidl import nn
 from minidl.data import Dataset, mnist
-from minidl.errors import DataError, ShapeError
+from minidl.errors import DataError, OptionError, ShapeError
 from minidl.train import predict
 
 
@@ -62,3 +62,9 @@ def test_what_is_no_sample_is_refused(model, wrong):
 def test_samples_of_another_size_are_refused_with_the_layer(model):
     with pytest.raises(ShapeError, match="Dense"):
         predict(model, np.zeros((3, 7), "f"))
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_size_that_is_none_is_refused(model, pictures, size):
+    with pytest.raises(OptionError, match="batch_size must be an integer from 1"):
+        predict(model, pictures, batch_size=size)

@@ -1,5 +1,7 @@
 """`fit` on arrays, and on targets that are no classes: regression, several labels, an autoencoder."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -168,3 +170,37 @@ def test_a_share_of_a_loader_is_refused():
     model = line()
     with pytest.raises(OptionError, match="split yours beforehand"):
         fit(model, Loader(Dataset(X, Y), 20), optimizer=optim.SGD(model.parameters()), epochs=1, validation=0.1)
+
+
+def test_a_loss_that_has_no_hash_trains_too():
+    @dataclass
+    class Scaled:
+        by: float
+
+        def __call__(self, output, y):
+            return nn.mean_squared_error(output, y) * self.by
+
+    model = line()
+    history = fit(model, X, Y, optimizer=optim.SGD(model.parameters()), loss=Scaled(2.0), epochs=1, **OPTIONS)
+    assert set(history[-1]) == {"epoch", "step", "lr", "loss", "seconds", "engine"}
+
+
+def test_fewer_samples_than_a_batch_usually_has_are_one_batch():
+    model = line()
+    options = {"optimizer": optim.SGD(model.parameters()), "loss": nn.mean_squared_error, "progress": False}
+    assert fit(model, X[:60], Y[:60], epochs=2, **options)[-1]["step"] == 2
+    with pytest.raises(OptionError, match="from 1 to 60"):
+        fit(model, X[:60], Y[:60], epochs=1, batch_size=128, **options)
+
+
+def test_targets_beside_a_data_set_are_refused():
+    model = line()
+    for given in (Dataset(X, Y), Loader(Dataset(X, Y), 20)):
+        with pytest.raises(OptionError, match="has its own"):
+            fit(model, given, Y, optimizer=optim.SGD(model.parameters()), epochs=1)
+
+
+def test_no_samples_and_yes_or_no_labels_are_told_of():
+    assert Dataset(X[:0], Y[:0]).labels.shape == (0, 1)
+    with pytest.raises(LabelError, match=r"of two classes: labels.astype\(int\)"):
+        Dataset(X, Y > 0)
