@@ -204,3 +204,42 @@ def test_no_samples_and_yes_or_no_labels_are_told_of():
     assert Dataset(X[:0], Y[:0]).labels.shape == (0, 1)
     with pytest.raises(LabelError, match=r"of two classes: labels.astype\(int\)"):
         Dataset(X, Y > 0)
+
+
+def test_the_error_of_an_epoch_is_that_over_all_its_batches():
+    model = line()
+    expected = np.abs(predict(model, X).ravel() - Y).mean()
+    history = fit(
+        model, X, Y, optimizer=optim.SGD(model.parameters(), lr=1e-12), loss=nn.mean_squared_error, epochs=1, **OPTIONS
+    )
+    assert history["mean_absolute_error"] == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_gradients_of_recorded_steps_are_clipped_without_a_word():
+    """They come in the same Tensors at every step, which is no sum of old and new ones."""
+
+    class Clip(Callback):
+        def on_gradients(self, run):
+            assert optim.clip_grad_norm(run.model.parameters(), 1e-3) > 1e-3
+
+    found = []
+    for compile in (True, False):
+        model = line()
+        options = {"optimizer": optim.SGD(model.parameters()), "loss": nn.mean_squared_error, "epochs": 2}
+        options |= {"on_nonfinite": "continue", "callbacks": [Clip()], "compile": compile}
+        history = fit(model, X, Y, **options, **OPTIONS)
+        assert (history[-1]["engine"] != "eager") is compile
+        found.append(model.layers[0].weight.tolist())
+    assert found[0] == found[1]
+
+
+def test_what_cannot_be_compiled_beside_a_callback_is_no_silent_eager_loop():
+    class Looks(Callback):
+        def on_gradients(self, run):
+            pass
+
+    model = line()
+    options = {"optimizer": optim.SGD(model.parameters()), "loss": nn.mean_squared_error, "callbacks": [Looks()]}
+    with pytest.raises(OptionError, match="compile=True: a callback has an on_gradients"):
+        fit(model, X, Y, compile=True, epochs=1, **options, **OPTIONS)
+    assert fit(model, X, Y, epochs=1, **options, **OPTIONS)[-1]["engine"] == "eager"

@@ -16,7 +16,7 @@ import numpy as np
 from ..._debug import debug
 from ...backend import array_module, to_numpy
 from ...data import Loader
-from ...errors import NonFiniteError
+from ...errors import NonFiniteError, OptionError
 from ...nn._effects import ForwardEffects
 from ...nn._module import Buffer
 from ...ops.shape import plain
@@ -25,6 +25,7 @@ from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .eager import Eager
 from .engine import Engine
+from .recorded import Recorded
 from .snapshot import RunSnapshot
 from .stepwise import Stepwise
 
@@ -172,6 +173,11 @@ def with_nonfinite_checks(
         engine.checker = checked
         return engine
     stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
+    if stepwise and isinstance(engine, Recorded):
+        raise OptionError(
+            "fit: compile=True: a callback has an on_gradients or on_step, so each step of such a model is checked for "
+            "NaN and infinity by itself, eagerly: leave compile out, or on_nonfinite='continue' looks for none"
+        )
     if stepwise or overridden(run.optimizer, "step", "zero_grad") is not None:
         return checked  # what the user's own code saw and did in a step cannot be rolled back
     rollback = RollbackEngine(run, engine, checked)
