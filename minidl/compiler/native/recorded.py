@@ -9,7 +9,7 @@ import numpy as np
 from ...backend import Array
 from ...errors import UnsupportedError
 from ..program import Buffer, Instruction, Slot, filled
-from .cblas import Matrix, gemm, gemv
+from .cblas import product, sum_of_rows
 from .conditions import check_apart, check_places, divides_exactly, in_float32
 from .jit import instruction_set as isa
 from .jit import opcodes
@@ -67,48 +67,34 @@ class RecordedLayers(Layers):
             raise UnsupportedError(f"machine code computes in float32, {buffer.name} is not")
         return array
 
-    def _matrix(self, buffer: Buffer, transposed: bool = False) -> Matrix:
-        """A matrix of float32 as CBLAS takes it, whichever of its axes is contiguous."""
-        array = self._float(buffer)
-        array = array.T if transposed else array
-        rows, columns = array.strides
-        if columns == 4 and rows >= 4 * array.shape[1]:
-            return Matrix(address(array), rows // 4)
-        if rows == 4 and columns >= 4 * array.shape[0]:
-            return Matrix(address(array), columns // 4, transposed=True)
-        raise UnsupportedError(
-            f"machine code cannot multiply by {buffer.name} as it lies in memory"
-        )
-
     # Products
 
     def _matmul(self, y: Buffer, a: Buffer, b: Buffer, transposed: bool = False) -> Code:
-        m, n = y.shape
-        k = a.shape[1]
-        y_at = self._at(y)
-        if k == 1:
-            right = b.array.T if transposed else b.array
-            return loops(np.multiply, [self._float(a), right, y.array])
-        if n == 1 and b.array.flags.c_contiguous and a.array.flags.c_contiguous and m > 1:
-            left = Matrix(self._at(a), k)
-            return [gemv(opcodes.COLUMN_MAJOR, k, m, left, self._at(b), y_at)]
-        return [gemm(m, n, k, self._matrix(a), self._matrix(b, transposed), y_at)]
+        right = self._float(b).T if transposed else self._float(b)
+        return self._product(self._float(a), right, y)
 
     def _weight_gradient(self, out: Buffer, x: Buffer, d: Buffer) -> Code:
-        (batch, m), n = x.shape, d.shape[1]
-        if batch == 1:
+        if len(x.array) == 1:
             return loops(np.multiply, [self._float(x).T, self._float(d), out.array])
-        if n == 1 and x.array.flags.c_contiguous and d.array.flags.c_contiguous:
-            left = Matrix(self._at(x), m)
-            return [gemv(opcodes.ROW_MAJOR, batch, m, left, self._at(d), self._at(out))]
-        return [gemm(m, n, batch, self._matrix(x, transposed=True), self._matrix(d), self._at(out))]
+        return self._product(self._float(x).T, self._float(d), out)
+
+    def _product(self, a: Array, b: Array, y: Buffer) -> Code:
+        self._at(y)
+        if a.shape[1] > 1:
+            return [product(a, b, y.array)]
+        zero = np.zeros((), F32)  # NumPy's sum begins with it, which makes +0 of -0
+        self.keep(zero)
+        code = loops(np.multiply, [a, b, y.array])
+        return [*code, *loops(np.add, [y.array, zero, y.array])]
 
     def _sum_rows(self, out: Buffer, d: Buffer) -> Code:
-        batch, n = (*d.shape, 1)[:2]
+        batch = len(d.array)
         if batch == 1:
             return super()._sum_rows(out, d)
-        ones = self._ones(batch)
-        return [gemv(opcodes.ROW_MAJOR, batch, n, Matrix(self._at(d), n), ones, self._at(out))]
+        ones: Array = np.ones(batch, F32)
+        self.keep(ones)
+        self._at(out)
+        return [sum_of_rows(ones, self._float(d).reshape(batch, -1), out.array)]
 
     # Losses
 

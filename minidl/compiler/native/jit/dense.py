@@ -11,6 +11,7 @@ import numpy as np
 
 from .memory import (
     call,
+    call_float32,
     call_ufunc,
     float32_at,
     int64_at,
@@ -67,6 +68,13 @@ def gemv(i: Any) -> Any:
     """A vector times a matrix, by CBLAS."""
     shape = (i.order, TRANSPOSE, i.rows, i.columns)
     call(i.function, shape + (ONE, i.a, i.lda, i.x, 1, ZERO, i.y, 1))
+
+
+@native
+def dot(i: Any) -> Any:
+    """The scalar product of two vectors, by CBLAS."""
+    y = float32_at(i.y, 1)
+    y[0] = call_float32(i.function, (i.size, i.a, i.step_a, i.b, i.step_b))
 
 
 @native

@@ -86,6 +86,18 @@ class Gemv(NamedTuple):
     y: Address
 
 
+class Dot(NamedTuple):
+    """y = a · b by CBLAS, for two vectors; steps in elements."""
+
+    function: Address
+    size: Size
+    a: Address
+    step_a: Size
+    b: Address
+    step_b: Size
+    y: Address
+
+
 class Outer(NamedTuple):
     """out = x dᵀ: a weight's gradient for a batch of one."""
 
@@ -320,6 +332,7 @@ OPCODES: dict[type, int] = {
     Gather: opcodes.GATHER,
     Gemm: opcodes.GEMM,
     Gemv: opcodes.GEMV,
+    Dot: opcodes.DOT,
     Outer: opcodes.OUTER,
     Bias: opcodes.BIAS,
     Activate: opcodes.ACTIVATE,

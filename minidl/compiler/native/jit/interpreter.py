@@ -109,6 +109,8 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
         dense.gemm(record_at(isa.Gemm, operands))
     elif opcode == opcodes.GEMV:
         dense.gemv(record_at(isa.Gemv, operands))
+    elif opcode == opcodes.DOT:
+        dense.dot(record_at(isa.Dot, operands))
     elif opcode == opcodes.OUTER:
         updates.outer(record_at(isa.Outer, operands))
     elif opcode == opcodes.BIAS:

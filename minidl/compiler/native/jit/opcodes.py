@@ -32,7 +32,8 @@
     CROSS_ENTROPIES_BACK,
     ROWS,
     WHERE_DOUBLE,
-) = range(31)
+    DOT,
+) = range(32)
 
 BOOL, INT64, FLOAT64 = range(3)  # what is converted to float32
 
