@@ -1,10 +1,12 @@
 """What a compiled step would bypass: whatever a user has overridden keeps the step eager."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .. import nn, ops
 from .._debug import debugging
+from ..autograd import Op
 from ..nn._module import Buffer
 from ..overrides import made_here, overridden
 from ..recording import paused
@@ -62,7 +64,7 @@ def bypassed(model: Any, optimizer: Any) -> str | None:
 
 def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> Iterator[str]:
     """What is not minidl's own of all that a step calls."""
-    if not made_here(loss):
+    if not made_here(loss.func if isinstance(loss, partial) else loss):
         yield f"the loss {getattr(loss, '__name__', loss)!r} is not minidl's own"
     for op in _FUSED:
         kernels = [function for pair in op.kernels.values() for function in pair]
@@ -70,6 +72,11 @@ def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any)
             yield f"the op {op.name} or its kernel is not minidl's own"
     tensors = [*model.parameters(), *(buffer for _, buffer in model.named_tensors(Buffer))]
     layers = [module for _, module in model.named_modules()]
+    plain = [f for m in layers if isinstance(m, nn.Sequential) for f in m.layers if f not in layers]
+    for function in plain:
+        if not made_here(function.forward if isinstance(function, Op) else function):
+            name = getattr(function, "__name__", function)
+            yield f"the function {name!r} among the layers is not minidl's own"
     for things, names in (([optimizer], _STEP), (layers, _LAYER), (tensors, _TENSOR)):
         for thing in things:
             more = ["_follow"] if isinstance(thing, nn.BatchNorm) else []

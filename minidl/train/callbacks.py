@@ -30,7 +30,7 @@ class Run:
     order: Any = None  # the permutation in which this epoch takes the samples, see `Loader.order`
     metrics: RunningMetrics = field(default_factory=RunningMetrics)  # of this epoch
     lr: float = 0.0  # of the last step
-    loss: Any = None  # the last step's: reading it off a GPU waits for the GPU
+    loss: Any = None  # the last step's, a Tensor: reading it off a GPU waits for the GPU
     history: History = field(default_factory=History)
     stopped: str | None = None  # the reason given to `stop`
     straight: bool = False  # whether machine code adds in plain order, as the first version did: for its checkpoints
@@ -76,7 +76,8 @@ class Callback:
         """
 
     def on_step(self, run: Run) -> None:
-        """Called after each update, with gradients still there. With it, steps are made one by one, and eagerly.
+        """Called after each update, with gradients still there. With it, steps are made one by one
+        (compiled ones too, but for those on a GPU).
 
         Args:
             run: ``run.step`` counts the update that was just made, ``run.loss`` is the loss before it.

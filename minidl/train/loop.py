@@ -83,9 +83,9 @@ def fit(
         threads: how many may share the work; None for what `minidl.threads` or the environment says, else two, or as
             many as there are if products are large.
         compile: None executes the step as a compiled program (`minidl.compile`) where it consists of minidl's layers
-            and loss and callbacks allow it, to the same bits: as machine code if Numba is installed, which skips zeros
-            in the inputs (docs/compile.md tells when the last digits depend on that). False: the eager loop. True:
-            no other way, and models and losses of your own are recorded (docs/compile.md, "Recorded steps").
+            and losses, to the same bits: as machine code if Numba is installed, which skips zeros in the inputs
+            (docs/compile.md tells when the last digits depend on that). False: the eager loop. True: no other way,
+            and models and losses of your own are recorded as well (docs/compile.md, "Recorded steps").
         checkpoint: a folder, or a `Checkpoint`: save the run as it goes.
         resume: go on from what is in `checkpoint`, bit for bit as if the run had never been interrupted; begin if
             there is nothing.

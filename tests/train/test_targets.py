@@ -226,20 +226,8 @@ def test_gradients_of_recorded_steps_are_clipped_without_a_word():
     for compile in (True, False):
         model = line()
         options = {"optimizer": optim.SGD(model.parameters()), "loss": nn.mean_squared_error, "epochs": 2}
-        options |= {"on_nonfinite": "continue", "callbacks": [Clip()], "compile": compile}
+        options |= {"callbacks": [Clip()], "compile": compile}
         history = fit(model, X, Y, **options, **OPTIONS)
         assert (history[-1]["engine"] != "eager") is compile
         found.append(model.layers[0].weight.tolist())
     assert found[0] == found[1]
-
-
-def test_what_cannot_be_compiled_beside_a_callback_is_no_silent_eager_loop():
-    class Looks(Callback):
-        def on_gradients(self, run):
-            pass
-
-    model = line()
-    options = {"optimizer": optim.SGD(model.parameters()), "loss": nn.mean_squared_error, "callbacks": [Looks()]}
-    with pytest.raises(OptionError, match="compile=True: a callback has an on_gradients"):
-        fit(model, X, Y, compile=True, epochs=1, **options, **OPTIONS)
-    assert fit(model, X, Y, epochs=1, **options, **OPTIONS)[-1]["engine"] == "eager"

@@ -7,14 +7,14 @@ import numpy as np
 
 from ...backend import backend_of
 from ...data import Loader
-from ...errors import OptionError, UnsupportedError
+from ...errors import UnsupportedError
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .compiled import Compiled, warn_of_other_sums
 from .cuda_graph import CudaGraphEngine
 from .eager import Eager
 from .engine import Engine
-from .recorded import Recorded
+from .recorded import RecordedPasses, explain_eager
 from .stepwise import Stepwise
 
 OPTIONAL = ("minidl.compiler", "minidl.kernels")  # folders that may be deleted
@@ -59,7 +59,7 @@ def _engine(
     step, reason = _cuda_graph_step(run, loader, loss)
     reason = reason or _callbacks_need_eager(watchers)
     if reason is not None:
-        _explain(run, reason, bool(compiled))
+        explain_eager(run, reason, bool(compiled))
         return eager
     return CudaGraphEngine(run, step)
 
@@ -72,35 +72,33 @@ def _on_cpu(
     required: bool,
     zeros: bool,
 ) -> Engine:
-    """The engine on the CPU: a program of known layers, else the eager loop, or recorded steps if they are `required`.
+    """The engine on the CPU: a program of known layers, else recorded steps, else the eager loop.
 
-    Python of the user's that changes nothing in the numbers is not repeated by a recorded step, and what changes them
-    is not always seen from outside. So such steps are for who asks for them.
+    A recorded step does not repeat Python that changes nothing in the numbers, and what changes them is not always
+    seen from outside. So where such Python may be, in models and losses of the user's, recorded steps are for who
+    asks for them.
     """
     eager = Eager(run, loader, loss, watchers)
     step, reason = _compiled_step(run, loader, loss)
     if reason is None:
         engine = Compiled(run, loader, step, eager, zeros)
-        if any(w.overrides("on_step") for w in watchers):
-            reason = "a callback has an on_step, which is to see every step"
-        elif any(w.overrides("on_gradients") for w in watchers):
-            return Stepwise(run, loader, engine, watchers)
-        else:
-            return engine
-    elif step is not None and required:
-        obstacle = step.recorded.obstacle()
+        stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
+        return Stepwise(run, loader, engine, watchers) if stepwise else engine
+    if step is not None:
+        obstacle = None if required else _in_the_way(run, loss)
+        obstacle = obstacle or step.recorded.obstacle()
         if obstacle is None:
-            return Recorded(run, loader, loss, watchers, step.recorded)
+            return Eager(run, loader, loss, watchers, RecordedPasses(run, step.recorded, required))
         reason = obstacle
-    _explain(run, reason, required)
+    explain_eager(run, reason, required)
     return eager
 
 
-def _explain(run: Run, reason: str, required: bool) -> None:
-    """Note why steps are eager. Raises `OptionError` if that is not allowed."""
-    if required:
-        raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
-    run.history.reason = reason
+def _in_the_way(run: Run, loss: Callable[[Any, Any], Any]) -> str | None:
+    """What is the user's own of all that a step calls: there is a compiler, or nobody would ask."""
+    from ...compiler.eligibility import in_the_way
+
+    return in_the_way(run.model, loss, run.optimizer)
 
 
 def _callbacks_need_eager(watchers: list[Callback]) -> str | None:
@@ -132,7 +130,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
     if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         return step, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1:
-        return step, "the labels are targets, no classes (compile=True records and compiles such steps)"
+        return step, "the labels are targets, no classes"
     changed = overridden(loader, "batches", "_here")
     if changed is not None:
         return step, changed

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ...autograd import wrap
 from ...data import Loader
 from ...errors import UnsupportedError
 from ...nn._losses import check_labels
@@ -188,7 +189,7 @@ class Compiled:
         keep = run.keep_gradients or last
         losses, correct, run.lr = native.run(block.indices, block.steps, keep)
         run.metrics.extend(losses, correct, block.size)
-        run.loss = losses[-1]
+        run.loss = wrap(losses[-1])
         self._count("machine code", len(losses))
         block.bound.show_gradients()
         if not keep and block.size == 1:  # those of weights were used up as they were made
@@ -204,7 +205,7 @@ class Compiled:
             bound.update()
             run.metrics.count(bound.loss.item(), int(bound.right), len(batch))
             self._count("replay", 1)
-        run.loss, run.lr = bound.loss, run.optimizer.rate(run.optimizer.t)
+        run.loss, run.lr = wrap(bound.loss), run.optimizer.rate(run.optimizer.t)
 
     def _count(self, engine: str, steps: int) -> None:
         run = self._run

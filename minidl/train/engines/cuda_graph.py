@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd import wrap
 from ..callbacks import Run
 from .eager import PAUSE
 
@@ -28,7 +29,7 @@ class CudaGraphEngine:
         loss_sum, correct = self._step.run(order, run.batch, last)
         samples = min(last * size, len(order)) - run.batch * size
         run.metrics.count((loss_sum / samples).astype("float64"), correct, samples)
-        run.loss, run.lr = self._step.loss, run.optimizer.rate(run.optimizer.t)
+        run.loss, run.lr = wrap(self._step.loss), run.optimizer.rate(run.optimizer.t)
         run.history.reason = self._step.reason
         run.steps_by_engine["eager" if self._step.reason else "cuda graph"] += last - run.batch
         run.step += last - run.batch

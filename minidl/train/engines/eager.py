@@ -1,8 +1,8 @@
-"""Training steps by the eager loop: forward, loss, backward, update."""
+"""Training steps one by one: forward, loss, backward, update."""
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ...data import Loader
 from ..callbacks import Callback, Run
@@ -10,12 +10,44 @@ from ..callbacks import Callback, Run
 PAUSE = 0.1  # seconds after which `advance` returns, so that callbacks get their turn
 
 
-class Eager:
-    """Makes the updates of a run one by one, and calls the `watchers` in each."""
+class Passes(Protocol):
+    """Forward, loss and backward of a batch: returns the loss and the model's output, leaves the gradients in place."""
 
-    def __init__(self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> None:
+    engine: str  # what made the last ones: the name that `History` shows
+
+    def __call__(self, x: Any, y: Any) -> tuple[Any, Any]: ...
+
+
+class EagerPasses:
+    """The passes, op by op."""
+
+    engine = "eager"
+
+    def __init__(self, run: Run, loss: Callable[[Any, Any], Any]) -> None:
+        self._run, self._loss = run, loss
+
+    def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
+        run = self._run
+        run.optimizer.zero_grad()
+        output = run.model(x)
+        loss = self._loss(output, y)
+        loss.backward()
+        return loss, output
+
+
+class Eager:
+    """Makes the updates of a run one by one, and calls the `watchers` in each; `passes`: eager ones if not given."""
+
+    def __init__(
+        self,
+        run: Run,
+        loader: Loader,
+        loss: Callable[[Any, Any], Any],
+        watchers: list[Callback],
+        passes: Passes | None = None,
+    ) -> None:
         self.run, self.loader, self.loss = run, loader, loss
-        self.engine = "eager"  # the name that `History` shows
+        self.passes = EagerPasses(run, loss) if passes is None else passes
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
         self._on_step = [w for w in watchers if w.overrides("on_step")]
 
@@ -32,10 +64,7 @@ class Eager:
         """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
         run = self.run
         run.lr = run.optimizer.lr
-        run.optimizer.zero_grad()
-        output = run.model(x)
-        run.loss = self.loss(output, y)
-        run.loss.backward()
+        run.loss, output = self.passes(x, y)
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
         return output
@@ -45,7 +74,7 @@ class Eager:
         run = self.run
         run.optimizer.step()
         run.metrics.add(run.loss, output, y, self.loss)
-        run.steps_by_engine[self.engine] += 1
+        run.steps_by_engine[self.passes.engine] += 1
         run.step += 1
         run.batch += 1
         for watcher in self._on_step:

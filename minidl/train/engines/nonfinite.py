@@ -16,16 +16,15 @@ import numpy as np
 from ..._debug import debug
 from ...backend import array_module, to_numpy
 from ...data import Loader
-from ...errors import NonFiniteError, OptionError
+from ...errors import NonFiniteError
 from ...nn._effects import ForwardEffects
 from ...nn._module import Buffer
 from ...ops.shape import plain
 from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
-from .eager import Eager
+from .eager import Eager, Passes
 from .engine import Engine
-from .recorded import Recorded
 from .snapshot import RunSnapshot
 from .stepwise import Stepwise
 
@@ -41,9 +40,15 @@ class CheckedEager(Eager):
     """Checks loss, gradients and running statistics before each update, which is not made if one is not finite."""
 
     def __init__(
-        self, run: Run, loader: Loader, loss: Callable[[Any, Any], Any], watchers: list[Callback], skip: bool
+        self,
+        run: Run,
+        loader: Loader,
+        loss: Callable[[Any, Any], Any],
+        watchers: list[Callback],
+        skip: bool,
+        passes: Passes | None = None,
     ) -> None:
-        super().__init__(run, loader, loss, watchers)
+        super().__init__(run, loader, loss, watchers, passes)
         self._skip, self._effects = skip, ForwardEffects(run.model)
         self.thorough = False  # whether to try the update on copies even where the gradients are small
         names = {id(p): name for name, p in run.model.named_parameters()}
@@ -168,16 +173,12 @@ def with_nonfinite_checks(
     """`engine`, made to do what `action`, one of `ACTIONS`, says about numbers that are not finite."""
     if action == "continue":
         return engine
-    checked = CheckedEager(run, loader, loss, watchers, skip=action == "skip")
+    passes = engine.passes if isinstance(engine, Eager) else None
+    checked = CheckedEager(run, loader, loss, watchers, action == "skip", passes)
     if isinstance(engine, Stepwise):
         engine.checker = checked
         return engine
     stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
-    if stepwise and isinstance(engine, Recorded):
-        raise OptionError(
-            "fit: compile=True: a callback has an on_gradients or on_step, so each step of such a model is checked for "
-            "NaN and infinity by itself, eagerly: leave compile out, or on_nonfinite='continue' looks for none"
-        )
     if stepwise or overridden(run.optimizer, "step", "zero_grad") is not None:
         return checked  # what the user's own code saw and did in a step cannot be rolled back
     rollback = RollbackEngine(run, engine, checked)

@@ -1,40 +1,34 @@
-"""Training steps of any model and loss: recorded for two batches, and replayed from there on."""
+"""The passes of any model and loss: recorded for two batches, and replayed from there on."""
 
-from collections.abc import Callable
 from typing import Any
 
-from ...data import Loader
+from ...autograd import wrap
 from ...errors import OptionError
-from ..callbacks import Callback, Run
-from .eager import Eager
+from ..callbacks import Run
 
 
-class Recorded(Eager):
-    """Makes the same updates as `Eager`, by recorded `steps` (compiler/tape/step.py).
+class RecordedPasses:
+    """The same as `EagerPasses`, to the same bits, by recorded `steps` (compiler/tape/step.py).
 
-    Raises `OptionError` where they cannot be recorded: they were asked for.
+    Where they cannot be recorded they are made eagerly, and the run's history says why; if they are `required`, that is
+    an `OptionError`.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        loader: Loader,
-        loss: Callable[[Any, Any], Any],
-        watchers: list[Callback],
-        steps: Any,
-    ) -> None:
-        super().__init__(run, loader, loss, watchers)
-        self._steps = steps
+    def __init__(self, run: Run, steps: Any, required: bool) -> None:
+        self._run, self._steps, self._required = run, steps, required
+        self.engine = "eager"
 
-    def differentiate(self, x: Any, y: Any) -> Any:
-        """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""
-        run = self.run
-        run.lr = run.optimizer.lr
-        run.loss = self._steps.differentiate(x, y)
-        reason = self._steps.reason
-        if reason is not None and not self._steps.recording:
-            raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
-        self.engine = self._steps.engine
-        for watcher in self._on_gradients:
-            watcher.on_gradients(run)
-        return self._steps.output
+    def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
+        steps = self._steps
+        loss = steps.differentiate(x, y)
+        self.engine = steps.engine
+        if steps.reason is not None and not steps.recording:
+            explain_eager(self._run, steps.reason, self._required)
+        return wrap(loss), steps.output
+
+
+def explain_eager(run: Run, reason: str, required: bool) -> None:
+    """Note in the history why steps are eager. Raises `OptionError` if compiled ones are `required`."""
+    if required:
+        raise OptionError(f"fit: compile=True: {reason}; leave compile out, and such training runs eagerly")
+    run.history.reason = reason

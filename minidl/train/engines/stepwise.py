@@ -1,8 +1,9 @@
-"""Compiled training steps one by one, for callbacks that see the gradients of each before its update."""
+"""Compiled training steps one by one, for callbacks that see each, or its gradients before its update."""
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from ...autograd import wrap
 from ...data import Loader
 from ..callbacks import Callback, Run
 from .compiled import Compiled
@@ -21,6 +22,7 @@ class Stepwise:
     def __init__(self, run: Run, loader: Loader, compiled: Compiled, watchers: list[Callback]) -> None:
         self._run, self._loader, self._compiled = run, loader, compiled
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
+        self._on_step = [w for w in watchers if w.overrides("on_step")]
         self.checker: CheckedEager | None = None
 
     def advance(self, last: int) -> None:
@@ -31,12 +33,13 @@ class Stepwise:
             self._compiled.step_by_step(last, until, self._make, self.checker)
 
     def _make(self, step: Any) -> None:
-        """One step, in the two parts of `compiled.Step`, with what callbacks do between them."""
+        """One step, in the two parts of `compiled.Step`, with what callbacks do between and after them."""
         run, checker = self._run, self.checker
         if checker is not None:
             checker.save(step.draws, step.statistics)
         run.lr = run.optimizer.lr
-        run.loss, correct, samples = step.differentiate()
+        loss, correct, samples = step.differentiate()
+        run.loss = wrap(loss)
         for watcher in self._on_gradients:
             watcher.on_gradients(run)
         # The quick check may be wrong (a square overflows, say): the checker has the last word.
@@ -48,7 +51,9 @@ class Stepwise:
                 checker.reject(x, y, symptom)
                 return
             step.update(checked=False)
-        run.metrics.count(float(run.loss), correct, samples)
+        run.metrics.count(float(loss), correct, samples)
         run.steps_by_engine[step.engine] += 1
         run.step += 1
         run.batch += 1
+        for watcher in self._on_step:
+            watcher.on_step(run)
