@@ -149,6 +149,8 @@ def predict(images: tuple[Path, ...], model: Path | None) -> None:
 @click.option("--at", type=Whole(1), default=None, help="The step to explain.  [default: the last]")
 @click.option("--element", default=None, metavar="PARAMETER:INDEX",
               help="Such as layers.2.weight:3,7 or x:0.  [default: where the first gradient is largest]")  # fmt: skip
+@click.option("--gradient", default=None, metavar="PARAMETER:INDEX",
+              help="Why this element's gradient is what it is at that step: the terms of its sum.")  # fmt: skip
 @click.option("--letters", type=click.Choice(["code", "A", "B"]), default="code", help="The code's names, or a note's.")
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
 @click.option("--format", "notation", type=click.Choice(["text", "latex", "mathml"]), default="text")

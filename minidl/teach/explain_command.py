@@ -15,6 +15,7 @@ from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
 from ._ledger.sentences import Language
 from .functions import START, bowl
+from .gradient_command import gradient_run
 from .notation.letters import Alphabet
 
 _BATCH = 128
@@ -22,7 +23,7 @@ _BATCH = 128
 
 def explain_run(
     problem: str, optimizer_name: str, lr: float | None, settings: tuple[str, ...], steps: int, at: int | None,
-    element: str | None, letters: Alphabet, language: Language, notation: str, seed: int,
+    element: str | None, gradient: str | None, letters: Alphabet, language: Language, notation: str, seed: int,
 ) -> None:  # fmt: skip
     """Execute ``minidl explain``: its options, by name."""
     kind = find_rule(optimizer_name)
@@ -31,6 +32,10 @@ def explain_run(
     if at > steps:
         raise OptionError(f"--at {at}: there are only {steps} steps (--steps)")
     start_seed(seed)
+    asked = _elements(gradient)
+    if asked is not None:
+        gradient_run(problem, kind, hyperparameters, at, asked[0], _BATCH, language)
+        return
     trained = _descent if problem == "note-a" else _training
     with np.errstate(over="ignore", invalid="ignore"):  # a training that diverges can be explained too
         book = trained(kind, hyperparameters, steps, element)
@@ -94,4 +99,4 @@ def _elements(element: str | None) -> list[tuple[str, tuple[int, ...]]] | None:
     try:
         return [(name, tuple(int(number) for number in index.split(",")))]
     except ValueError as error:
-        raise OptionError(f"--element {element!r}: write PARAMETER:INDEX, such as {name}:0 or {name}:3,7") from error
+        raise OptionError(f"{element!r}: write PARAMETER:INDEX, such as {name}:0 or {name}:3,7") from error

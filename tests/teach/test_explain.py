@@ -288,3 +288,13 @@ def test_an_element_that_is_not_there_is_told_by_its_parameters_name():
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stderr == "Error: ledger: layers.0.weight, of shape (784, 32), has no element (1, 99999)\n"
+
+
+def test_the_command_says_why_a_gradient_is_what_it_is():
+    printed = command("--gradient", "layers.2.weight:3,7", "--steps", "4", "--at", "3")
+    assert printed.startswith("∂L/∂layers.2.weight[3, 7] = ")
+    assert "where backpropagation begins" in printed
+    italian = command("--problem", "note-a", "--gradient", "x:1", "--optimizer", "sgd", "--language", "it")
+    assert "la perdita stessa" in italian
+    # f = 0.1 x1² + 2 x2², at x2 = -2 + 9 steps of SGD with lr 0.01: df/dx2 = 4 x2
+    assert italian.startswith(f"∂L/∂x[1] = {4 * -2 * (1 - 0.01 * 4) ** 9:.6g}")
