@@ -1,4 +1,5 @@
-"""Teaching: what an optimizer did (`ledger`, `explain`), and why a gradient is what it is (`graph`, `receipt`).
+"""Teaching: what an optimizer did (`ledger`, `explain`), why a gradient is what it is (`graph`,
+`receipt`), and a training that goes back (`Timeline`).
 
 Not imported by ``import minidl``.
 """
@@ -8,5 +9,6 @@ from ._backprop.receipt import Receipt, receipt
 from ._ledger.entry import Entry
 from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
+from ._timeline import Timeline
 
-__all__ = ["Entry", "Graph", "Ledger", "Receipt", "explain", "graph", "ledger", "receipt"]
+__all__ = ["Entry", "Graph", "Ledger", "Receipt", "Timeline", "explain", "graph", "ledger", "receipt"]

@@ -42,6 +42,7 @@ from .metrics import RunningMetrics
 from .progress import Progress, say
 from .saving.checkpoints import Checkpoint
 from .signals import SIGHUP, SIGINT, SIGTERM, deferring, immediate, raise_if_pending, sheltered
+from .stepping import begin_epoch, finished_row, in_mid_epoch
 
 LARGE = 1e9  # floating-point operations of one matrix product: some 10 ms on one core
 
@@ -222,7 +223,7 @@ def _train(
         say(f"steps are made eagerly: {run.history.reason}")
     try:
         # A resumed run first ends the epoch in which its checkpoint was saved, also if it had been stopped there.
-        while _in_mid_epoch(run) or (run.epoch < run.epochs and run.stopped is None):
+        while in_mid_epoch(run) or (run.epoch < run.epochs and run.stopped is None):
             start = time.perf_counter()
             row = _train_epoch(run, loader, engine, watchers)
             if run.validation is not None:
@@ -242,13 +243,7 @@ def _train(
 
 def _train_epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]) -> dict[str, Any]:
     """One pass over the data, an update per batch; returns the training's part of the epoch's row."""
-    run.model.train()
-    if not _in_mid_epoch(run):
-        run.epoch += 1
-        run.batch = 0
-        run.order = loader.order()
-        run.metrics = RunningMetrics()
-        run.steps_by_engine.clear()
+    begin_epoch(run, loader)
     # The engine comes back early if it takes long, so that callbacks, and signals, get their turn.
     while run.batch < run.steps and run.stopped is None:
         engine.advance(_next_pause(run, watchers))
@@ -256,12 +251,7 @@ def _train_epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]
             watcher.on_pause(run)
         raise_if_pending()
     run.verify()  # before its numbers go into the history
-    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.metrics.means()}
-
-
-def _in_mid_epoch(run: Run) -> bool:
-    """Whether the present epoch has begun and not ended: so a run resumes whose checkpoint was saved there."""
-    return run.epoch > len(run.history)
+    return finished_row(run)
 
 
 def _next_pause(run: Run, watchers: list[Callback]) -> int:

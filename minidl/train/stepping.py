@@ -1,0 +1,28 @@
+"""Where a training stands in its epochs, for whoever lets an engine make its steps."""
+
+from typing import Any
+
+from ..data import Loader
+from .callbacks import Run
+from .metrics import RunningMetrics
+
+
+def in_mid_epoch(run: Run) -> bool:
+    """Whether the present epoch has begun and not ended: so a run resumes whose checkpoint was saved there."""
+    return run.epoch > len(run.history)
+
+
+def begin_epoch(run: Run, loader: Loader) -> None:
+    """Go on with the present epoch, or begin the next one: in training mode, in an order that is drawn now."""
+    run.model.train()
+    if not in_mid_epoch(run):
+        run.epoch += 1
+        run.batch = 0
+        run.order = loader.order()
+        run.metrics = RunningMetrics()
+        run.steps_by_engine.clear()
+
+
+def finished_row(run: Run) -> dict[str, Any]:
+    """The training's part of the history's row of an epoch that is done."""
+    return {"epoch": run.epoch, "step": run.step, "lr": run.lr, **run.metrics.means()}
