@@ -7,7 +7,7 @@ import numpy as np
 
 from ..backend import to_numpy
 from ..nn import Module
-from .plots import ACCENT, FAINT, INK, new_figure
+from .plots import ACCENT, FAINT, INK, new_figure, style
 
 ROWS = 12  # of the table, at most
 
@@ -53,6 +53,10 @@ class Comparison:
 
     def plot(self) -> Any:
         """A matplotlib figure of the losses, a line where they part. Raises `MissingExtraError` without matplotlib."""
+        with style():
+            return self._drawn()
+
+    def _drawn(self) -> Any:
         figure, ((axes,),) = new_figure(width=6.4, height=3.6)
         colours = [INK, ACCENT, "#D55E00", "#0072B2", "#CC79A7"]
         for number, label in enumerate(self.labels):
