@@ -177,6 +177,31 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
 
 
 @main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--rule", "name", type=RULE, default=None, help="The rule that it is to be.  [default: from the file's name]"
+)
+@click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
+def check(file: Path, name: str | None, language: Any) -> None:
+    """Execute an update rule of your own, and say where it first departs from minidl's (see `minidl exercise`)."""
+    from .teach.check_command import check_file
+
+    if not check_file(file, name, language):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("rule", type=RULE)
+@click.option("--answer", "answered", is_flag=True, help="Print the answer.")
+@click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the text.")
+def exercise(rule: str, answered: bool, language: Any) -> None:
+    """Show what to write for an update rule of your own, for `minidl check`."""
+    from .teach.check_command import show_exercise
+
+    show_exercise(rule, answered, language)
+
+
+@main.command()
 @click.option("--clear-cache", is_flag=True, help="Remove the machine code that minidl has compiled.")
 @click.option("--build-cache", is_flag=True, help="Compile what is missing of it now, for every optimizer.")
 def info(clear_cache: bool, build_cache: bool) -> None:

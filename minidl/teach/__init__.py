@@ -6,9 +6,22 @@ Not imported by ``import minidl``.
 
 from ._backprop.graph import Graph, graph
 from ._backprop.receipt import Receipt, receipt
+from ._check.verdict import Verdict, check
 from ._ledger.entry import Entry
 from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
 from ._timeline import Timeline
 
-__all__ = ["Entry", "Graph", "Ledger", "Receipt", "Timeline", "explain", "graph", "ledger", "receipt"]
+__all__ = [
+    "Entry",
+    "Graph",
+    "Ledger",
+    "Receipt",
+    "Timeline",
+    "Verdict",
+    "check",
+    "explain",
+    "graph",
+    "ledger",
+    "receipt",
+]

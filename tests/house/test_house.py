@@ -134,6 +134,7 @@ RARE = {
     "lzma",
     "hashlib",
     "fcntl",
+    "resource",
 }  # of the standard library: needed for a few files, or on POSIX alone
 LATE = {
     "cli.py": "a command imports what it needs, so that --help and typing mistakes are answered at once",
