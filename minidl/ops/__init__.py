@@ -45,12 +45,13 @@ from .elementwise import (
     tanh,
     where,
 )
+from .error_function import erf
 from .indexing import argsort, getitem, repeat, sort, take, take_along_axis
 from .linalg import diag, dot, einsum, inner, matmul, norm, outer, tensordot, trace
 from .nn import batch_norm as batch_norm  # these four check nothing: minidl.nn, which does, is their public face
 from .nn import binary_cross_entropy as binary_cross_entropy
 from .nn import dense as dense
-from .nn import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus
+from .nn import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus
 from .nn import softmax_cross_entropy as softmax_cross_entropy
 from .reduce import argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, var
 from .shape import (
@@ -95,12 +96,15 @@ __all__ = [
     "divide",
     "dot",
     "einsum",
+    "elu",
     "equal",
+    "erf",
     "exp",
     "expand_dims",
     "expm1",
     "flip",
     "floor",
+    "gelu",
     "getitem",
     "greater",
     "greater_equal",
@@ -139,6 +143,7 @@ __all__ = [
     "round",
     "sigmoid",
     "sign",
+    "silu",
     "sin",
     "sinh",
     "softmax",

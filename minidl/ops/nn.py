@@ -1,12 +1,15 @@
 """What a neural network adds to NumPy's functions, safe for arguments of any size; then the fusable compositions."""
 
+import math
 from typing import Any, Literal, TypeAlias
 
 from ..autograd import Op
 from ..backend import Array, array_module
 from ..errors import OptionError
 from ..fusable import Fusable
-from .elementwise import exp, negative, sqrt, square, tanh, where
+from .arithmetic import greater, multiply
+from .elementwise import exp, expm1, negative, sqrt, square, tanh, where
+from .error_function import erf
 from .indexing import getitem
 from .reduce import mean, sum
 from .shape import plain
@@ -51,6 +54,22 @@ def leaky_relu(a: Array, negative_slope: float = 0.01) -> Array:
 
 
 leaky_relu.vjp(lambda g, y, a, negative_slope: where(a > 0, g, negative_slope * g))
+
+
+def elu(a: Array, alpha: float = 1.0) -> Any:
+    """`a` above 0, else alpha (e^a - 1): goes on smoothly to -alpha. Derivative at 0: `alpha`. NaN stays NaN."""
+    above = greater(a, 0)
+    return where(above, a, multiply(alpha, expm1(where(above, 0, a))))
+
+
+def gelu(a: Array) -> Any:
+    """a Φ(a), where Φ(a) = (1 + erf(a/√2)) / 2 is the normal distribution's: the share of `a` that gets through."""
+    return multiply(a, 0.5 + 0.5 * erf(multiply(a, math.sqrt(0.5))))
+
+
+def silu(a: Array) -> Any:
+    """a σ(a), a smooth relu that dips below 0 before it vanishes; also called swish."""
+    return multiply(a, sigmoid(a))
 
 
 @Op

@@ -68,9 +68,10 @@ def elementwise():
         )
     for name in "arcsin arccos".split():
         yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE, (unit,))
-    for name in "sigmoid softplus relu leaky_relu".split():
+    for name in "erf sigmoid softplus relu leaky_relu elu gelu silu".split():
         yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
     yield Case("binary_cross_entropy", lambda xp, x, t: xp.binary_cross_entropy(x, t), TWO)
+    yield Case("elu alpha", lambda xp, a: xp.elu(a, 0.3), ONE)
     yield Case("leaky_relu slope", lambda xp, a: xp.leaky_relu(a, 0.3), ONE)
     for name in "add subtract multiply divide maximum minimum arctan2".split():
         yield Case(name, lambda xp, a, b, name=name: getattr(xp, name)(a, b), TWO)
@@ -294,12 +295,20 @@ def _cross_entropy(logits, labels, reduction):
     return loss if reduction == "none" else getattr(np, reduction)(loss)
 
 
+def _erf(a):
+    return np.vectorize(math.erf, "d")(a).astype(a.dtype)
+
+
 NUMPY = SimpleNamespace(
     **vars(np),
     home="numpy",
     norm=np.linalg.norm,
     logsumexp=lambda a, axis=None, keepdims=False: np.log(np.exp(a).sum(axis=axis, keepdims=keepdims)),
+    erf=_erf,
     sigmoid=lambda a: 1 / (1 + np.exp(-a)),
+    silu=lambda a: a / (1 + np.exp(-a)),
+    elu=lambda a, alpha=1.0: np.where(a > 0, a, alpha * (np.exp(a) - 1)),
+    gelu=lambda a: a * (1 + _erf(a / math.sqrt(2))) / 2,
     softplus=lambda a: np.log(1 + np.exp(a)),
     relu=lambda a: a * (a > 0),
     leaky_relu=lambda a, slope=0.01: np.where(a > 0, a, slope * a),
