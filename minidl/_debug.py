@@ -56,8 +56,8 @@ class _Watcher(hooks.Watcher):
         else:
             run()
 
-    def forward(self, module: Any, run: Callable[..., Any], *args: Any) -> Any:
-        return _located(module, run, *args) if _here.blocks else run(*args)
+    def forward(self, module: Any, run: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return _located(module, run, *args, **options) if _here.blocks else run(*args, **options)
 
     def write(self, run: Callable[..., Any], *args: Any) -> Any:
         return _writing(run, *args)  # in any thread: what another one holds is read-only for all
@@ -224,10 +224,10 @@ def _range(value: Any) -> str:
 # Where it happens: the layer
 
 
-def _located(module: Any, run: Callable[..., Any], *args: Any) -> Any:
+def _located(module: Any, run: Callable[..., Any], *args: Any, **options: Any) -> Any:
     _here.modules.append(module)
     try:
-        return run(*args)
+        return run(*args, **options)
     finally:
         _here.modules.pop()
 

@@ -36,9 +36,30 @@ _NAMES = {
     },
 }
 
+# By class: the keyword that somebody may know, and what to write here.
+_KEYWORDS = {
+    "Dense": {
+        "activation": "a layer of its own: nn.Sequential(nn.Dense(784, 128), nn.ReLU())",
+        "bias_initializer": "bias_init",
+        "device": "minidl.use_backend, or model.to",
+        "dtype": "that of the initial values: weight_init=lambda shape: nn.init.he_normal(shape, dtype='float64')",
+        "input_dim": "in_features",
+        "kernel_initializer": "weight_init",
+        "units": "out_features",
+        "use_bias": "bias",
+    },
+}
+
 
 def missing(module: str, name: str) -> AttributeError:
     """The error for a `name` that `module` does not have, with what minidl calls it, if it has it."""
     known = _NAMES.get(module, {}).get(name)
     hint = "" if known is None else f": here it is {known}"
     return AttributeError(f"module {module!r} has no attribute {name!r}{hint}", name=name)
+
+
+def unexpected(kind: str, keyword: str) -> TypeError:
+    """The error for a `keyword` that a class of minidl's does not take, with what it is here, if it is anything."""
+    known = _KEYWORDS.get(kind, {}).get(keyword)
+    hint = "" if known is None else f": here it is {known}"
+    return TypeError(f"{kind}() got an unexpected keyword argument {keyword!r}{hint}")

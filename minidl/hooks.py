@@ -27,9 +27,9 @@ class Watcher:
         """All of ``output.backward()``."""
         run()
 
-    def forward(self, module: Any, run: Callable[..., Any], *args: Any) -> Any:
-        """A module's ``forward(*args)``."""
-        return run(*args)
+    def forward(self, module: Any, run: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """A module's ``forward(*args, **options)``."""
+        return run(*args, **options)
 
     def write(self, run: Callable[..., Any], *args: Any) -> Any:
         """A write into the array of a Tensor, to be noted by its version counter."""

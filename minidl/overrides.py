@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+HOOKS = "_forward_hooks"  # of a module, see nn/_forward_hooks.py
 _HERE = os.path.dirname(__file__) + os.sep
 
 
@@ -15,13 +16,15 @@ def made_here(function: Any) -> bool:
 def overridden(thing: Any, *names: str) -> str | None:
     """The first of these attributes of `thing` that is not minidl's own, in words; None if all are.
 
-    It may have been overridden in a subclass, put into a class of minidl's, or set on the instance alone.
+    It may have been overridden in a subclass, put into a class of minidl's, or set on the instance alone; `HOOKS` are
+    functions that are registered there.
     """
     kind = type(thing)
     held = getattr(thing, "__dict__", {})
     for name in names:
         if name in held and not name.startswith("__"):  # Python looks up __call__ and its like on the class
-            return f"{name} was set on this {kind.__name__}"
+            what = "a forward hook was registered" if name == HOOKS else f"{name} was set"
+            return f"{what} on this {kind.__name__}"
         found = getattr(kind, name, None)
         if isinstance(found, property):
             found = found.fget

@@ -8,7 +8,7 @@ from .. import nn, ops
 from .._debug import debugging
 from ..autograd import Op
 from ..nn._module import Buffer
-from ..overrides import made_here, overridden
+from ..overrides import HOOKS, made_here, overridden
 from ..recording import paused
 
 # What an eager step calls, by whose method it is: a compiled step calls none of it.
@@ -25,7 +25,8 @@ _STEP = (
     "__getattribute__",
 )
 _UPDATE = tuple(name for name in _STEP if not name.startswith("__"))
-_LAYER = "forward", "__call__", "__setattr__", "__getattribute__"
+_LAYER = HOOKS, "forward", "__call__", "__setattr__", "__getattribute__"
+_ON_INSTANCE = HOOKS, "forward"  # what somebody may have put on a layer, of whatever class
 _TENSOR = "backward", "zero_grad", "changed", "__setattr__", "__getattribute__"
 # The ops that a program replaces as a whole, kernels included.
 _FUSED = ops.dense, ops.batch_norm, ops.softmax_cross_entropy
@@ -54,10 +55,8 @@ def bypassed(model: Any, optimizer: Any) -> str | None:
     things = [(optimizer, _STEP), *((tensor, _TENSOR) for tensor in tensors)]
     for _, layer in model.named_modules():
         own = type(layer).__module__.partition(".")[0] == __package__.partition(".")[0]
-        if own:
-            things.append((layer, _LAYER))
-        elif "forward" in vars(layer):
-            return f"forward was set on this {type(layer).__name__}"
+        put_on = tuple(name for name in _ON_INSTANCE if name in vars(layer))
+        things.append((layer, _LAYER if own else put_on))
     found = (overridden(thing, *names) for thing, names in things)
     return next((name for name in found if name is not None), None)
 
@@ -110,7 +109,7 @@ class Watch:
         if not self._update.isdisjoint(self._optimizer):
             return False
         for held in self._layers:
-            if "forward" in held:
+            if "forward" in held or HOOKS in held:
                 return False
         for kind, name, method in self._methods:
             if getattr(kind, name) is not method:

@@ -3,38 +3,51 @@
 from typing import TYPE_CHECKING, Any
 
 from ..elsewhere import missing
-from ..ops import leaky_relu, log_softmax, relu, sigmoid, softmax, softplus, tanh
+from ..ops import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus, tanh
 from . import init
-from ._activation import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from ._activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from ._batchnorm import BatchNorm
 from ._dense import Dense
 from ._dropout import Dropout
+from ._flatten import Flatten, Identity
+from ._layernorm import LayerNorm
 from ._losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
 from ._module import Buffer, Module, Parameter
-from ._sequential import Flatten, Sequential
+from ._module_list import ModuleList
+from ._sequential import Residual, Sequential
 
 __all__ = [
+    "ELU",
+    "GELU",
     "BatchNorm",
     "Buffer",
     "Dense",
     "Dropout",
     "Flatten",
+    "Identity",
+    "LayerNorm",
     "LeakyReLU",
     "Module",
+    "ModuleList",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Tanh",
     "binary_cross_entropy_with_logits",
+    "elu",
+    "gelu",
     "init",
     "leaky_relu",
     "log_softmax",
     "mean_squared_error",
     "relu",
     "sigmoid",
+    "silu",
     "softmax",
     "softmax_cross_entropy",
     "softplus",

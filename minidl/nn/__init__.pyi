@@ -5,51 +5,71 @@ from typing import overload
 from ..arrays import Array, ArrayLike
 from ..ops.nn import Reduction
 from ..tensor import Tensor
+from ._activation import ELU as ELU
+from ._activation import GELU as GELU
 from ._batchnorm import BatchNorm as BatchNorm
 from ._module import Buffer as Buffer
 from ._dense import Dense as Dense
 from ._dropout import Dropout as Dropout
-from ._sequential import Flatten as Flatten
+from ._flatten import Flatten as Flatten
+from ._flatten import Identity as Identity
+from ._layernorm import LayerNorm as LayerNorm
 from ._activation import LeakyReLU as LeakyReLU
 from ._module import Module as Module
+from ._module_list import ModuleList as ModuleList
 from ._module import Parameter as Parameter
 from ._activation import ReLU as ReLU
+from ._sequential import Residual as Residual
 from ._sequential import Sequential as Sequential
+from ._activation import SiLU as SiLU
 from ._activation import Sigmoid as Sigmoid
 from ._activation import Softmax as Softmax
 from ._activation import Softplus as Softplus
 from ._activation import Tanh as Tanh
+from ..ops import elu as elu
+from ..ops import gelu as gelu
 from . import init as init
 from ..ops import leaky_relu as leaky_relu
 from ..ops import log_softmax as log_softmax
 from ..ops import relu as relu
 from ..ops import sigmoid as sigmoid
+from ..ops import silu as silu
 from ..ops import softmax as softmax
 from ..ops import softplus as softplus
 from ..ops import tanh as tanh
 
 __all__: list[str] = [
+    "ELU",
+    "GELU",
     "BatchNorm",
     "Buffer",
     "Dense",
     "Dropout",
     "Flatten",
+    "Identity",
+    "LayerNorm",
     "LeakyReLU",
     "Module",
+    "ModuleList",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Tanh",
     "binary_cross_entropy_with_logits",
+    "elu",
+    "gelu",
     "init",
     "leaky_relu",
     "log_softmax",
     "mean_squared_error",
     "relu",
     "sigmoid",
+    "silu",
     "softmax",
     "softmax_cross_entropy",
     "softplus",

@@ -3,17 +3,22 @@
 from typing import Any
 
 from .. import ops
+from ..errors import OptionError
 from ._module import Module, arrayed
 
 
-class Activation(Module):
-    """An elementwise function as a layer. `name` is what `dense` calls it, so that the two can run as one."""
+class Elementwise(Module):
+    """The function of minidl's that is called `name`, as a layer."""
 
     name: str
 
     def forward(self, x: Any) -> Any:
         """The function of that name, elementwise; any shape."""
         return getattr(ops, self.name)(arrayed(x))
+
+
+class Activation(Elementwise):
+    """One that `dense` knows by its name, so that the two can run as one."""
 
 
 class ReLU(Activation):
@@ -44,6 +49,42 @@ class Softplus(Activation):
     """log(1 + e^x), a smooth ReLU."""
 
     name = "softplus"
+
+
+class GELU(Elementwise):
+    """x Φ(x), with the normal distribution's Φ, by erf (Hendrycks & Gimpel 2016); a smooth ReLU."""
+
+    name = "gelu"
+
+
+class SiLU(Elementwise):
+    """x σ(x) (Elfwing et al. 2018), also called swish: a smooth ReLU."""
+
+    name = "silu"
+
+
+class ELU(Module):
+    """x where x > 0, else alpha (e^x - 1): goes down to -alpha smoothly (Clevert et al. 2016).
+
+    Args:
+        alpha: above 0.
+
+    Raises:
+        OptionError: unless alpha > 0.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        if not alpha > 0:
+            raise OptionError(f"ELU: alpha must be above 0, got {alpha!r}")
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        """The function, elementwise; any shape."""
+        return ops.elu(arrayed(x), self.alpha)
+
+    def config(self) -> dict[str, Any]:
+        """alpha."""
+        return {"alpha": self.alpha}
 
 
 class Softmax(Module):

@@ -1,14 +1,17 @@
 """The fully connected layer."""
 
 import math
-from typing import Any
+from typing import Any, Never
 
-from ..backend import current_backend
+from ..backend import backend_of, current_backend
 from ..checks import checked_integer
+from ..elsewhere import unexpected
 from ..errors import ShapeError
 from ..ops import dense
+from ..ops.shape import plain
+from ._lazy import LazyParameter
 from ._module import Module, Parameter, arrayed
-from .init import Initialiser, initial
+from .init import Initialiser, Shape, initial
 
 
 def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
@@ -27,13 +30,23 @@ def misfit(layer: Module, shape: tuple[int, ...], features: int) -> ShapeError:
     return ShapeError(f"{layer!r}: expected an input of shape (batch, {features}), got {shape}: {fix}")
 
 
+def drawn(how: Initialiser, shape: Shape, what: str) -> Parameter:
+    """A parameter with initial values, on the backend that is in use; `what` it is called in errors."""
+    return Parameter(initial(how, shape, what), backend=current_backend())
+
+
 class Dense(Module):
     """y = x @ weight + bias, with weight (in_features, out_features) and bias (out_features,).
 
     `x` has shape (..., in_features), the result (..., out_features); lists of numbers become float32.
 
+    ``Dense(10)`` has 10 outputs, and takes on as many inputs as the first batch has that it is given. Its weight is
+    drawn then, from where `minidl.seed`'s "init" stream stands, and lies where that batch does. Until then `weight` has
+    no values: call the model once, ``model(x)``, before an optimizer is made of its parameters. (`summary` with
+    ``input_shape=``, `evaluate`, `predict` and `fit` are such calls.)
+
     Args:
-        in_features: the length of x's last axis.
+        in_features: the length of x's last axis; None for that of the first input. A single number is out_features.
         out_features: the length of the result's last axis.
         bias: False leaves the bias out.
         weight_init: a name from `minidl.nn.init`, or a function of the shape. He's is the default, made for ReLU
@@ -43,33 +56,48 @@ class Dense(Module):
     Raises:
         OptionError: for sizes below 1 and for an unknown initialiser.
         ShapeError: in a call, for an input that does not fit.
+        StateError: for what needs the weight before it is there.
     """
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        in_features: int | None = None,
+        out_features: int | None = None,
         *,
         bias: bool = True,
         weight_init: Initialiser = "he_normal",
         bias_init: Initialiser = "zeros",
+        **unknown: Never,
     ) -> None:
-        self.in_features = checked_integer(in_features, "Dense: in_features", 1)
+        for name in unknown:
+            raise unexpected("Dense", name)
+        if out_features is None:
+            in_features, out_features = None, in_features
+        self.in_features = in_features if in_features is None else checked_integer(in_features, "Dense: in_features", 1)
         self.out_features = checked_integer(out_features, "Dense: out_features", 1)
-        self.weight = Parameter(
-            initial(weight_init, (self.in_features, self.out_features), "Dense: weight_init"), backend=current_backend()
+        self.weight = (
+            LazyParameter(self, weight_init, "Dense: weight_init")
+            if in_features is None
+            else drawn(weight_init, (in_features, self.out_features), "Dense: weight_init")
         )
-        self.bias = (
-            Parameter(initial(bias_init, (self.out_features,), "Dense: bias_init"), backend=current_backend())
-            if bias
-            else None
-        )
+        self.bias = drawn(bias_init, (self.out_features,), "Dense: bias_init") if bias else None
+
+    def _inputs_of(self, x: Any) -> int:
+        """Take on as many inputs as `x` has, unless there is a weight already: that of another layer, shared."""
+        if isinstance(self.weight, LazyParameter):
+            if x.ndim == 0:
+                raise ShapeError(f"{self!r}: expected an input of shape (batch, features), got a single number")
+            inputs = checked_integer(x.shape[-1], f"{self!r}: the number of inputs", 1)
+            self.weight.become((inputs, self.out_features), backend_of(plain(x)))
+        self.in_features = self.weight.shape[0]
+        return self.in_features
 
     def forward(self, x: Any, activation: str | None = None) -> Any:
         """x @ weight + bias, then `activation` by name: `Sequential` passes that of the layer that follows."""
         x = arrayed(x)
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
-            raise misfit(self, tuple(x.shape), self.in_features)
+        inputs = self.in_features or self._inputs_of(x)
+        if x.ndim == 0 or x.shape[-1] != inputs:
+            raise misfit(self, tuple(x.shape), inputs)
         return dense(x, self.weight, self.bias, activation=activation)
 
     def config(self) -> dict[str, Any]:

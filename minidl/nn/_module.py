@@ -15,6 +15,7 @@ from ..errors import OptionError, ShapeError, StateError
 from ..graph import maker
 from ..hardware.arithmetic import computes
 from ..tensor import Tensor
+from ._forward_hooks import Hook, through_hooks
 from ._loading import converted
 from ._members import attributes, members, slots_of
 
@@ -42,8 +43,8 @@ class Module:
             def forward(self, x):
                 return x + minidl.relu(self.inner(x))
 
-    A call, ``model(x)``, runs ``forward`` and returns what that returns. A `ShapeError` that comes up in it says in
-    which layer.
+    A call, ``model(x, scale=2.0)``, runs ``forward`` with these arguments and returns what that returns. A `ShapeError`
+    that comes up in it says in which layer.
 
     Parameters, `Buffer`s and Modules are found among the attributes, also inside lists, tuples, dicts, dataclasses,
     partials, closures and objects that can be called, to any depth. A name is the path to it: ``"hidden.weight"``,
@@ -56,6 +57,7 @@ class Module:
     history.
     """
 
+    _forward_hooks: list[Hook] | None = None  # of an instance that has any
     training: bool = True  # BatchNorm and Dropout behave differently in training and in evaluation mode
     _slots: ClassVar[list[str]] = []  # attributes that do not stand in an instance's __dict__, ...
     _shared: ClassVar[list[str]] = []  # ... and those of its class in which there are modules or parameters
@@ -71,13 +73,31 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward()")
 
     @computes
-    def __call__(self, *args: Any) -> Tensor:
+    def __call__(self, *args: Any, **options: Any) -> Tensor:
         watcher = hooks.watcher
         try:
-            return self.forward(*args) if watcher is None else watcher.forward(self, self.forward, *args)
+            if watcher is None:
+                y = self.forward(*args, **options)
+            else:
+                y = watcher.forward(self, self.forward, *args, **options)
+            return y if self._forward_hooks is None else through_hooks(self, args, y)
         except ShapeError as error:
             tell_place(error, self)
             raise
+
+    def register_forward_hook(self, hook: Callable[["Module", tuple[Any, ...], Any], Any]) -> Hook:
+        """Have ``hook(module, args, output)`` called after each ``forward`` of this module.
+
+        `args` are the positional arguments of the call. What the hook returns, unless it is None, takes the output's
+        place. The handle's ``remove()`` takes the hook away, and so does the end of a block::
+
+            with model[0].register_forward_hook(lambda layer, args, output: seen.append(output.numpy())):
+                model(x)
+
+        Training steps of a model with hooks are made eagerly, so that each of them is seen.
+        Raises `OptionError` for what cannot be called.
+        """
+        return Hook(self, hook)
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments that describe this layer, as JSON values; also what its repr shows."""
@@ -93,6 +113,20 @@ class Module:
                 seen.add(id(module))
                 yield name, module
                 stack.extend(reversed([(f"{name}.{k}".lstrip("."), m) for k, m in members_of(module, Module)]))
+
+    def modules(self) -> list["Module"]:
+        """This module and all modules inside it, each once, outermost first."""
+        return [module for _, module in self.named_modules()]
+
+    def children(self) -> list["Module"]:
+        """The modules directly inside this one, each once."""
+        return list({id(module): module for _, module in members_of(self, Module) if module is not self}.values())
+
+    def apply(self, function: Callable[["Module"], Any]) -> Self:
+        """Call `function` with this module and with each inside it, outermost first; returns this module."""
+        for _, module in list(self.named_modules()):
+            function(module)
+        return self
 
     def named_tensors(self, kind: type[Tensor]) -> Iterator[tuple[str, Any]]:
         """Every Tensor of class `kind` (Parameter or Buffer) with its name; one that is shared appears once."""
@@ -110,6 +144,10 @@ class Module:
     def parameters(self) -> list[Parameter]:
         """Every parameter, in the order of the attributes: what an optimizer takes."""
         return [parameter for _, parameter in self.named_parameters()]
+
+    def buffers(self) -> list[Buffer]:
+        """Every buffer: the state that takes no gradient, such as running statistics."""
+        return [buffer for _, buffer in self.named_tensors(Buffer)]
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers, as NumPy arrays, by name."""
@@ -157,8 +195,9 @@ class Module:
 
     def to(self, backend: Backend) -> Self:
         """Move all parameters and buffers to `backend`, ``"numpy"`` or ``"cupy"``; gradients are forgotten."""
-        for tensor in self._state().values():
-            tensor.data = to_backend(tensor.data, backend)
+        moved = [(tensor, to_backend(tensor.data, backend)) for tensor in self._state().values()]
+        for tensor, data in moved:
+            tensor.data = data
             tensor.zero_grad()
             tensor.changed()
         return self

@@ -1,39 +1,26 @@
 """Layers one after the other."""
 
-import math
-from collections.abc import Iterator
-from reprlib import recursive_repr
 from typing import Any
 
 from .. import hooks
-from ..errors import OptionError, ShapeError
-from ..overrides import overridden
+from ..errors import ShapeError
+from ..overrides import HOOKS, overridden
 from ._activation import Activation
 from ._dense import Dense
-from ._module import Module, arrayed, members_of, shown, tell_place
+from ._module import Module, arrayed, tell_place
+from ._module_list import ModuleList
 
-_RUNS = "forward", "__call__"  # what a layer's result goes through
-
-
-class Flatten(Module):
-    """(batch, ...) -> (batch, features)."""
-
-    def forward(self, x: Any) -> Any:
-        """All axes but the first become one. Raises `ShapeError` for a single number, which has no batch axis."""
-        x = arrayed(x)
-        if x.ndim == 0:
-            raise ShapeError("Flatten(): expected an input of shape (batch, ...), got a single number")
-        return x.reshape((len(x), math.prod(x.shape[1:])))
+_RUNS = HOOKS, "forward", "__call__"  # what a layer's result goes through
 
 
-class Sequential(Module):
+class Sequential(ModuleList):
     """Each layer's result is the next one's input: ``Sequential(Dense(784, 128), ReLU(), Dense(128, 10))``.
 
-    Indexing, ``len`` and iteration see the layers.
+    Indexing, ``len`` and iteration see the layers; `append` and `extend` add some.
 
     Args:
         layers: each a Module, or any function of one Tensor (`minidl.save` can store minidl's own, such as
-            ``minidl.tanh``). One that is given twice is shared, not copied.
+            ``minidl.tanh``); or one list of them. One that is given twice is shared, not copied.
 
     Raises:
         OptionError: for something that cannot be called.
@@ -41,11 +28,8 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Any) -> None:
-        for i, layer in enumerate(layers):
-            if not callable(layer) or isinstance(layer, type):
-                hint = f": write {layer.__name__}()" if isinstance(layer, type) else ""
-                raise OptionError(f"Sequential: layer {i} is not a layer or function but {layer!r}{hint}")
-        self.layers = list(layers)
+        listed = len(layers) == 1 and isinstance(layers[0], list | tuple)
+        super().__init__(layers[0] if listed else layers)
 
     def forward(self, x: Any) -> Any:
         """Run the layers in order; a Dense and the activation behind it run as one op, with the same result."""
@@ -76,16 +60,28 @@ class Sequential(Module):
                 tell_place(error, layer if waiting is None else waiting)
             raise
 
-    @recursive_repr()
-    def __repr__(self) -> str:
-        others = [(n, m) for n, m in members_of(self, Module) if m is not self and not n.startswith("layers.")]
-        return shown(self, [*[(f"layers.{i}", layer) for i, layer in enumerate(self.layers)], *others])
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.layers)
-
     def __getitem__(self, index: Any) -> Any:
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+
+
+class Residual(Sequential):
+    """x + what its layers make of x, a shortcut around them (He et al. 2015): ``Residual(Dense(64, 64), ReLU())``.
+
+    Args:
+        layers: as those of a `Sequential`; together they give as many outputs as they are given inputs.
+
+    Raises:
+        OptionError: for something that cannot be called.
+        ShapeError: in a call, for an input that does not fit a layer, or that they make another shape of.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """x plus the result of the layers, run in order."""
+        x = arrayed(x)
+        y = super().forward(x)
+        if y.shape != x.shape:
+            raise ShapeError(
+                f"Residual: its layers make {tuple(y.shape)} of {tuple(x.shape)}, which cannot be added: let the last "
+                f"give as many outputs as the first takes inputs"
+            )
+        return x + y

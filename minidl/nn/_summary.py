@@ -21,8 +21,12 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> str:
     layers = list(enumerate(model)) if isinstance(model, Sequential) else [(type(model).__name__, model)]
     if input_shape is None:
         dense = next((m for _, m in model.named_modules() if isinstance(m, Dense)), None)
-        if dense is None:
-            raise OptionError("summary: this model has no Dense layer to read its input's shape off: pass input_shape=")
+        if dense is None or dense.in_features is None:
+            raise OptionError(
+                "summary: this model has no Dense layer to read its input's shape off: pass input_shape="
+                if dense is None
+                else f"summary: {dense!r} takes on as many inputs as it is first given: pass input_shape="
+            )
         input_shape = (dense.in_features,)
     x: Any = np.zeros((2, *input_shape), np.float32)
     rows = [("", "input", _shown(x), "")]

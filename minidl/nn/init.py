@@ -79,16 +79,24 @@ def he_uniform(shape: Shape, rng: Rng = None, dtype: DTypeLike = np.float32) -> 
 _NAMED: dict[str, Callable[..., Any]] = {name: globals()[name] for name in get_args(Name)}
 
 
-def initial(how: Initialiser, shape: Shape, what: str) -> np.ndarray:
-    """The starting values for `what` (named in errors): `how` is a name from this module or a function of the shape.
+def function_of(how: Initialiser, what: str) -> Callable[[Shape], Any]:
+    """The initialiser of that name, or `how` itself, if it is a function; `what` it is for is named in errors.
 
-    Raises `OptionError` for an unknown name, or for a function that returns another shape.
+    Raises `OptionError` for an unknown name.
     """
     if isinstance(how, str) and how not in _NAMED:
         raise OptionError(
             f"{what}: unknown initialiser {how!r}: choose one of {', '.join(_NAMED)}, or a function of the shape"
         )
-    values = np.asarray(_NAMED[how](shape) if isinstance(how, str) else how(shape))
+    return _NAMED[how] if isinstance(how, str) else how
+
+
+def initial(how: Initialiser, shape: Shape, what: str) -> np.ndarray:
+    """The starting values for `what` (named in errors): `how` is a name from this module or a function of the shape.
+
+    Raises `OptionError` for an unknown name, or for a function that returns another shape.
+    """
+    values = np.asarray(function_of(how, what)(shape))
     if values.shape != shape:
         raise OptionError(f"{what}: the initialiser returned shape {values.shape}, expected {shape}")
     return values.astype(np.float32) if values.dtype.kind != "f" else values

@@ -9,9 +9,9 @@ from .arithmetic import clip
 from .elementwise import exp
 
 # erf(x) = tanh(x r(x²)), where r is smooth and grows like |x| / 2, so that a quotient of two polynomials p / q fits it.
-# Of their coefficients, that of the constant term first, those were chosen with which the largest error of erf, relative
-# to erf, is least on [-6, 6], beyond which erf is ±1 to the last bit: 1.7e-16, and 3.4e-9 with those for float32. As all
-# are positive, rounding adds little to that.
+# Their coefficients, the constant term's first, are those for which the largest error of erf, relative to erf, is least
+# on [-6, 6], beyond which erf is ±1 to the last bit: 1.7e-16, and 3.4e-9 with those for float32. As all are positive,
+# rounding adds little to that.
 _P = (
     1.1283791670955124,
     0.48745543342661024,

@@ -31,12 +31,13 @@ from ..hardware.arithmetic import computes, computing
 from ..hardware.thread_limit import limit
 from ..hardware.threads import CORES
 from ..nn import Module, softmax_cross_entropy
+from ..nn._lazy import has_shape
 from ..nn._module import in_mode
 from .callbacks import Callback, Run
 from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .guards import Guards
-from .guards.start import check_optimizer
+from .guards.start import check_optimizer, sample
 from .history import History
 from .metrics import RunningMetrics
 from .progress import Progress, say
@@ -139,6 +140,9 @@ def fit(
         threads = checked_integer(threads, "fit: threads", 1)
     if resume and checkpoint is None:
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
+    if not has_shape(model):  # the data's tells how many inputs a Dense(n) has
+        with in_mode(model, training=False), recording(False):
+            model(sample(loader, 1)[0])
     check_optimizer(model, optimizer)
 
     # Between two blocks of steps only code of the user's may look at gradients.

@@ -17,7 +17,9 @@ from ...errors import DataError, StateError
 from ...nn._module import members_of
 
 _NAMED = {name: getattr(nn, name) for name in nn.__all__}
-LAYERS = {n: kind for n, kind in _NAMED.items() if isinstance(kind, type) and nn.Module in kind.__mro__[1:]}
+LAYERS: dict[str, Any] = {
+    n: kind for n, kind in _NAMED.items() if isinstance(kind, type) and nn.Module in kind.__mro__[1:]
+}
 TENSORS = nn.Parameter, nn.Buffer
 MOST_SHARED = 100  # how often layers may share a file's arrays: each layer is first allocated with its own
 
@@ -52,7 +54,7 @@ def _described(layer: Any, path: str, known: dict[int, str]) -> dict[str, Any]:
             tied[name] = first
     if tied:
         description["tied"] = tied
-    if isinstance(layer, nn.Sequential):
+    if isinstance(layer, nn.ModuleList):
         description["layers"] = [_described(item, _joined(path, f"layers.{i}"), known) for i, item in enumerate(layer)]
     return description
 
@@ -111,10 +113,9 @@ class _Builder:
             raise StateError(
                 f"holds a {kind}, which is not one of minidl's layers: pass load(path, model) one of that class"
             )
-        if kind == "Sequential":
-            layer: nn.Module = nn.Sequential(
-                *[self.build(d, _joined(path, f"layers.{i}")) for i, d in enumerate(inner)]
-            )
+        if issubclass(LAYERS[kind], nn.ModuleList):
+            layers = [self.build(d, _joined(path, f"layers.{i}")) for i, d in enumerate(inner)]
+            layer = LAYERS[kind](layers)
         else:
             self._check_size(options)
             fixed = {"weight_init": "zeros"} if kind == "Dense" else {}  # which draws no random numbers
