@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from . import hooks
 from .backend import array_module, backend_of, out_of_memory
-from .deposit import accumulated, check_held, deposited
+from .deposit import accumulated, check_held, deposited, retained
 from .errors import DTypeError, GradientError, ShapeError
 from .fitting import fitted, zeros_of
 from .graph import FREED, check_recorded, leading_to
@@ -101,8 +101,11 @@ def _differentiable(gradient: Any, x: Node) -> Any:
 def _backward_pass(
     output: Node, seed: Any, inputs: Sequence[Node] | None, create: bool
 ) -> tuple[dict[Node, Any], list[Node]]:
-    """The gradients of the leaves of `output` (of `inputs`, if those are given), and the nodes visited on the way."""
-    requested = set(inputs or ())
+    """The gradients of the leaves of `output` (of `inputs`, if those are given), and the nodes visited on the way.
+
+    With those of the leaves come those of results that are to be retained.
+    """
+    requested = retained() if inputs is None else set(inputs)
     relevant = None if inputs is None else leading_to(requested, output)
     grads: dict[Node, Any] = {output: _seed(output, seed, create)}
     visited: list[Node] = []

@@ -15,6 +15,20 @@ def assign(leaf: Node, value: Any, slot: Any) -> None:
     leaf._array, leaf._slot = value, slot
 
 
+# Results whose gradient is stored as a leaf's is, as somebody has asked for it; by id, as Tensors compare by element.
+_retained: "weakref.WeakValueDictionary[int, Node]" = weakref.WeakValueDictionary()
+
+
+def retain(result: Node) -> None:
+    """Have ``backward`` store the gradient of `result`, too."""
+    _retained[id(result)] = result
+
+
+def retained() -> set[Node]:
+    """The results whose gradients are to be stored."""
+    return {result for reference in _retained.valuerefs() if (result := reference()) is not None}
+
+
 def slot_of(leaf: Node) -> Any:
     """The array in which `backward` stores the gradient of `leaf`; None if no optimizer has one for it."""
     return leaf._slot

@@ -16,7 +16,7 @@ from ..errors import UnsupportedError
 from ..hardware.arithmetic import computes
 from ..hardware.threads import both
 from ..kernels import primitives
-from ..nn._losses import check_labels
+from ..nn._loss_checks import check_labels
 from ..ops.shape import plain, rebuilt
 from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way, numbers_of

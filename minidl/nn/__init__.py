@@ -11,7 +11,17 @@ from ._dense import Dense
 from ._dropout import Dropout
 from ._flatten import Flatten, Identity
 from ._layernorm import LayerNorm
-from ._losses import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
+from ._losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    hinge,
+    huber,
+    kl_divergence,
+    mean_absolute_error,
+    mean_squared_error,
+    negative_log_likelihood,
+    softmax_cross_entropy,
+)
 from ._module import Buffer, Module, Parameter
 from ._module_list import ModuleList
 from ._sequential import Residual, Sequential
@@ -38,13 +48,19 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "elu",
     "gelu",
+    "hinge",
+    "huber",
     "init",
+    "kl_divergence",
     "leaky_relu",
     "log_softmax",
+    "mean_absolute_error",
     "mean_squared_error",
+    "negative_log_likelihood",
     "relu",
     "sigmoid",
     "silu",

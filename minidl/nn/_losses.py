@@ -1,20 +1,28 @@
 """Losses: how wrong the model is, as one number to minimise (or one per sample)."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .. import hooks, ops
-from ..arrays import Array, ArrayLike, as_array, is_array
-from ..backend import array_module, backend_of, same_backend, to_numpy
-from ..errors import LabelError, OptionError, ShapeError
-from ..graph import arguments, maker
-from ..guards import warn
-from ..operands import as_operands, recorded
+from .. import ops
+from ..arrays import Array, ArrayLike
+from ..backend import array_module
+from ..errors import OptionError, ShapeError
+from ..operands import as_operands
 from ..ops.nn import Reduction
 from ..ops.shape import plain
+from ._loss_checks import (
+    REDUCTIONS,
+    check_between,
+    check_labels,
+    check_logits,
+    check_reduction,
+    check_signs,
+    same_shape,
+)
 
-_REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
+_LOGARITHMS = "logarithms of probabilities are wanted, as nn.log_softmax(logits) gives"
 
 
 def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
@@ -36,8 +44,8 @@ def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction
         ShapeError: for logits or labels of another shape.
         OptionError: for an unknown reduction.
     """
-    _check_reduction("softmax_cross_entropy", reduction)
-    _check_logits("softmax_cross_entropy", logits)
+    check_reduction("softmax_cross_entropy", reduction)
+    check_logits("softmax_cross_entropy", logits)
     (logits,) = as_operands("softmax_cross_entropy", logits)
     return ops.softmax_cross_entropy(logits, check_labels(labels, logits), reduction=reduction)
 
@@ -47,9 +55,9 @@ def mean_squared_error(prediction: Array, target: Array, reduction: Reduction = 
 
     Raises `ShapeError` unless the two shapes are equal.
     """
-    _check_reduction("mean_squared_error", reduction)
-    prediction, target = _same_shape("mean_squared_error", prediction, target)
-    return _REDUCTIONS[reduction](ops.square(prediction - target))
+    check_reduction("mean_squared_error", reduction)
+    prediction, target = same_shape("mean_squared_error", prediction, target)
+    return REDUCTIONS[reduction](ops.square(prediction - target))
 
 
 def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: Reduction = "mean") -> Any:
@@ -59,90 +67,111 @@ def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: Re
     or a probability) have the same shape; "mean" is over all elements.
     Raises `ShapeError` if their shapes differ.
     """
-    _check_reduction("binary_cross_entropy_with_logits", reduction)
-    _check_logits("binary_cross_entropy_with_logits", logits)
-    logits, target = _same_shape("binary_cross_entropy_with_logits", logits, target)
-    return _REDUCTIONS[reduction](ops.binary_cross_entropy(logits, target))
+    check_reduction("binary_cross_entropy_with_logits", reduction)
+    check_logits("binary_cross_entropy_with_logits", logits)
+    logits, target = same_shape("binary_cross_entropy_with_logits", logits, target)
+    return REDUCTIONS[reduction](ops.binary_cross_entropy(logits, target))
 
 
-def check_labels(labels: Any, logits: Any) -> Array:
-    """`labels` as an array (B,) of class numbers that fit `logits` (B, C); else `LabelError` or `ShapeError`."""
-    labels, scores = plain(labels), plain(logits)
-    if not is_array(labels):
-        listed = isinstance(labels, list | tuple)
-        labels = as_array(labels, "softmax_cross_entropy")
-        labels = array_module(scores).asarray(labels) if listed else labels
-    same_backend("softmax_cross_entropy", scores, labels)
-    if scores.ndim != 2:
-        fix = ": for a single sample, logits[None] and labels[None]" if scores.ndim == 1 else ""
-        raise ShapeError(
-            f"softmax_cross_entropy: logits must have shape (batch, classes), got {tuple(scores.shape)}{fix}"
-        )
-    count, classes = scores.shape
-    if labels.ndim == 2 and labels.shape == scores.shape:
-        raise LabelError(
-            f"softmax_cross_entropy: labels of shape {tuple(labels.shape)} look one-hot (row 0: {labels[0]}): "
-            f"give class numbers, shape ({count},): labels.argmax(axis=1)"
-        )
-    if labels.shape != (count,):
-        raise ShapeError(f"softmax_cross_entropy: expected labels of shape ({count},), got {tuple(labels.shape)}")
-    if count and labels.dtype.kind not in "iu":
-        found = to_numpy(labels)
-        wrong = int(np.isnan(found).argmax()) if found.dtype.kind == "f" else 0
-        raise LabelError(
-            f"softmax_cross_entropy: labels must be integers, got {found.dtype} (value {found[wrong]} at "
-            f"index {wrong}): labels.astype('int64'), once they are whole numbers"
-        )
-    home = backend_of(labels)
-    if home == "numpy" or home not in ops.softmax_cross_entropy.kernels:
-        # reading labels off a GPU waits for it: its kernel marks wrong ones by NaN
-        hooks.check(check_range, labels, classes)
-    return labels
+def negative_log_likelihood(log_probabilities: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
+    """-log p[label], for models that give log p: ``nn.log_softmax`` of logits. `softmax_cross_entropy` does both.
+
+    Args:
+        log_probabilities: (B, C), floating, each at most 0.
+        labels: (B,) integers in [0, C).
+        reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+
+    Raises:
+        LabelError, ShapeError, OptionError: as `softmax_cross_entropy` does.
+        DataError: for a number above 0, as probabilities and most logits are.
+    """
+    where = "negative_log_likelihood"
+    check_reduction(where, reduction)
+    (log_p,) = as_operands(where, log_probabilities)
+    classes = check_labels(labels, log_p, where, "log_probabilities")
+    check_between(where, "log_probabilities", log_p, -math.inf, 0, _LOGARITHMS)
+    rows = array_module(classes).arange(len(classes))
+    return REDUCTIONS[reduction](ops.negative(ops.getitem(log_p, (rows, classes))))
 
 
-def check_range(labels: Array, classes: int) -> None:
-    """Raise `LabelError`, with value and index, unless the integers `labels` are all in [0, classes)."""
-    if not labels.size or (labels.max().item() < classes and (labels.dtype.kind == "u" or labels.min().item() >= 0)):
-        return
-    found = to_numpy(labels)
-    wrong = int(((found < 0) | (found >= classes)).argmax())
-    hint = "; classes are numbered from 0" if found[wrong] == classes else ""
-    raise LabelError(
-        f"softmax_cross_entropy: label {found[wrong]} at index {wrong} is outside 0..{classes - 1} "
-        f"(logits have {classes} columns){hint}"
-    )
+def binary_cross_entropy(probabilities: Array, target: Array, reduction: Reduction = "mean") -> Any:
+    """-t log p - (1 - t) log(1 - p), for models that end in a sigmoid.
+
+    `binary_cross_entropy_with_logits` does without it, and is exact where p rounds to 0 or 1: here a logarithm goes no
+    lower than that of the dtype's smallest normal number, -87 in float32, and has no gradient there. `probabilities`
+    and `target` (0 or 1, or a probability) have the same shape; "mean" is over all elements.
+    Raises `ShapeError` if their shapes differ, `DataError` for `probabilities` outside [0, 1].
+    """
+    where = "binary_cross_entropy"
+    check_reduction(where, reduction)
+    p, t = same_shape(where, probabilities, target)
+    check_between(where, "probabilities", p, 0, 1, "take nn.sigmoid of logits, or binary_cross_entropy_with_logits")
+    tiny = float(np.finfo(np.result_type(p.dtype, np.float16)).tiny)
+    log_p, log_rest = ops.log(ops.maximum(p, tiny)), ops.log(ops.maximum(1 - p, tiny))
+    return REDUCTIONS[reduction](-(t * log_p + (1 - t) * log_rest))
 
 
-def _check_reduction(where: str, reduction: str) -> None:
-    if reduction not in _REDUCTIONS:
-        raise OptionError(f"{where}: unknown reduction {reduction!r}: choose one of 'mean', 'sum', 'none'")
+def kl_divergence(log_probabilities: Array, target: Array, reduction: Reduction = "mean") -> Any:
+    """The Kullback-Leibler divergence Σ t (log t - log p) of a model's p from the distributions t that it is to learn.
+
+    The sum is over the last axis, and 0 log 0 is 0. Of soft labels, or of another model's probabilities:
+    ``kl_divergence(nn.log_softmax(model(x)), nn.softmax(teacher(x)))``.
+
+    Args:
+        log_probabilities: (..., C), log p, each at most 0: ``nn.log_softmax`` of logits.
+        target: t, the same shape, each in [0, 1].
+        reduction: "mean" or "sum" over the samples (PyTorch's "batchmean" is "mean" here), or "none" for (...,).
+
+    Raises:
+        ShapeError: if the shapes differ, or are those of single numbers.
+        DataError: for a log-probability above 0, or a target outside [0, 1].
+        OptionError: for an unknown reduction.
+    """
+    where = "kl_divergence"
+    check_reduction(where, reduction)
+    log_p, t = same_shape(where, log_probabilities, target)
+    if not t.ndim:
+        raise ShapeError(f"{where}: expected distributions of shape (..., classes), got single numbers")
+    check_between(where, "log_probabilities", log_p, -math.inf, 0, _LOGARITHMS)
+    check_between(where, "target", t, 0, 1, "probabilities are wanted, not their logarithms, nor logits")
+    possible = plain(t) > 0
+    log_ratio = ops.log(ops.where(possible, t, 1)) - ops.where(possible, log_p, 0)
+    return REDUCTIONS[reduction](ops.sum(t * log_ratio, -1))
 
 
-def _check_logits(where: str, logits: Any) -> None:
-    """MDL004, where `logits` are probabilities already: made by softmax or sigmoid, as far as that was recorded."""
-    op = maker(logits)
-    if op is ops.dense:  # a Dense and the activation behind it run as one
-        (activation,) = arguments(logits)[3:] or (None,)  # nobody knows, once its graph is freed
-        op = getattr(ops, activation or "", None)
-    if op in (ops.softmax, ops.sigmoid):
-        warn(
-            "MDL004",
-            f"{where} was given the result of {op.name}, and takes logits, of which it makes probabilities itself: "
-            f"leave the {op.name} out of the model, and apply it where you read probabilities",
-        )
+def mean_absolute_error(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
+    """|prediction - target|; "mean" is over all elements. Integer targets count as prediction's dtype.
+
+    Its derivative is the sign, 0 where there is no error. Raises `ShapeError` unless the two shapes are equal.
+    """
+    check_reduction("mean_absolute_error", reduction)
+    prediction, target = same_shape("mean_absolute_error", prediction, target)
+    return REDUCTIONS[reduction](ops.absolute(prediction - target))
 
 
-def _same_shape(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Both as arrays or Tensors, once their shapes are found equal: broadcasting here is always a mistake."""
-    (prediction,) = as_operands(where, prediction)
-    if isinstance(target, list | tuple | int | float) and not recorded(target):
-        target = array_module(plain(prediction)).asarray(as_array(plain(target), where), dtype=prediction.dtype)
-    (target,) = as_operands(where, target)
-    if target.shape != prediction.shape:
-        shapes = f"{where}: prediction has shape {tuple(prediction.shape)}, target {tuple(target.shape)}"
-        if prediction.shape == (*target.shape, 1):
-            raise ShapeError(f"{shapes}: give the target a last axis, target[..., None]")
-        if target.dtype.kind in "iu" and prediction.shape[:-1] == target.shape:
-            raise ShapeError(f"{shapes}: make class numbers one-hot, np.eye({prediction.shape[-1]})[target]")
-        raise ShapeError(shapes)
-    return prediction, target.astype(prediction.dtype) if target.dtype.kind in "iub" else target
+def huber(prediction: Array, target: Array, reduction: Reduction = "mean", *, delta: float = 1.0) -> Any:
+    """½ e² where |e| <= delta, else delta (|e| - ½ delta), with e = prediction - target (Huber 1964).
+
+    Squared errors, but of outliers absolute ones; "mean" is over all elements. Another delta in `fit`:
+    ``loss=functools.partial(nn.huber, delta=0.1)``.
+    Raises `ShapeError` unless the two shapes are equal, `OptionError` unless delta > 0.
+    """
+    if not delta > 0:
+        raise OptionError(f"huber: delta must be above 0, got {delta!r}")
+    check_reduction("huber", reduction)
+    prediction, target = same_shape("huber", prediction, target)
+    error = prediction - target
+    slope = ops.clip(error, -delta, delta)
+    return REDUCTIONS[reduction](slope * (error - 0.5 * slope))
+
+
+def hinge(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
+    """max(0, 1 - t x): no loss once a score x is on its target's side by 1, t = -1 or 1 (Cortes & Vapnik 1995).
+
+    `prediction` and `target` have the same shape; "mean" is over all elements. Its derivative at the kink is 0.
+    Raises `ShapeError` if their shapes differ, `LabelError` for a target that is neither -1 nor 1.
+    """
+    check_reduction("hinge", reduction)
+    prediction, target = same_shape("hinge", prediction, target)
+    check_signs("hinge", target)
+    return REDUCTIONS[reduction](ops.relu(1 - target * prediction))

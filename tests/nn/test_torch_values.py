@@ -29,7 +29,7 @@ def test_the_values_are_those_of_the_stated_version():
     assert VALUES["torch"].startswith("2.13.0")
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh", "softplus", "softmax", "log_softmax"])
+@pytest.mark.parametrize("name", "relu leaky_relu sigmoid tanh softplus elu gelu silu softmax log_softmax".split())
 def test_activations(name):
     x = leaf(X)
     compare(name, getattr(nn, name)(x), G, x=x)
@@ -49,6 +49,31 @@ def test_losses(reduction):
     for loss in (nn.mean_squared_error, nn.binary_cross_entropy_with_logits):
         x = leaf(X)
         compare(f"{loss.__name__} {reduction}", loss(x, TARGETS, reduction), G, x=x)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("negative_log_likelihood", lambda x, how: nn.negative_log_likelihood(nn.log_softmax(x), LABELS, how)),
+        ("binary_cross_entropy", lambda x, how: nn.binary_cross_entropy(nn.sigmoid(x), TARGETS, how)),
+        ("mean_absolute_error", lambda x, how: nn.mean_absolute_error(x, TARGETS, how)),
+        ("huber", lambda x, how: nn.huber(x, TARGETS, how, delta=0.4)),
+        ("hinge", lambda x, how: nn.hinge(x, 2 * (TARGETS > 0.5) - 1, how)),
+        ("kl_divergence", lambda x, how: nn.kl_divergence(nn.log_softmax(x), nn.softmax(TARGETS), how)),
+    ],
+)
+def test_losses_whose_mean_over_samples_or_elements_is_pytorchs(name, loss, reduction):
+    x = leaf(X)
+    y = loss(x, reduction)
+    compare(f"{name} {reduction}", y, G[:, 0] if y.ndim == 1 else G, x=x)
+
+
+def test_layer_norm():
+    layer = nn.LayerNorm(4)
+    layer.gamma, layer.beta = nn.Parameter(weights(4)), nn.Parameter(weights(4, 1)[:, 0])
+    x = leaf(X)
+    compare("layer_norm", layer(x), G, x=x, gamma=layer.gamma, beta=layer.beta)
 
 
 def test_batch_norm_in_training_and_inference():

@@ -25,6 +25,7 @@ values = {"torch": torch.__version__}
 X, G = x_and_gradient(6, 4)
 for name, f in {
     "relu": torch.relu, "leaky_relu": F.leaky_relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softplus": F.softplus,
+    "elu": F.elu, "gelu": F.gelu, "silu": F.silu,
     "softmax": lambda x: F.softmax(x, 1), "log_softmax": lambda x: F.log_softmax(x, 1),
 }.items():  # fmt: skip
     x = leaf(X)
@@ -46,6 +47,29 @@ for reduction in ("mean", "sum", "none"):
     values[f"binary_cross_entropy_with_logits {reduction}"] = gradients(
         F.binary_cross_entropy_with_logits(x, torch.from_numpy(TARGETS), reduction=reduction), G, x=x
     )
+
+labels, targets = torch.from_numpy(LABELS), torch.from_numpy(TARGETS)
+shares = torch.softmax(targets, 1)
+for reduction in ("mean", "sum", "none"):
+    for name, f in {
+        "negative_log_likelihood": lambda x, how: F.nll_loss(F.log_softmax(x, 1), labels, reduction=how),
+        "binary_cross_entropy": lambda x, how: F.binary_cross_entropy(torch.sigmoid(x), targets, reduction=how),
+        "mean_absolute_error": lambda x, how: F.l1_loss(x, targets, reduction=how),
+        "huber": lambda x, how: F.huber_loss(x, targets, reduction=how, delta=0.4),
+        "hinge": lambda x, how: {"mean": torch.mean, "sum": torch.sum, "none": lambda loss: loss}[how](
+            F.relu(1 - x * (2 * (targets > 0.5) - 1))
+        ),
+        "kl_divergence": lambda x, how: (
+            F.kl_div(F.log_softmax(x, 1), shares, reduction="none").sum(1) if how == "none"
+            else F.kl_div(F.log_softmax(x, 1), shares, reduction=how.replace("mean", "batchmean"))
+        ),
+    }.items():  # fmt: skip
+        x = leaf(X)
+        y = f(x, reduction)
+        values[f"{name} {reduction}"] = gradients(y, G[:, 0].copy() if y.ndim == 1 else G, x=x)
+
+x, w, b = leaf(X), leaf(weights(4)), leaf(weights(4, 1)[:, 0])
+values["layer_norm"] = gradients(F.layer_norm(x, (4,), w, b), G, x=x, gamma=w, beta=b)
 
 layer = torch.nn.BatchNorm1d(4, dtype=torch.float64, momentum=0.1)
 with torch.no_grad():

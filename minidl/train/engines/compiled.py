@@ -10,7 +10,7 @@ import numpy as np
 from ...autograd import wrap
 from ...data import Loader
 from ...errors import UnsupportedError
-from ...nn._losses import check_labels
+from ...nn._loss_checks import check_labels
 from ..callbacks import Run
 from .eager import PAUSE, Eager
 

@@ -12,7 +12,7 @@ from ...data import Loader
 from ...errors import LabelError, OptionError, ShapeError
 from ...guards import warn
 from ...nn._effects import ForwardEffects
-from ...nn._losses import check_range
+from ...nn._loss_checks import check_range
 from ...nn._module import in_mode
 from ...ops.shape import plain
 from ..callbacks import Run
