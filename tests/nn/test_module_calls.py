@@ -23,6 +23,7 @@ X = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
     "make",
     [
         lambda: nn.Dense(2, 3), lambda: nn.BatchNorm(2), nn.Flatten, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax,
+        nn.GELU, nn.SiLU, nn.ELU, nn.Identity, lambda: nn.LayerNorm(2), lambda: nn.Residual(nn.Dense(2, 2)),
         lambda: nn.Dropout(0.0), lambda: nn.Sequential(nn.ReLU(), nn.Dense(2, 2)), lambda: nn.Sequential(nn.Dropout(0.5), nn.Dense(2, 2)),
     ],
 )  # fmt: skip
