@@ -151,7 +151,7 @@ def test_all_of_them_are_counted_by_summary_and_named_in_the_ledger():
     for name in ("LayerNorm(num_features=8, eps=0.001)", "GELU()", "Residual", "ELU(alpha=0.5)", "Identity()"):
         assert name in text
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    book = ledger(optimizer, ["layers.1.gamma:2"], names=dict(model.named_parameters()))
+    book = ledger(optimizer, [("layers.1.gamma", 2)], names=dict(model.named_parameters()))
     nn.negative_log_likelihood(minidl.log(model(X)), [0, 1, 2, 0, 1, 2]).backward()
     optimizer.step()
     assert "layers.1.gamma" in str(book.at(1))
