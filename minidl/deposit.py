@@ -7,6 +7,7 @@ from typing import Any
 from . import hooks
 from .backend import array_module
 from .errors import GradientError
+from .graph import check_recorded
 from .node import Node, wrap
 
 
@@ -19,8 +20,12 @@ def assign(leaf: Node, value: Any, slot: Any) -> None:
 _retained: "weakref.WeakValueDictionary[int, Node]" = weakref.WeakValueDictionary()
 
 
-def retain(result: Node) -> None:
-    """Have ``backward`` store the gradient of `result`, too."""
+def retain_grad(result: Node) -> None:
+    """Have ``backward`` store the gradient of this `result` in ``.grad``, as it does a leaf's.
+
+    Without that it is None, and `minidl.gradients` gives it. Raises `GradientError` if nothing was recorded.
+    """
+    check_recorded("retain_grad()", result)
     _retained[id(result)] = result
 
 

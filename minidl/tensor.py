@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from . import backward, hooks, node, ops
+from . import backward, deposit, hooks, node, ops
 from .arrays import ArrayLike, DTypeLike
 from .backend import Backend, to_numpy
 from .construct import source
-from .deposit import retain
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
-from .graph import check_recorded
 from .hardware.arithmetic import computes
 from .node import Node, wrap
 from .operands import recorded, unwrapped
@@ -90,14 +88,7 @@ class Tensor(Questions):
         """Forget the gradient: ``.grad`` becomes None."""
         self.grad = None
 
-    def retain_grad(self) -> None:
-        """Have ``backward`` store this result's gradient in ``.grad``, as it does a leaf's.
-
-        Without that ``.grad`` of what was computed on the way stays None; `minidl.gradients` gives it, too. Raises
-        `GradientError` if nothing was recorded.
-        """
-        check_recorded("retain_grad()", self)
-        retain(self)
+    retain_grad = deposit.retain_grad
 
     def detach(self) -> "Tensor":
         """The same array (shared, not copied) with no history."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from ..errors import OptionError
+from ..overrides import HOOKS
 
 
 class Hook:
@@ -13,15 +14,15 @@ class Hook:
         if not callable(function):
             raise OptionError(f"register_forward_hook: expected a function of (module, args, output), got {function!r}")
         self.module, self.function = module, function
-        vars(module)["_forward_hooks"] = [*hooks_of(module), self]
+        vars(module)[HOOKS] = [*hooks_of(module), self]
 
     def remove(self) -> None:
         """Take it away; once it is, nothing happens."""
         left = [hook for hook in hooks_of(self.module) if hook is not self]
         if left:
-            vars(self.module)["_forward_hooks"] = left
+            vars(self.module)[HOOKS] = left
         else:
-            vars(self.module).pop("_forward_hooks", None)
+            vars(self.module).pop(HOOKS, None)
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +33,8 @@ class Hook:
 
 def hooks_of(module: Any) -> list[Hook]:
     """The hooks of `module`, the oldest first."""
-    return module._forward_hooks or []
+    found: list[Hook] = vars(module).get(HOOKS, [])
+    return found
 
 
 def through_hooks(module: Any, args: tuple[Any, ...], output: Any) -> Any:

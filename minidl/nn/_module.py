@@ -36,12 +36,12 @@ class Buffer(Tensor):
 class Module:
     """Base of every layer and model: define ``forward``, keep Parameters and Modules as attributes.
 
-        class Residual(nn.Module):
+        class Gated(nn.Module):
             def __init__(self, size):
-                self.inner = nn.Dense(size, size)
+                self.gate = nn.Dense(size, size)
 
             def forward(self, x):
-                return x + minidl.relu(self.inner(x))
+                return x * minidl.sigmoid(self.gate(x))
 
     A call, ``model(x, scale=2.0)``, runs ``forward`` with these arguments and returns what that returns. A `ShapeError`
     that comes up in it says in which layer.
