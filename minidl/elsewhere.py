@@ -33,7 +33,7 @@ _NAMES = {
         "LayerNormalization": "nn.LayerNorm",
         "LazyLinear": "nn.Dense(outputs), which finds its inputs",
         "Linear": "nn.Dense",
-        "ModuleDict": "a dict of layers, which is found among the attributes",
+        "ModuleDict": "nn.Module itself, which finds the layers in a dict among its attributes",
         "mse_loss": "nn.mean_squared_error",
         "MSELoss": "nn.mean_squared_error, a function",
         "nll_loss": "nn.negative_log_likelihood",

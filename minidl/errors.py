@@ -75,11 +75,11 @@ class OptionError(MinidlError, ValueError):
 
 
 class StateError(MinidlError, ValueError):
-    """A state dict that does not fit the model or optimizer it is loaded into."""
+    """A state dict that does not fit what it is loaded into, or a model or optimizer that cannot do this yet, or now."""
 
 
 class DataError(MinidlError, ValueError):
-    """A data file that is missing, malformed, or not the one it claims to be."""
+    """Data that are missing, malformed, or not what they claim to be: in a file, a data set, or a loss."""
 
 
 class WriteError(MinidlError, OSError):

@@ -117,7 +117,8 @@ def _rule(layer: Any) -> "Rule":
     if isinstance(layer, Activation) and type(layer).forward is Activation.forward:
         return _activation
     if type(layer) not in _RULES:
-        raise UnsupportedError(f"compile: no instructions for the layer {layer!r}")
+        name = getattr(layer, "__name__", type(layer).__name__)
+        raise UnsupportedError(f"compile: no instructions for the layer {name}")
     return _RULES[type(layer)]
 
 

@@ -88,6 +88,7 @@ def test_copy_and_flatten_are_copies_through_which_gradients_flow():
     [
         (nn, "Linear", "nn.Dense"),
         (nn, "CrossEntropyLoss", "nn.softmax_cross_entropy, a function"),
+        (nn, "L1Loss", "nn.mean_absolute_error, a function"),
         (optim, "RMSprop", "optim.RMSProp"),
         (optim, "lr_scheduler", "optim.schedules"),
         (minidl, "abs", "minidl.absolute"),
