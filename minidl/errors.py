@@ -75,7 +75,7 @@ class OptionError(MinidlError, ValueError):
 
 
 class StateError(MinidlError, ValueError):
-    """A state dict that does not fit what it is loaded into, or a model or optimizer that cannot do this yet, or now."""
+    """A state dict that does not fit what it is loaded into, or something that cannot be done yet, or now."""
 
 
 class DataError(MinidlError, ValueError):
