@@ -43,9 +43,9 @@ def check_labels(labels: Any, scores: Any, where: str = "softmax_cross_entropy",
             f"{where}: labels must be integers, got {found.dtype} (value {found[wrong]} at "
             f"index {wrong}): labels.astype('int64'), once they are whole numbers"
         )
-    home = backend_of(labels)
-    if home == "numpy" or home not in ops.softmax_cross_entropy.kernels:
-        # reading labels off a GPU waits for it: its kernel marks wrong ones by NaN
+    home, op = backend_of(labels), ops.softmax_cross_entropy
+    if home == "numpy" or where != op.name or home not in op.kernels:
+        # reading labels off a GPU waits for it: that op's kernel marks wrong ones by NaN
         hooks.check(check_range, labels, classes, where, scores_are)
     return labels
 
@@ -64,6 +64,7 @@ def check_range(labels: Array, classes: int, where: str = "softmax_cross_entropy
 
 
 def check_reduction(where: str, reduction: str) -> None:
+    """Raise `OptionError` for an unknown reduction."""
     if reduction not in REDUCTIONS:
         raise OptionError(f"{where}: unknown reduction {reduction!r}: choose one of 'mean', 'sum', 'none'")
 
