@@ -54,8 +54,8 @@ _NAMES = {
     },
 }
 
-# By class: the keyword that somebody may know, and what to write here.
-_KEYWORDS = {
+# By class of layer: the keyword that somebody may know, and what to write here.
+_LAYER_KEYWORDS = {
     "Dense": {
         "activation": "a layer of its own: nn.Sequential(nn.Dense(784, 128), nn.ReLU())",
         "bias_initializer": "bias_init",
@@ -77,7 +77,7 @@ def missing(module: str, name: str) -> AttributeError:
 
 
 def unexpected(kind: str, keyword: str) -> TypeError:
-    """The error for a `keyword` that a class of minidl's does not take, with what it is here, if it is anything."""
-    known = _KEYWORDS.get(kind, {}).get(keyword)
+    """The error for a `keyword` that a layer of class `kind` does not take, with what it is here, if it is anything."""
+    known = _LAYER_KEYWORDS.get(kind, {}).get(keyword)
     hint = "" if known is None else f": here it is {known}"
     return TypeError(f"{kind}() got an unexpected keyword argument {keyword!r}{hint}")

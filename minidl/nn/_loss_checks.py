@@ -1,4 +1,4 @@
-"""What losses check: that output and target fit one another, and hold what the equation is about."""
+"""What losses have in common: output and target are checked to fit one another, and what comes out is reduced."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..errors import DataError, LabelError, OptionError, ShapeError
 from ..graph import arguments, maker
 from ..guards import warn
 from ..operands import as_operands, recorded
+from ..ops.nn import Reduction
 from ..ops.shape import plain
 
 REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
@@ -97,6 +98,22 @@ def same_shape(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
             raise ShapeError(f"{shapes}: make class numbers one-hot, np.eye({prediction.shape[-1]})[target]")
         raise ShapeError(shapes)
     return prediction, target.astype(prediction.dtype) if target.dtype.kind in "iub" else target
+
+
+def reduced(where: str, losses: Any, reduction: Reduction, sample_weight: Any = None) -> Any:
+    """`losses` (B, ...), multiplied by the weights (B,) of their samples, if there are any, and reduced.
+
+    Raises `ShapeError` for weights of another shape.
+    """
+    if sample_weight is not None:
+        _, weights = as_operands(where, losses, sample_weight)
+        if weights.shape != losses.shape[:1]:
+            raise ShapeError(
+                f"{where}: expected weights of shape {tuple(losses.shape[:1])}, one for each sample, got "
+                f"{tuple(weights.shape)}"
+            )
+        losses = losses * weights.astype(losses.dtype).reshape(weights.shape + (1,) * (losses.ndim - 1))
+    return REDUCTIONS[reduction](losses)
 
 
 def check_between(where: str, what: str, values: Any, low: float, high: float, fix: str) -> None:

@@ -19,6 +19,7 @@ from ._loss_checks import (
     check_logits,
     check_reduction,
     check_signs,
+    reduced,
     same_shape,
 )
 
@@ -73,13 +74,20 @@ def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: Re
     return REDUCTIONS[reduction](ops.binary_cross_entropy(logits, target))
 
 
-def negative_log_likelihood(log_probabilities: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
+def negative_log_likelihood(
+    log_probabilities: Array,
+    labels: ArrayLike,
+    reduction: Reduction = "mean",
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> Any:
     """-log p[label], for models that give log p: ``nn.log_softmax`` of logits. `softmax_cross_entropy` does both.
 
     Args:
         log_probabilities: (B, C), floating, each at most 0.
         labels: (B,) integers in [0, C).
         reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+        sample_weight: (B,), what each sample's loss is multiplied by before the reduction; "mean" divides by B.
 
     Raises:
         LabelError, ShapeError, OptionError: as `softmax_cross_entropy` does.
@@ -91,15 +99,18 @@ def negative_log_likelihood(log_probabilities: Array, labels: ArrayLike, reducti
     classes = check_labels(labels, log_p, where, "log_probabilities")
     check_between(where, "log_probabilities", log_p, -math.inf, 0, _LOGARITHMS)
     rows = array_module(classes).arange(len(classes))
-    return REDUCTIONS[reduction](ops.negative(ops.getitem(log_p, (rows, classes))))
+    return reduced(where, ops.negative(ops.getitem(log_p, (rows, classes))), reduction, sample_weight)
 
 
-def binary_cross_entropy(probabilities: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def binary_cross_entropy(
+    probabilities: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """-t log p - (1 - t) log(1 - p), for models that end in a sigmoid.
 
     `binary_cross_entropy_with_logits` does without it, and is exact where p rounds to 0 or 1: here a logarithm goes no
     lower than that of the dtype's smallest normal number, -87 in float32, and has no gradient there. `probabilities`
     and `target` (0 or 1, or a probability) have the same shape; "mean" is over all elements.
+    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
     Raises `ShapeError` if their shapes differ, `DataError` for `probabilities` outside [0, 1].
     """
     where = "binary_cross_entropy"
@@ -108,10 +119,12 @@ def binary_cross_entropy(probabilities: Array, target: Array, reduction: Reducti
     check_between(where, "probabilities", p, 0, 1, "take nn.sigmoid of logits, or binary_cross_entropy_with_logits")
     tiny = float(np.finfo(np.result_type(p.dtype, np.float16)).tiny)
     log_p, log_rest = ops.log(ops.maximum(p, tiny)), ops.log(ops.maximum(1 - p, tiny))
-    return REDUCTIONS[reduction](-(t * log_p + (1 - t) * log_rest))
+    return reduced(where, -(t * log_p + (1 - t) * log_rest), reduction, sample_weight)
 
 
-def kl_divergence(log_probabilities: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def kl_divergence(
+    log_probabilities: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """The Kullback-Leibler divergence Σ t (log t - log p) of a model's p from the distributions t that it is to learn.
 
     The sum is over the last axis, and 0 log 0 is 0. Of soft labels, or of another model's probabilities:
@@ -121,6 +134,7 @@ def kl_divergence(log_probabilities: Array, target: Array, reduction: Reduction 
         log_probabilities: (..., C), log p, each at most 0: ``nn.log_softmax`` of logits.
         target: t, the same shape, each in [0, 1].
         reduction: "mean" or "sum" over the samples (PyTorch's "batchmean" is "mean" here), or "none" for (...,).
+        sample_weight: what each sample's loss is multiplied by, as for `negative_log_likelihood`.
 
     Raises:
         ShapeError: if the shapes differ, or are those of single numbers.
@@ -136,42 +150,60 @@ def kl_divergence(log_probabilities: Array, target: Array, reduction: Reduction 
     check_between(where, "target", t, 0, 1, "probabilities are wanted, not their logarithms, nor logits")
     possible = plain(t) > 0
     log_ratio = ops.log(ops.where(possible, t, 1)) - ops.where(possible, log_p, 0)
-    return REDUCTIONS[reduction](ops.sum(t * log_ratio, -1))
+    return reduced(where, ops.sum(t * log_ratio, -1), reduction, sample_weight)
 
 
-def mean_absolute_error(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def mean_absolute_error(
+    prediction: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """|prediction - target|; "mean" is over all elements. Integer targets count as prediction's dtype.
 
-    Its derivative is the sign, 0 where there is no error. Raises `ShapeError` unless the two shapes are equal.
+    Its derivative is the sign, 0 where there is no error.
+    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
+    Raises `ShapeError` unless the two shapes are equal.
     """
-    check_reduction("mean_absolute_error", reduction)
-    prediction, target = same_shape("mean_absolute_error", prediction, target)
-    return REDUCTIONS[reduction](ops.absolute(prediction - target))
+    where = "mean_absolute_error"
+    check_reduction(where, reduction)
+    prediction, target = same_shape(where, prediction, target)
+    return reduced(where, ops.absolute(prediction - target), reduction, sample_weight)
 
 
-def huber(prediction: Array, target: Array, reduction: Reduction = "mean", *, delta: float = 1.0) -> Any:
+def huber(
+    prediction: Array,
+    target: Array,
+    reduction: Reduction = "mean",
+    *,
+    delta: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+) -> Any:
     """½ e² where |e| <= delta, else delta (|e| - ½ delta), with e = prediction - target (Huber 1964).
 
     Squared errors, but of outliers absolute ones; "mean" is over all elements. Another delta in `fit`:
     ``loss=functools.partial(nn.huber, delta=0.1)``.
+    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
     Raises `ShapeError` unless the two shapes are equal, `OptionError` unless delta > 0.
     """
     if not delta > 0:
         raise OptionError(f"huber: delta must be above 0, got {delta!r}")
-    check_reduction("huber", reduction)
-    prediction, target = same_shape("huber", prediction, target)
+    where = "huber"
+    check_reduction(where, reduction)
+    prediction, target = same_shape(where, prediction, target)
     error = prediction - target
     slope = ops.clip(error, -delta, delta)
-    return REDUCTIONS[reduction](slope * (error - 0.5 * slope))
+    return reduced(where, slope * (error - 0.5 * slope), reduction, sample_weight)
 
 
-def hinge(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def hinge(
+    prediction: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """max(0, 1 - t x): no loss once a score x is on its target's side by 1, t = -1 or 1 (Cortes & Vapnik 1995).
 
     `prediction` and `target` have the same shape; "mean" is over all elements. Its derivative at the kink is 0.
+    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
     Raises `ShapeError` if their shapes differ, `LabelError` for a target that is neither -1 nor 1.
     """
-    check_reduction("hinge", reduction)
-    prediction, target = same_shape("hinge", prediction, target)
-    check_signs("hinge", target)
-    return REDUCTIONS[reduction](ops.relu(1 - target * prediction))
+    where = "hinge"
+    check_reduction(where, reduction)
+    prediction, target = same_shape(where, prediction, target)
+    check_signs(where, target)
+    return reduced(where, ops.relu(1 - target * prediction), reduction, sample_weight)

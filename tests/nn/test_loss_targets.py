@@ -97,6 +97,18 @@ def test_integer_targets_and_lists_leave_the_dtype_what_it_is(loss, dtype):
 
 
 @pytest.mark.parametrize("loss", OF_TARGETS)
+def test_a_sample_of_weight_two_counts_twice_and_one_of_weight_zero_not_at_all(loss):
+    p, t = np.array([[0.2, 0.5], [0.4, 0.6], [0.3, 0.8]]), np.array([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    x = np.log(p) if loss is nn.kl_divergence else p
+    each = loss(x, t, "none")
+    weighted = loss(x, t, "none", sample_weight=[2, 0, 1])
+    np.testing.assert_allclose(weighted, each * np.array([2, 0, 1]).reshape(3, *[1] * (each.ndim - 1)))
+    assert loss(x, t, sample_weight=[2, 0, 1]) == pytest.approx(weighted.sum() / each.size)
+    with pytest.raises(ShapeError, match=r"expected weights of shape \(3,\), one for each sample, got \(2,\)"):
+        loss(x, t, sample_weight=[1, 2])
+
+
+@pytest.mark.parametrize("loss", OF_TARGETS)
 def test_shapes_and_reductions_that_are_not_known_are_refused(loss):
     with pytest.raises(ShapeError, match=r"\(2, 1\), target \(2,\): give the target a last axis"):
         loss(Tensor([[0.5], [0.5]]), np.array([1.0, 1.0]))
