@@ -7,6 +7,7 @@ Not imported by ``import minidl``.
 from ._backprop.graph import Graph, graph
 from ._backprop.receipt import Receipt, receipt
 from ._check.verdict import Verdict, check
+from ._flow import Flow, flow
 from ._ledger.entry import Entry
 from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
@@ -14,6 +15,7 @@ from ._timeline import Timeline
 
 __all__ = [
     "Entry",
+    "Flow",
     "Graph",
     "Ledger",
     "Receipt",
@@ -21,6 +23,7 @@ __all__ = [
     "Verdict",
     "check",
     "explain",
+    "flow",
     "graph",
     "ledger",
     "receipt",
