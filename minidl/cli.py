@@ -177,6 +177,20 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
 
 
 @main.command()
+@click.argument("entrants", nargs=-1, required=True, metavar="RULE[:NAME=VALUE,...]...")
+@click.option("--on", default="bowl", metavar="SURFACE",
+              help="bowl (note A's), saddle, plateau, two-valleys, parabola, or a formula of x1 and x2.")  # fmt: skip
+@click.option("--start", default=None, metavar="X1,X2", help="Where all begin.")
+@click.option("--steps", type=Whole(1, 100_000), default=20, help="Steps of each.")
+@click.option("--figure", type=click.Path(path_type=Path), default=None, help="File for a picture (.png, .svg, .pdf).")
+def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figure: Path | None) -> None:
+    """Let update rules race down a surface: "minidl race sgd:lr=0.4 momentum:lr=0.6,beta=0.5"."""
+    from .teach.race_command import run_race
+
+    run_race(entrants, on, start, steps, figure)
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--rule", "name", type=RULE, default=None, help="The rule that it is to be.  [default: from the file's name]"

@@ -11,6 +11,7 @@ from ._flow import Flow, flow
 from ._ledger.entry import Entry
 from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
+from ._race import Race, race
 from ._timeline import Timeline
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Flow",
     "Graph",
     "Ledger",
+    "Race",
     "Receipt",
     "Timeline",
     "Verdict",
@@ -26,5 +28,6 @@ __all__ = [
     "flow",
     "graph",
     "ledger",
+    "race",
     "receipt",
 ]

@@ -27,7 +27,7 @@ def explain_run(
 ) -> None:  # fmt: skip
     """Execute ``minidl explain``: its options, by name."""
     kind = find_rule(optimizer_name)
-    hyperparameters = {**dict(map(_setting, settings)), **({} if lr is None else {"lr": lr})}
+    hyperparameters = {**dict(map(setting, settings)), **({} if lr is None else {"lr": lr})}
     at = steps if at is None else at
     if at > steps:
         raise OptionError(f"--at {at}: there are only {steps} steps (--steps)")
@@ -79,7 +79,7 @@ def _show(entry: Entry, letters: Alphabet, language: Language, notation: str) ->
         tell("\n" + explain(entry, language, letters))
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
     """``beta=0.5`` as a name and a value: a number, True, False, None, or a word."""
     name, equals, value = text.partition("=")
     if not equals:

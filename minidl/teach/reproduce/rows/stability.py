@@ -8,6 +8,7 @@ from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import CURVATURES, START, bowl, descend
 from ...plots import INK, new_figure, rule_style
+from ...stability import spectral_radius, update_matrix
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, number, row
 
 _SETTINGS = [  # what the notes run, or would: rule, η, β
@@ -18,26 +19,6 @@ _SETTINGS = [  # what the notes run, or would: rule, η, β
     ("Nesterov", 0.3, 0.5),
     ("Nesterov", 0.6, 0.5),
 ]
-
-
-def update_matrix(rule: Rule, curvature: float, lr: Any) -> np.ndarray:
-    """What one step of `rule` does to (θ, state) on ½·curvature·θ²: a matrix for each learning rate in `lr`.
-
-    The step is linear there, so its columns are the steps from (1, 0) and (0, 1).
-    """
-    size = 1 + len(rule.state)
-    columns = []
-    for unit in np.eye(size):
-        theta, *state = (np.full(np.shape(lr), value) for value in unit)
-        columns.append(
-            np.stack([np.broadcast_to(x, np.shape(lr)) for x in rule(theta, curvature * theta, *state, lr=lr, t=1)])
-        )
-    return np.moveaxis(np.stack(columns, axis=1), (0, 1), (-2, -1))
-
-
-def spectral_radius(rule: Rule, lr: Any) -> Any:
-    """The factor by which a step of `rule` on note A's f shrinks (below 1) or blows up the error in the long run."""
-    return np.max([np.abs(np.linalg.eigvals(update_matrix(rule, h, lr))).max(axis=-1) for h in CURVATURES], axis=0)
 
 
 def closed_form(name: str, curvature: float, lr: Any, beta: Any) -> Any:
@@ -62,7 +43,7 @@ def s1() -> Result:
     figure, axes = new_figure(3, 2, width=4.1, height=3.2)
     off = 0.0
     for panel, name in zip(axes[0], ("SGD", "Momentum", "Nesterov"), strict=True):
-        radius = spectral_radius(_rule(name, beta), lr)
+        radius = spectral_radius(_rule(name, beta), CURVATURES, lr)
         off = max(
             off, float(np.abs(radius - np.max([closed_form(name, h, lr, beta) for h in CURVATURES], axis=0)).max())
         )
@@ -73,7 +54,7 @@ def s1() -> Result:
         for rule, at, momentum in _SETTINGS:
             if rule == name:
                 panel.plot(at, momentum, "o", color="white", markeredgecolor=INK, markersize=8, clip_on=False)
-                aside = (9, "left") if spectral_radius(_rule(rule, momentum), at) > 1 else (-9, "right")
+                aside = (9, "left") if spectral_radius(_rule(rule, momentum), CURVATURES, at) > 1 else (-9, "right")
                 box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
                 panel.annotate(
                     f"{at:g}, {momentum:g}",
@@ -87,7 +68,7 @@ def s1() -> Result:
     rows = []
     for panel, name in zip(axes[1], ("SGD", "Momentum", "Nesterov"), strict=True):
         for i, (rule, at, momentum) in enumerate(s for s in _SETTINGS if s[0] == name):
-            radius = float(spectral_radius(_rule(rule, momentum), at))
+            radius = float(spectral_radius(_rule(rule, momentum), CURVATURES, at))
             path = descend(_rule(rule, momentum), bowl, START, at)
             error = np.hypot(*path.T)
             label = f"η = {at:g}" + (f", β = {momentum:g}" if momentum else "")
