@@ -64,13 +64,16 @@ def as_array(value: Any, where: str = "as_array") -> Array:
     """`value` as an array that ops compute with: ndarrays and a device's arrays as they are, all else as an ndarray.
 
     Numbers, lists, ``numpy.matrix``, memory maps, pandas' Series and DataFrames, pyarrow's and h5py's arrays: whatever
-    `numpy.asarray` takes, in the dtype that NumPy gives it (numbers that pandas holds as objects become numbers).
+    `numpy.asarray` or `numpy.from_dlpack` takes, in the dtype that NumPy gives it (numbers that pandas holds as objects
+    become numbers).
     Whether the dtype will do is the caller's to say. Raises `DTypeError`, which begins with `where`, for a masked
     array with masked elements, for a sparse matrix, and for what is no array at all; `ShapeError` for ragged lists.
     """
     if is_array(value):
         return value
     _refuse_masked(value, where)
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        value = _from_dlpack(value, where)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -86,6 +89,13 @@ def as_array(value: Any, where: str = "as_array") -> Array:
 def common_dtype(values: Iterable[Any]) -> np.dtype[Any]:
     """The dtype that arrays and Python numbers have together: NumPy's promotion, in which such numbers never widen."""
     return np.result_type(*[getattr(value, "dtype", value) for value in values])
+
+
+def _from_dlpack(value: Any, where: str) -> Array:
+    try:
+        return np.from_dlpack(value)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise DTypeError(f"{where}: a {type(value).__name__}: {error}: give it as an array on the CPU") from error
 
 
 _NUMBERS = {float, int, list}  # what lists hold as a rule, and no mask with it

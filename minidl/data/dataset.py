@@ -1,30 +1,36 @@
 """Labelled samples, as two arrays that belong together."""
 
+import copy
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
 
-from ..arrays import as_array, is_array
-from ..backend import generator, to_numpy
-from ..errors import DataError, DTypeError, LabelError, OptionError
-
-_MOST_NAMES = 1 << 16  # a wild label must not have 4 billion class names made up for it
+from ..backend import generator
+from ..checks import checked_integer
+from ..errors import DataError, OptionError
+from .labels import labels_of, made_up
+from .reading import array_of, inputs_of
 
 
 class Dataset:
     """N samples, each with its label or target: ``dataset.inputs[i]`` belongs to ``dataset.labels[i]``.
 
+    ``dataset[i]`` is the two of them, ``for x, y in dataset`` goes through them, ``a + b`` are the samples of both.
+
     Args:
         inputs: (N, ...) array of one dtype, of NumPy, a GPU, pandas, h5py, ...; or rows that have no
             dtype in common, such as lists or a DataFrame (then float32). uint8 means pixels, 0 to 255: a
-            `Loader` scales them to [0, 1].
-        labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series: classes. Or floating targets, (N,) or
-            (N, ...): what a regression is to predict, several yes-or-no labels (0.0 or 1.0), an autoencoder's picture.
+            `Loader` scales them to [0, 1]. SciPy's sparse matrices are made dense, counts in them float32.
+        labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series, or strings: classes. Or floating targets,
+            (N,) or (N, ...): what a regression is to predict, several yes-or-no labels (0.0 or 1.0, or booleans),
+            an autoencoder's picture.
         name: what messages call it.
         shape: the shape of one sample; that of ``inputs[0]`` if not given.
-        classes: the C class names; "0", "1", ... up to the largest label if not given.
+        classes: the C class names; "0", "1", ... up to the largest label if not given, of strings those that occur,
+            sorted. With them, labels (N,) that are booleans or whole floats are classes, too.
+        sample_weight: (N,) numbers of at least 0, how much each sample counts in the loss; all 1 if not given.
 
     Attributes:
         inputs: (N, D) NumPy array, each sample flattened, dtype kept; a view of the array
@@ -34,11 +40,13 @@ class Dataset:
         shape: tuple with product D: ``inputs[i].reshape(shape)`` is the picture again.
         classes: tuple of C strings; of none for targets.
         name: string.
+        sample_weight: (N,) floats, or None.
 
     Raises:
-        DataError: if `inputs`, `labels` and `shape` do not fit together.
+        DataError: if `inputs`, `labels`, `shape` and `sample_weight` do not fit together; for a sparse matrix that is
+            too large to be made dense.
         LabelError: for labels that are neither (N,) integers nor floating, or not in 0 ... C - 1.
-        DTypeError: for what is no array of numbers: sparse, masked or of objects.
+        DTypeError: for what is no array of numbers: masked or of objects.
     """
 
     def __init__(
@@ -49,52 +57,77 @@ class Dataset:
         name: str = "data",
         shape: Sequence[int] | None = None,
         classes: Sequence[str] | None = None,
+        sample_weight: Any = None,
     ) -> None:
-        inputs, labels = _inputs(inputs, name), _array(labels, f"{name}: labels")
-        targets = labels.dtype.kind == "f" and labels.ndim > 0
-        if not targets and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-            raise LabelError(
-                f"{name}: labels: expected integers of shape (N,), or floating targets of shape (N, ...), got "
-                f"{labels.dtype} of shape {labels.shape}{_remedy(labels)}"
-            )
-        if inputs.ndim == 0 or len(inputs) != len(labels):
+        inputs = inputs_of(inputs, name)
+        self.labels, self.classes = labels_of(labels, name, classes)
+        if inputs.ndim == 0 or len(inputs) != len(self.labels):
             raise DataError(
                 f"{name}: expected one label for each sample, got inputs of shape {inputs.shape} "
-                f"and labels of shape {labels.shape}"
-            )
-        if targets and not np.isfinite(labels).all():
-            place = np.argwhere(~np.isfinite(labels))[0]
-            raise LabelError(
-                f"{name}: labels: {labels[tuple(place)]} at index {place[0]}: fill in what is missing, or leave such "
-                f"samples out: keep = np.isfinite(labels)"
+                f"and labels of shape {np.shape(labels) if hasattr(labels, 'shape') else self.labels.shape}"
             )
         self.name = name
         self.shape = tuple(inputs.shape[1:] if shape is None else shape)
         if math.prod(self.shape) != math.prod(inputs.shape[1:]):
             raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
         self.inputs: np.ndarray = inputs.reshape(len(inputs), math.prod(self.shape))
-        self.labels: np.ndarray = labels.reshape(len(labels), math.prod(labels.shape[1:])) if targets else labels
-        self.classes: tuple[str, ...] = ()
-        if not targets:
-            self.classes = _made_up_classes(name, labels) if classes is None else tuple(map(str, classes))
-            _check_range(name, labels, len(self.classes))
+        self.sample_weight = None if sample_weight is None else _weights(sample_weight, len(inputs), name)
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "Dataset":
-        """The samples of a slice (views), of a list or (M,) array of integers, or of an (N,) mask (copies).
+    @overload
+    def __getitem__(self, index: int) -> tuple[Any, Any]: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "Dataset": ...
+    def __getitem__(self, index: Any) -> Any:
+        """Of a number the sample's inputs (D,) and its label; else a `Dataset`.
 
-        Raises `OptionError` for anything else, ``IndexError`` for a sample that is not there.
+        Of a slice (views), of a list or (M,) array of integers, or of an (N,) mask (copies). Raises `OptionError` for
+        anything else, ``IndexError`` for a sample that is not there.
         """
-        rows = index if isinstance(index, slice) else _array(index, f"{self.name}: index")
+        rows = index if isinstance(index, slice) else array_of(index, f"{self.name}: index")
+        if isinstance(rows, np.ndarray) and rows.ndim == 0 and rows.dtype.kind in "iu":
+            return self.inputs[int(rows)], self.labels[int(rows)]
         rows = rows.astype(int) if isinstance(rows, np.ndarray) and not rows.size else rows  # of [], which are floats
         if isinstance(rows, np.ndarray) and rows.ndim != 1:
             raise OptionError(
-                f"{self.name}: index with a slice or a one-dimensional array of integers, got {index!r}; "
-                f"one sample is dataset.inputs[i], dataset.labels[i]"
+                f"{self.name}: index with a number, a slice or a one-dimensional array of integers, got {index!r}"
             )
-        return Dataset(self.inputs[rows], self.labels[rows], name=self.name, shape=self.shape, classes=self.classes)
+        part = copy.copy(self)
+        part.inputs, part.labels = self.inputs[rows], self.labels[rows]
+        part.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return part
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return zip(self.inputs, self.labels, strict=True)
+
+    def __add__(self, other: "Dataset") -> "Dataset":
+        """The samples of both, this one's first, as copies.
+
+        Classes need the same names, unless they have none of their own. Raises `DataError` for samples that differ in
+        kind.
+        """
+        if not isinstance(other, Dataset):
+            return NotImplemented
+        for what, ours, theirs in (
+            ("numbers in a sample", self.inputs.shape[1], other.inputs.shape[1]),
+            ("dtype of inputs", self.inputs.dtype, other.inputs.dtype),
+            ("shape of targets", self.labels.shape[1:], other.labels.shape[1:]),
+        ):
+            if ours != theirs:
+                raise DataError(f"{self.name} + {other.name}: {what}: {ours} and {theirs}; make both alike")
+        both = copy.copy(self)
+        both.classes = max(self.classes, other.classes, key=len)
+        if self.classes != other.classes and not (made_up(self.classes) and made_up(other.classes)):
+            raise DataError(
+                f"{self.name} + {other.name}: other classes, {self.classes} and {other.classes}: give both the same"
+            )
+        both.inputs = np.concatenate([self.inputs, other.inputs])
+        both.labels = np.concatenate([self.labels, other.labels])
+        if self.sample_weight is not None or other.sample_weight is not None:
+            both.sample_weight = np.concatenate([_given(self), _given(other)])
+        return both
 
     def split(self, share: float) -> "tuple[Dataset, Dataset]":
         """Two data sets: all samples but a `share`, and that share, drawn from the "split" stream of `minidl.seed`.
@@ -111,60 +144,51 @@ class Dataset:
         order = generator("split").permutation(len(self))
         return self[np.sort(order[count:])], self[np.sort(order[:count])]
 
+    def k_folds(self, k: int) -> "Iterator[tuple[Dataset, Dataset]]":
+        """The k pairs of a cross-validation: ``for train, validation in dataset.k_folds(5): ...``.
+
+        The samples are dealt out to k parts in an order drawn from the "split" stream of `minidl.seed`, class by class:
+        parts, and the classes in them, differ by one sample at most (scikit-learn's ``StratifiedKFold``). Each part is
+        the validation set once. All are copies, in this data set's order.
+
+        Args:
+            k: from 2 to the number of samples.
+
+        Raises:
+            OptionError: for another `k`.
+        """
+        k = checked_integer(k, f"{self.name}: k_folds: k", 2, max(len(self), 2))
+        if len(self) < 2:
+            raise OptionError(f"{self.name}: k_folds: {len(self)} samples make no two parts")
+        dealt = generator("split").permutation(len(self))
+        if self.classes:
+            dealt = dealt[np.argsort(self.labels[dealt], kind="stable")]
+        part = np.empty(len(self), int)
+        part[dealt] = np.arange(len(self)) % k
+        return ((self[part != i], self[part == i]) for i in range(k))
+
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape)) or "1"
         of = f"{len(self.classes)} classes" if self.labels.ndim == 1 else f"{self.labels.shape[1]} targets"
         return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {of}>"
 
 
-def _inputs(values: Any, name: str) -> np.ndarray:
-    """The inputs as one array: in their own dtype, if they have one, else as float32."""
-    inputs = _array(values, f"{name}: inputs")
-    if inputs.dtype.kind not in "biufc":
-        raise DTypeError(f"{name}: inputs: expected numbers, got {inputs.dtype} of shape {inputs.shape}")
-    own = str(getattr(values, "dtype", "object"))
-    return inputs if own != "object" else inputs.astype(np.float32, copy=False)
-
-
-def _array(values: Any, where: str) -> np.ndarray:
-    """`values` as a NumPy array, whatever they are: a Tensor's or a GPU's too. Raises `DTypeError`."""
-    there = hasattr(values, "numpy") or is_array(values)
-    try:
-        array = to_numpy(values) if there else as_array(values, where)
-        return as_array(array.tolist(), where) if array.dtype == object else array
-    except ValueError as error:  # rows of several lengths
-        raise DTypeError(f"{where}: {error}") from error
-
-
-def _remedy(labels: np.ndarray) -> str:
-    """What to do about labels of another kind."""
-    if labels.ndim == 2:
-        return (
-            "; a single column: labels.ravel()"
-            if 1 in labels.shape
-            else "; if they are one-hot: labels.argmax(axis=1); if several may hold: labels.astype(np.float32)"
+def _weights(values: Any, samples: int, name: str) -> np.ndarray:
+    """Weights of samples as an array (N,) of floats. Raises `DataError`."""
+    weights = array_of(values, f"{name}: sample_weight")
+    if weights.shape != (samples,) or weights.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name}: sample_weight: expected a number for each of the {samples} samples, got {weights.dtype} of shape "
+            f"{weights.shape}"
         )
-    if labels.dtype.kind == "b":
-        return "; of two classes: labels.astype(int); of yes-or-no targets: labels.astype(np.float32)"
-    if labels.dtype.kind in "US":
-        return "; if they are names: classes, labels = np.unique(labels, return_inverse=True)"
-    return ""
-
-
-def _made_up_classes(name: str, labels: np.ndarray) -> tuple[str, ...]:
-    count = int(labels.max(initial=0)) + 1 if len(labels) else 0
-    if count > _MOST_NAMES:
-        raise LabelError(
-            f"{name}: label {count - 1} at index {labels.argmax()}: class names are made up for at most "
-            f"{_MOST_NAMES} classes; pass classes= if there really are more"
-        )
-    return tuple(map(str, range(count)))
-
-
-def _check_range(name: str, labels: np.ndarray, classes: int) -> None:
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    weights = weights.astype(float)
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if wrong.size:
-        raise LabelError(
-            f"{name}: label {labels[wrong[0]]} at index {wrong[0]}: expected 0 to {classes - 1} "
-            f"for {classes} classes ({wrong.size} of {len(labels)} labels are outside)"
+        raise DataError(
+            f"{name}: sample_weight: {weights[wrong[0]]:g} at index {wrong[0]}: expected finite numbers of at least 0"
         )
+    return weights
+
+
+def _given(dataset: Dataset) -> np.ndarray:
+    return np.ones(len(dataset)) if dataset.sample_weight is None else dataset.sample_weight

@@ -1,8 +1,9 @@
 """A data set, cut into shuffled batches that a model can take."""
 
+import copy
 import math
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,6 +27,8 @@ from .dataset import Dataset
 
 BatchSize: TypeAlias = int | Literal["full"]
 
+USUAL = 128  # samples in a batch
+
 
 class Loader:
     """Batches of a data set: ``for x, y in Loader(train, 32): ...`` is one epoch.
@@ -34,12 +37,14 @@ class Loader:
     `minidl.seed`, the same on every backend.
 
     x: (B, D). uint8 inputs come as float32 in [0, 1] (pixel / 255), floating inputs as they are.
-    y: (B,) integers, in the labels' dtype; targets (B, K) in that of x.
-    Both are plain arrays, made for this batch alone: keep them, or write into them.
+    y: (B,) integers, in the labels' dtype; targets (B, K) in that of x. If the samples have weights, the pair of these
+    and the weights (B,): ``for x, (y, weights) in loader``, for a loss's ``sample_weight=``.
+    All are plain arrays, made for this batch alone: keep them, or write into them.
 
     Args:
         dataset: a `Dataset`, its inputs uint8 or floating.
-        batch_size: B, from 1 (SGD) to ``len(dataset)``, or "full" (gradient descent on all of it).
+        batch_size: B, from 1 (SGD) to ``len(dataset)``, or "full" (gradient descent on all of it). 128 if not given, or
+            all there are if they are fewer.
         shuffle: False keeps the data set's own order.
         drop_last: True leaves out the last batch of an epoch if it is smaller than B.
         backend: where the batches live; the current backend, as each epoch begins, if not given. To a GPU
@@ -56,7 +61,7 @@ class Loader:
     def __init__(
         self,
         dataset: Dataset,
-        batch_size: BatchSize,
+        batch_size: BatchSize | None = None,
         shuffle: bool = True,
         drop_last: bool = False,
         backend: Backend | None = None,
@@ -84,20 +89,37 @@ class Loader:
         count = len(self.dataset) / self.batch_size
         return math.floor(count) if self.drop_last else math.ceil(count)
 
-    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+    def __iter__(self) -> Iterator[tuple[Array, Any]]:
         return self.batches(self.order())
 
     def order(self) -> np.ndarray | None:
         """The samples' numbers in the order of the epoch that begins now, drawn anew; None for the data set's own."""
         return generator("shuffle").permutation(len(self.dataset)) if self.shuffle else None
 
-    def batches(
-        self, order: np.ndarray | None, first: int = 0, last: int | None = None
-    ) -> Iterator[tuple[Array, Array]]:
+    def batches(self, order: np.ndarray | None, first: int = 0, last: int | None = None) -> Iterator[tuple[Array, Any]]:
         """The batches numbered from `first` up to `last` (None: to the end) of an epoch in this `order`."""
         backend = self.backend or current_backend()
         numbers = range(first, len(self) if last is None else last)
-        return self._here(order, numbers) if backend == "numpy" else self._there(order, numbers, backend)
+        found = self._here(order, numbers) if backend == "numpy" else self._there(order, numbers, backend)
+        return found if self.dataset.sample_weight is None else self._weighted(found, order, numbers)
+
+    def sample(self, count: int) -> tuple[Array, Any]:
+        """`count` samples (or all there are), from all over the data set, as one batch."""
+        total, small = len(self.dataset), copy.copy(self)
+        small.dataset = self.dataset[np.linspace(0, total - 1, min(count, total)).astype(int)]
+        small.batch_size = len(small.dataset)
+        return next(iter(small.batches(None, 0, 1)))
+
+    def _weighted(
+        self, found: Iterator[tuple[Array, Array]], order: np.ndarray | None, numbers: range
+    ) -> Iterator[tuple[Array, tuple[Array, Array]]]:
+        """The batches `found`, with the weights of their samples beside the labels."""
+        weights = self.dataset.sample_weight
+        assert weights is not None
+        for number, (x, y) in zip(numbers, found, strict=True):
+            batch = slice(number * self.batch_size, (number + 1) * self.batch_size)
+            chosen = weights[batch] if order is None else weights[order[batch]]
+            yield x, (y, to_backend(chosen.astype(x.dtype), backend_of(x)))
 
     def _here(self, order: np.ndarray | None, numbers: range) -> Iterator[tuple[Array, Array]]:
         """Batches on the CPU."""
@@ -167,9 +189,11 @@ def _gather(inputs: Array, labels: Array, order: Array, step: Array, stride: int
     y[...] = labels.take(rows, axis=0)
 
 
-def _checked_batch_size(batch_size: BatchSize, dataset: Dataset) -> int:
+def _checked_batch_size(batch_size: BatchSize | None, dataset: Dataset) -> int:
     if len(dataset) == 0:
         raise DataError(f"Loader: {dataset.name} is empty: there is nothing to make batches of")
+    if batch_size is None:
+        return min(USUAL, len(dataset))
     if batch_size == "full":
         return len(dataset)
     note = f' (the size of {dataset.name}), or "full" for all of it'

@@ -7,6 +7,7 @@ import numpy as np
 from ..autograd import recording
 from ..backend import to_numpy
 from ..data import Dataset, Loader
+from ..data.reading import inputs_of
 from ..errors import DataError
 from ..hardware.arithmetic import computes
 from ..nn import Module
@@ -44,8 +45,7 @@ def predict(model: Module, inputs: Any, *, batch_size: int = 1000) -> np.ndarray
 
 def _unlabelled(inputs: Any) -> Dataset:
     """A data set of `inputs`, with labels that nobody looks at."""
-    try:
-        count = len(inputs)
-    except TypeError as error:
-        raise DataError(f"predict: expected samples of shape (N, ...), got {type(inputs).__name__}") from error
-    return Dataset(inputs, np.zeros(count, np.int64), name="predict")
+    samples = inputs_of(inputs, "predict")
+    if samples.ndim == 0:
+        raise DataError(f"predict: expected samples of shape (N, ...), got {type(inputs).__name__}")
+    return Dataset(samples, np.zeros(len(samples), np.int64), name="predict")

@@ -68,6 +68,11 @@ def test_full_is_one_batch_of_everything(data):
     assert Loader(data, np.int64(4)).batch_size == 4
 
 
+def test_without_a_batch_size_it_is_128_or_all_there_are(data):
+    assert Loader(data).batch_size == N
+    assert Loader(Dataset(np.zeros((300, 2)), np.zeros(300, int))).batch_size == 128
+
+
 def test_one_seed_gives_one_order_and_each_epoch_another(data):
     loader = Loader(data, 3)
     seed(7)
@@ -116,7 +121,7 @@ def test_every_other_sample_makes_batches_too(data):
         assert sorted(seen) == sorted(strided.labels)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, True, 32.0, "all", None])
+@pytest.mark.parametrize("batch_size", [0, -1, True, 32.0, "all"])
 def test_a_batch_size_that_is_none_is_told_what_is_allowed(data, batch_size):
     with pytest.raises(OptionError, match=rf'must be an integer from 1 to 10 .*or "full".*, got {batch_size!r}'):
         Loader(data, batch_size)
