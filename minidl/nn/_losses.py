@@ -13,7 +13,6 @@ from ..operands import as_operands
 from ..ops.nn import Reduction
 from ..ops.shape import plain
 from ._loss_checks import (
-    REDUCTIONS,
     check_between,
     check_labels,
     check_logits,
@@ -26,15 +25,30 @@ from ._loss_checks import (
 _LOGARITHMS = "logarithms of probabilities are wanted, as nn.log_softmax(logits) gives"
 
 
-def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction = "mean") -> Any:
+def softmax_cross_entropy(
+    logits: Array,
+    labels: ArrayLike,
+    reduction: Reduction = "mean",
+    *,
+    label_smoothing: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+) -> Any:
     """-log softmax(logits)[label]: the loss of a classifier.
 
     Finite for logits of any size (the largest is subtracted first). Lists count as arrays.
+
+    With label smoothing ε the label's class is wanted with probability 1 - ε + ε / C and each other one with ε / C, so
+    the loss is (1 - ε) (-log p[label]) + ε mean(-log p), p = softmax(logits) (Szegedy et al. 2016, section 7; so do
+    PyTorch and Keras).
 
     Args:
         logits: (B, C), floating, *before* any softmax.
         labels: (B,) integers in [0, C).
         reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
+        label_smoothing: ε, from 0 to 1.
+        sample_weight: (B,), what each sample's loss is multiplied by, before the reduction. "mean" divides by B, as
+            Keras does, not by the sum of the weights, as PyTorch does by that of its class weights: so a weight counts
+            in a batch of one as well. Class weights are ``sample_weight=class_weight[labels]``.
 
     Returns:
         A single element, or (B,) with "none"; in the logits' dtype.
@@ -42,36 +56,52 @@ def softmax_cross_entropy(logits: Array, labels: ArrayLike, reduction: Reduction
     Raises:
         LabelError: with value and index, for labels that are out of range, not integers, or one-hot. On a GPU, whose
             results are not waited for here, a label out of range makes loss and gradient NaN instead.
-        ShapeError: for logits or labels of another shape.
-        OptionError: for an unknown reduction.
+        ShapeError: for logits, labels or weights of another shape.
+        OptionError: for an unknown reduction, or another `label_smoothing`.
     """
     check_reduction("softmax_cross_entropy", reduction)
     check_logits("softmax_cross_entropy", logits)
     (logits,) = as_operands("softmax_cross_entropy", logits)
-    return ops.softmax_cross_entropy(logits, check_labels(labels, logits), reduction=reduction)
+    labels = check_labels(labels, logits)
+    if label_smoothing == 0 and sample_weight is None:
+        return ops.softmax_cross_entropy(logits, labels, reduction=reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise OptionError(f"softmax_cross_entropy: label_smoothing={label_smoothing!r}: give a number from 0 to 1")
+    losses = ops.softmax_cross_entropy(logits, labels, reduction="none")
+    if label_smoothing:
+        of_all = -ops.mean(ops.log_softmax(logits, -1), 1)
+        losses = (1 - label_smoothing) * losses + label_smoothing * of_all
+    return reduced("softmax_cross_entropy", losses, reduction, sample_weight)
 
 
-def mean_squared_error(prediction: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def mean_squared_error(
+    prediction: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """(prediction - target)²; "mean" is over all elements. Integer targets count as prediction's dtype.
 
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` unless the two shapes are equal.
     """
     check_reduction("mean_squared_error", reduction)
     prediction, target = same_shape("mean_squared_error", prediction, target)
-    return REDUCTIONS[reduction](ops.square(prediction - target))
+    return reduced("mean_squared_error", ops.square(prediction - target), reduction, sample_weight)
 
 
-def binary_cross_entropy_with_logits(logits: Array, target: Array, reduction: Reduction = "mean") -> Any:
+def binary_cross_entropy_with_logits(
+    logits: Array, target: Array, reduction: Reduction = "mean", *, sample_weight: ArrayLike | None = None
+) -> Any:
     """-t log σ(x) - (1 - t) log(1 - σ(x)), computed as softplus(x) - t x, so finite for x of any size.
 
     Its derivative is σ(x) - t everywhere, the second σ(x) (1 - σ(x)). `logits` and `target` (0 or 1,
     or a probability) have the same shape; "mean" is over all elements.
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` if their shapes differ.
     """
     check_reduction("binary_cross_entropy_with_logits", reduction)
     check_logits("binary_cross_entropy_with_logits", logits)
     logits, target = same_shape("binary_cross_entropy_with_logits", logits, target)
-    return REDUCTIONS[reduction](ops.binary_cross_entropy(logits, target))
+    losses = ops.binary_cross_entropy(logits, target)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction, sample_weight)
 
 
 def negative_log_likelihood(
@@ -87,7 +117,7 @@ def negative_log_likelihood(
         log_probabilities: (B, C), floating, each at most 0.
         labels: (B,) integers in [0, C).
         reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
-        sample_weight: (B,), what each sample's loss is multiplied by before the reduction; "mean" divides by B.
+        sample_weight: (B,), see `softmax_cross_entropy`.
 
     Raises:
         LabelError, ShapeError, OptionError: as `softmax_cross_entropy` does.
@@ -110,7 +140,7 @@ def binary_cross_entropy(
     `binary_cross_entropy_with_logits` does without it, and is exact where p rounds to 0 or 1: here a logarithm goes no
     lower than that of the dtype's smallest normal number, -87 in float32, and has no gradient there. `probabilities`
     and `target` (0 or 1, or a probability) have the same shape; "mean" is over all elements.
-    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` if their shapes differ, `DataError` for `probabilities` outside [0, 1].
     """
     where = "binary_cross_entropy"
@@ -134,7 +164,7 @@ def kl_divergence(
         log_probabilities: (..., C), log p, each at most 0: ``nn.log_softmax`` of logits.
         target: t, the same shape, each in [0, 1].
         reduction: "mean" or "sum" over the samples (PyTorch's "batchmean" is "mean" here), or "none" for (...,).
-        sample_weight: what each sample's loss is multiplied by, as for `negative_log_likelihood`.
+        sample_weight: what each sample's loss is multiplied by, see `softmax_cross_entropy`.
 
     Raises:
         ShapeError: if the shapes differ, or are those of single numbers.
@@ -159,7 +189,7 @@ def mean_absolute_error(
     """|prediction - target|; "mean" is over all elements. Integer targets count as prediction's dtype.
 
     Its derivative is the sign, 0 where there is no error.
-    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` unless the two shapes are equal.
     """
     where = "mean_absolute_error"
@@ -180,7 +210,7 @@ def huber(
 
     Squared errors, but of outliers absolute ones; "mean" is over all elements. Another delta in `fit`:
     ``loss=functools.partial(nn.huber, delta=0.1)``.
-    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` unless the two shapes are equal, `OptionError` unless delta > 0.
     """
     if not delta > 0:
@@ -199,7 +229,7 @@ def hinge(
     """max(0, 1 - t x): no loss once a score x is on its target's side by 1, t = -1 or 1 (Cortes & Vapnik 1995).
 
     `prediction` and `target` have the same shape; "mean" is over all elements. Its derivative at the kink is 0.
-    `sample_weight` (B,) multiplies what belongs to each sample, as for `negative_log_likelihood`.
+    `sample_weight` (B,) multiplies what belongs to each sample, see `softmax_cross_entropy`.
     Raises `ShapeError` if their shapes differ, `LabelError` for a target that is neither -1 nor 1.
     """
     where = "hinge"
