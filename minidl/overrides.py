@@ -1,6 +1,7 @@
 """Whether what would run is minidl's own code: a fast path executes the user's program, or is not taken."""
 
 import os
+from functools import partial
 from typing import Any
 
 HOOKS = "_forward_hooks"  # of a module, see nn/_forward_hooks.py
@@ -8,7 +9,13 @@ _HERE = os.path.dirname(__file__) + os.sep
 
 
 def made_here(function: Any) -> bool:
-    """Whether `function` is minidl's own, and not one that was put in its place or around it."""
+    """Whether `function` is minidl's own, and not one that was put in its place or around it.
+
+    A partial of a function is, if all functions in it are.
+    """
+    if isinstance(function, partial):
+        parts = function.func, *function.args, *function.keywords.values()
+        return all(made_here(part) for part in parts if callable(part))
     code = getattr(function, "__code__", None)
     return code is not None and code.co_filename.startswith(_HERE)
 

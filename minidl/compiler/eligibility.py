@@ -1,7 +1,6 @@
 """What a compiled step would bypass: whatever a user has overridden keeps the step eager."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 from .. import nn, ops
@@ -63,7 +62,7 @@ def bypassed(model: Any, optimizer: Any) -> str | None:
 
 def _replaced(model: nn.Module, loss: Callable[[Any, Any], Any], optimizer: Any) -> Iterator[str]:
     """What is not minidl's own of all that a step calls."""
-    if not made_here(loss.func if isinstance(loss, partial) else loss):
+    if not made_here(loss):
         yield f"the loss {getattr(loss, '__name__', loss)!r} is not minidl's own"
     for op in _FUSED:
         kernels = [function for pair in op.kernels.values() for function in pair]

@@ -17,7 +17,7 @@ from ..nn._module import in_mode
 from ..ops.shape import plain
 from ..tensor import Tensor
 from ..train import Callback, Run
-from ..train.guards.start import sample
+from ..train.losses import for_batches
 from .plots import INK, legend_below, new_figure, style
 
 SAMPLES = 256
@@ -52,7 +52,7 @@ class Flow(Callback):
             raise OptionError(f"flow: expected a Dataset or a Loader, got a {type(data).__name__}")
         loader = data if isinstance(data, Loader) else Loader(data, "full", shuffle=False)
         self.every, self.rows = every, list[dict[str, Any]]()
-        self._batch, self._loss = sample(loader, samples), loss
+        self._batch, self._loss = loader.sample(samples), for_batches("flow", loss, loader)
         self._before: dict[str, np.ndarray] | None = None  # the weights, at the last measurement
 
     def interval(self, run: Run) -> int:

@@ -23,6 +23,7 @@ from ..train import Run
 from ..train.engines.choose import choose_engine
 from ..train.guards.start import check_optimizer
 from ..train.keyframe import Keyframe, put_back, take
+from ..train.losses import for_batches
 from ..train.stepping import begin_epoch, finished_row, in_mid_epoch
 from ._backprop.graph import Graph, graph
 from ._comparison import Comparison
@@ -63,11 +64,11 @@ class Timeline:
             raise OptionError(f"Timeline: loader must be a Loader or a Dataset, got a {type(loader).__name__}")
         check_optimizer(model, optimizer)
         self.loader = loader if isinstance(loader, Loader) else Loader(loader, min(32, len(loader)))
-        self.loss = loss
+        self.loss = for_batches("Timeline", loss, self.loader)
         self.losses: list[float] = []
         self.label = "as it began"
         self._run = Run(model, optimizer, EPOCHS, len(self.loader))
-        self._engine = choose_engine(self._run, self.loader, loss, [], None)
+        self._engine = choose_engine(self._run, self.loader, self.loss, [], None)
         self._rng = rng_state()
         self._every = 1 if sum(p.size for p in model.parameters()) <= SMALL else EVERY
         self._frames: dict[int, Keyframe] = {}

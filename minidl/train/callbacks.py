@@ -15,8 +15,9 @@ class Run:
     """A running `fit`, as its callbacks see it.
 
     `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
-    made in all, `steps` how many there are in an epoch. Steps may be made in blocks, whose numbers are checked at the
-    end: `verify` checks now that those of all steps so far are finite. Call it before you keep any of them.
+    made in all, `steps` how many there are in an epoch (of streamed batches without a length ``sys.maxsize``, until it
+    ends). Steps may be made in blocks, whose numbers are checked at the end: `verify` checks now that those of all
+    steps so far are finite. Call it before you keep any of them.
     """
 
     model: Module
@@ -24,6 +25,7 @@ class Run:
     epochs: int
     steps: int
     validation: Any = None  # the data that `fit` was given to validate on
+    measures: dict[str, Callable[[Any, Any], Any]] = field(default_factory=dict)  # metrics of the user's own
     epoch: int = 0
     batch: int = 0
     step: int = 0

@@ -12,11 +12,11 @@ class History:
     """One row (a dict of numbers) per epoch: ``history[-1]``, ``history["validation_loss"]``, ``len(history)``.
 
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
-    (means over the epoch's samples, as they were seen in training; mean_absolute_error or exact_match instead of the
-    latter for floating targets, see `evaluate`), validation_loss and validation_accuracy (after the epoch, in
-    evaluation mode), seconds, and engine, which made most of the epoch's steps: "eager", "replay"
-    (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1; what was not measured is
-    absent, as is skipped, the number of batches left out, where there were none.
+    (means over the epoch's samples, as they were seen in training; for floating targets mean_absolute_error and r2, or
+    exact_match, instead of the latter, see `evaluate`), what `fit` was given as ``metrics=``; the same with
+    "validation_" before it (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's
+    steps: "eager", "replay" (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1;
+    what was not measured is absent, as is skipped, the number of batches left out, where there were none.
 
     ``history[name]`` has None for the epochs that lack it. `reason` says why steps were eager, if they were and that
     was not asked for; else it is None.
@@ -77,8 +77,11 @@ def sentence(row: dict[str, Any]) -> str:
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])
 
 
+_TOLD = {*"epoch step lr loss accuracy skipped seconds engine".split()}  # by the rest of the sentence, or not at all
+
+
 def _others(row: dict[str, Any], before: str) -> list[str]:
-    """What was measured of targets that are no classes, in words."""
-    formats = {"mean_absolute_error": ".4f", "exact_match": ".2%"}
-    found = {f"{before}{name}": spec for name, spec in formats.items() if f"{before}{name}" in row}
-    return [f"{name.replace('_', ' ')} {row[name]:{spec}}" for name, spec in found.items()]
+    """What else was measured, in words; `before` is "validation_" for what was then, else ""."""
+    here = {name: name.removeprefix(before) for name in row if name.startswith("validation_") is bool(before)}
+    told = {name: ".2%" if short == "exact_match" else ".4f" for name, short in here.items() if short not in _TOLD}
+    return [f"{name.replace('_', ' ')} {row[name]:{spec}}" for name, spec in told.items()]

@@ -14,17 +14,15 @@
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..autograd import recording
 from ..backend import own_streams
 from ..checks import checked_integer
-from ..data import Dataset, Loader
+from ..data import Loader
 from ..data.loader import BatchSize
 from ..errors import OptionError
 from ..hardware.arithmetic import computes, computing
@@ -33,13 +31,16 @@ from ..hardware.threads import CORES
 from ..nn import Module, softmax_cross_entropy
 from ..nn._lazy import has_shape
 from ..nn._module import in_mode
+from ..optim.by_name import find_rule
 from .callbacks import Callback, Run
 from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
+from .given import ClassWeight, check_streamed, evaluation_data, training_data
 from .guards import Guards
 from .guards.start import check_optimizer, sample
 from .history import History
-from .metrics import RunningMetrics
+from .losses import Loss, find_loss, for_batches, unweighted
+from .metrics import Metrics, RunningMetrics, checked_metrics
 from .progress import Progress, say
 from .saving.checkpoints import Checkpoint
 from .signals import SIGHUP, SIGINT, SIGTERM, deferring, immediate, raise_if_pending, sheltered
@@ -53,11 +54,15 @@ def fit(
     train: Any,
     targets: Any = None,
     *,
-    optimizer: Any,
-    loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
+    optimizer: Any = "adam",
+    loss: Loss | str = softmax_cross_entropy,
     epochs: int,
     batch_size: BatchSize | None = None,
-    validation: Dataset | Loader | tuple[Any, Any] | float | None = None,
+    validation: Any = None,
+    metrics: Metrics | None = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight | None = None,
+    label_smoothing: float = 0.0,
     callbacks: Sequence[Callback | Callable[[Run], None]] = (),
     progress: bool = True,
     threads: int | None = None,
@@ -72,14 +77,30 @@ def fit(
     Args:
         model: trained in place; in evaluation mode afterwards.
         train: the training set: a `Dataset`, a `Loader` for those who want their own batches, or the inputs alone, with
-        targets: what belongs to such inputs: (N,) integers for classes, or floating targets; see `Dataset`.
-        optimizer: over the model's parameters.
-        loss: a function of the model's output and the labels that returns the batch's mean.
+            `targets`. Or batches (x, y) or (x, y, sample_weight) that are made as they are needed: a generator
+            function, or whatever can be iterated over again, such as a list. They are taken in their order, and
+            without `checkpoint`.
+        targets: what belongs to inputs that are an array: (N,) integers, strings or booleans for classes, or floating
+            targets; see `Dataset`. Where the loss is minidl's own, they are converted to what it takes.
+        optimizer: over the model's parameters; or the name of one of `minidl.optim`, in any case, for one with its
+            defaults, made anew.
+        loss: a function of the model's output and the labels that returns the batch's mean; or its name,
+            "cross_entropy", "mse", "bce_with_logits", or that of the function in full.
         epochs: passes over `train`, at least 0.
         batch_size: samples for an update; 1 is SGD, "full" is gradient descent. 128 if not given, or all there are if
             they are fewer. A `Loader` has its own.
-        validation: evaluated after each epoch: a `Dataset`, a `Loader`, inputs and targets in a tuple, or the share of
-            the training set that is set aside for it, see `Dataset.split`.
+        validation: evaluated after each epoch: a `Dataset`, a `Loader`, inputs and targets (and weights) in a tuple,
+            the share of the training set that is set aside for it, see `Dataset.split`, or batches as for `train`.
+        metrics: functions of output and targets, two arrays, that give a batch's mean, by the names that they are to
+            have in the history: ``{"rmse": rmse}``. An epoch's is the mean over the samples. They are measured on the
+            validation set, and on the training batches where those are not made by a compiled program of known layers,
+            which keeps no outputs; without a validation set no step is made by such a one.
+        sample_weight: (N,) numbers of at least 0 beside `targets`: a batch's loss is Σ weight · loss / B, see
+            `nn.softmax_cross_entropy`. A loss of one's own is called with ``sample_weight=``. Other metrics know no
+            weights.
+        class_weight: {class: weight}, the others having 1, or "balanced", N / (C · samples of the class), as in
+            scikit-learn: weights of the training samples, times those that they have.
+        label_smoothing: of `nn.softmax_cross_entropy`; in validation as well.
         callbacks: called in this order; a plain function of a `Run` is called after each epoch.
         progress: print a line per epoch, and on a terminal show a bar.
         threads: how many may share the work; None for what `minidl.threads` or the environment says, else two, or as
@@ -107,33 +128,18 @@ def fit(
             with a `checkpoint` in the same way, by ``SystemExit``.
     """
     epochs = checked_integer(epochs, "fit: epochs", 0)
-    if not callable(loss):
-        raise OptionError(
-            f"fit: loss must be a function of output and labels such as nn.softmax_cross_entropy, got {loss!r}"
-        )
+    loss = find_loss("fit", loss, label_smoothing)
+    measures = checked_metrics("fit", metrics)
+    if isinstance(optimizer, str):
+        optimizer = find_rule(optimizer)(model.parameters())
     if not callable(getattr(optimizer, "step", None)):
-        raise OptionError(f"fit: optimizer must be a minidl.optim optimizer over model.parameters(), got {optimizer!r}")
-    if targets is not None:
-        if isinstance(train, Dataset | Loader):
-            raise OptionError(f"fit: targets belong to inputs that are an array: a {type(train).__name__} has its own")
-        train = Dataset(train, targets, name="train")
-    if isinstance(validation, float | np.floating):
-        if not isinstance(train, Dataset):
-            raise OptionError("fit: validation, a share, is set aside from a Dataset or arrays: split yours beforehand")
-        train, validation = train.split(validation)
-    if batch_size is None:
-        batch_size = max(1, min(128, len(train))) if isinstance(train, Dataset) else 128
-    loader = train if isinstance(train, Loader) else Loader(train, batch_size)
-    if loss is softmax_cross_entropy and isinstance(loader.dataset, Dataset) and not loader.dataset.classes:
         raise OptionError(
-            f"fit: {loader.dataset.name} has floating targets, and the loss is of classes: give loss=, such as "
-            f"nn.mean_squared_error or nn.binary_cross_entropy_with_logits; or integer labels"
+            f"fit: optimizer must be a name such as 'adam', or a minidl.optim optimizer over model.parameters(), got "
+            f"{optimizer!r}"
         )
-    if isinstance(validation, tuple) and len(validation) == 2:
-        validation = Dataset(*validation, name="validation")
-    if validation is not None:  # raises now, not after an epoch, for what cannot be validated on
-        held_out = validation if isinstance(validation, Loader) else Loader(validation, "full")
-        _check_alike(loader.dataset, held_out.dataset)
+    loader, validation = training_data(train, targets, validation, loss, batch_size, sample_weight, class_weight)
+    check_streamed(loader, validation, epochs, checkpoint)
+    loss = for_batches("fit", loss, loader)
     if on_nonfinite not in ACTIONS:
         raise OptionError(f"fit: on_nonfinite={on_nonfinite!r}: choose one of {', '.join(map(repr, ACTIONS))}")
     if threads is not None:
@@ -146,7 +152,7 @@ def fit(
     check_optimizer(model, optimizer)
 
     # Between two blocks of steps only code of the user's may look at gradients.
-    run = Run(model, optimizer, epochs, len(loader), validation, keep_gradients=bool(callbacks))
+    run = Run(model, optimizer, epochs, len(loader), validation, measures, keep_gradients=bool(callbacks))
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     if progress:
         watchers.append(Progress())
@@ -165,18 +171,6 @@ def fit(
             watchers.append(Guards(loader, loss))
         _train(run, loader, loss, watchers, compile, on_nonfinite)
     return run.history
-
-
-def _check_alike(training: Any, validation: Any) -> None:
-    """Raise `OptionError` unless two data sets have samples of one size, and both classes or both targets."""
-    if not (isinstance(training, Dataset) and isinstance(validation, Dataset)):
-        return
-    for what, ours, theirs in (
-        ("numbers in a sample", training.inputs.shape[1], validation.inputs.shape[1]),
-        ("axes of labels (1 for classes, 2 for floating targets)", training.labels.ndim, validation.labels.ndim),
-    ):
-        if ours != theirs:
-            raise OptionError(f"fit: validation has {theirs} {what}, the training set {ours}: give both alike")
 
 
 def _after_epoch(function: Callable[[Run], None]) -> Callback:
@@ -272,7 +266,7 @@ def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback
     """The validation's part of the epoch's row. A signal does not wait for it: a resumed run validates again."""
     try:
         with run.optimizer.at_iterate(), immediate():
-            measured = evaluate(run.model, run.validation, loss=loss)
+            measured = evaluate(run.model, run.validation, loss=unweighted(loss), metrics=run.measures)
     except (KeyboardInterrupt, SystemExit):  # a pause like any other: a checkpoint is saved there
         for watcher in watchers:
             watcher.on_pause(run)
@@ -283,33 +277,40 @@ def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback
 @computes
 def evaluate(
     model: Module,
-    data: Dataset | Loader,
+    data: Any,
+    targets: Any = None,
     *,
-    loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
+    loss: Loss | str = softmax_cross_entropy,
     batch_size: int = 1000,
+    metrics: Metrics | None = None,
 ) -> dict[str, float]:
     """Measure `model` on `data`, in evaluation mode and without recording a graph.
 
     Args:
         model: left in the mode that it was in.
-        data: a data set, or a `Loader` for those who want their own batches.
-        loss: a function of the model's output and the labels that returns the batch's mean.
+        data: a data set, a `Loader` for those who want their own batches, inputs with `targets`, or batches (x, y), as
+            for `fit`.
+        targets: what belongs to inputs that are an array, as for `fit`; strings need a `Dataset` with the classes that
+            training had.
+        loss: a function of the model's output and the labels that returns the batch's mean, or its name, as for `fit`.
         batch_size: samples for each forward pass; it changes nothing but speed and memory.
+        metrics: functions by name, as for `fit`.
 
     Returns:
         "loss", the mean over the samples; for integer labels "accuracy", the share classified correctly; for floating
-        targets "mean_absolute_error" with `nn.mean_squared_error`, "exact_match", the share of samples with every yes
-        and no right, with `nn.binary_cross_entropy_with_logits`.
+        targets with `nn.mean_squared_error` "mean_absolute_error", and "r2" if there is one for a sample, R² = 1 -
+        Σ (y - output)² / Σ (y - mean of y)²; with `nn.binary_cross_entropy_with_logits` "exact_match", the share of
+        samples with every yes and no right. And `metrics`.
 
     Raises:
         OptionError, DTypeError, ShapeError: `data` is no data set, or none that this model takes.
     """
-    loader: Iterable[Any] = (
-        data if isinstance(data, Loader) else Loader(data, min(batch_size, len(data)), shuffle=False)
-    )
-    metrics = RunningMetrics()
+    loss, own = find_loss("evaluate", loss), checked_metrics("evaluate", metrics)
+    loader = evaluation_data(data, targets, loss, batch_size)
+    loss = for_batches("evaluate", loss, loader)
+    running = RunningMetrics(own)
     with in_mode(model, training=False), recording(False):
         for x, y in loader:
             output = model(x)
-            metrics.add(loss(output, y), output, y, loss)
-    return metrics.means()
+            running.add(loss(output, y), output, y, loss)
+    return running.means()

@@ -1,11 +1,37 @@
 """The metrics of an epoch: the mean loss, and how good the outputs are: of classes the share that is right, ..."""
 
+import copy
 import math
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from ..backend import array_module, backend_of, registry
+from ..errors import OptionError
 from ..nn import binary_cross_entropy_with_logits, mean_squared_error
 from ..ops.shape import plain
+from .losses import core
+
+Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], Any]]
+
+_TAKEN = "epoch step lr loss accuracy mean_absolute_error exact_match r2 skipped seconds engine".split()
+
+
+def checked_metrics(where: str, metrics: Any) -> dict[str, Callable[[Any, Any], Any]]:
+    """`metrics` as a dict of functions. Raises `OptionError`, which begins with `where`, for anything else."""
+    metrics = {} if metrics is None else metrics
+    if not isinstance(metrics, Mapping):
+        raise OptionError(
+            f"{where}: metrics is a dict of functions of outputs and targets, {{'rmse': rmse}}, got {metrics!r}; "
+            f"accuracy, mean_absolute_error and the like are measured by themselves"
+        )
+    for name, function in metrics.items():
+        if not isinstance(name, str) or name in _TAKEN or name.startswith("validation_"):
+            raise OptionError(f"{where}: metrics: the name {name!r} is taken: choose another for yours")
+        if not callable(function):
+            raise OptionError(
+                f"{where}: metrics: {name!r} is to be a function of outputs and targets, got {function!r}"
+            )
+    return dict(metrics)
 
 
 def _absolute_error(output: Any, targets: Any) -> Any:
@@ -26,28 +52,67 @@ _BY_LOSS: tuple[tuple[Any, str, Any], ...] = (
     (binary_cross_entropy_with_logits, "exact_match", _exact_matches),
 )
 
+Spread: TypeAlias = tuple[Any, Any, Any, Any]
+
+
+def _spread(output: Any, targets: Any) -> Spread:
+    """Of one batch: the number of targets, their mean, Σ (y - mean)² and Σ (y - output)², in float64."""
+    y = targets.astype("float64")
+    mean = y.mean()
+    return y.size, mean, ((y - mean) ** 2).sum(), ((y - output) ** 2).sum()
+
+
+def _together(a: Spread, b: Spread) -> Spread:
+    """Those of two parts, as of the whole (Chan, Golub and LeVeque 1983): exact where Σ y² - n mean² would cancel."""
+    count, apart = a[0] + b[0], b[1] - a[1]
+    mean = a[1] + apart * (b[0] / count)
+    return count, mean, a[2] + b[2] + apart * apart * (a[0] * b[0] / count), a[3] + b[3]
+
+
+def _r2(spread: Spread) -> float:
+    """1 - Σ (y - output)² / Σ (y - mean)²; for targets that are all alike 1 if all are met, else 0 (scikit-learn's)."""
+    _, _, total, residual = map(float, spread)
+    if total == 0:
+        return 1.0 if residual == 0 else 0.0
+    return 1.0 - residual / total
+
 
 class RunningMetrics:
-    """Running sums over the samples seen so far. They stay on the device until `means` reads them."""
+    """Running sums over the samples seen so far. They stay on the device until `means` reads them.
 
-    def __init__(self) -> None:
+    `own`: the metrics of a user's own. None of them knows of the samples' weights; only the loss does.
+    """
+
+    def __init__(self, own: Metrics | None = None) -> None:
+        self.own = own or {}
         self.samples: int = 0
         self.skipped: int = 0  # batches that were left out
         self.loss: Any = 0.0  # the sum over the samples, in float64
         self.correct: Any = None  # samples classified correctly; None as long as that is not measured
         self.others: dict[str, Any] = {}  # further sums over the samples, by name
+        self.spread: Spread | None = None  # what R² is made of
 
     def add(self, loss: Any, output: Any, labels: Any, function: Any = None) -> None:
         """Count one batch: its mean loss, and the model's output, compared with the labels.
 
-        If they are classes, the hits; else what fits the loss's `function`.
+        `labels` may be the pair of them and their weights. If they are classes, the hits are counted; else what fits
+        the loss's `function`.
         """
-        output, labels = plain(output), plain(labels)
+        output, labels = plain(output), plain(labels[0] if isinstance(labels, tuple) else labels)
+        sums: dict[str, Any] = {}
+        function = core(function)
         fitting = next((found for loss_function, *found in _BY_LOSS if loss_function is function), None)
         if fitting is not None and labels.dtype.kind == "f" and output.shape == labels.shape:
             name, measure = fitting
-            total = self.others.get(name, 0.0) + measure(output, labels)
-            self.others = self.others | {name: total}  # a new one: a snapshot may hold the old
+            sums[name] = measure(output, labels)
+            if function is mean_squared_error and labels.shape == (len(labels), 1):
+                batch = _spread(output, labels)
+                self.spread = batch if self.spread is None else _together(self.spread, batch)
+        if self.own:
+            own = copy.copy(output)  # that of a compiled step is overwritten by the next
+            sums |= {name: _mean_of(name, measure(own, labels)) * len(labels) for name, measure in self.own.items()}
+        if sums:  # a new dict: a snapshot may hold the old
+            self.others = self.others | {name: self.others.get(name, 0.0) + total for name, total in sums.items()}
         correct = None
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
             by_kernel = registry.get(("count_hits", backend_of(output)))
@@ -76,4 +141,13 @@ class RunningMetrics:
         means = {"loss": float(self.loss) / self.samples if self.samples else math.nan}
         means |= {} if self.correct is None else {"accuracy": float(self.correct) / self.samples}
         means |= {name: float(total) / self.samples for name, total in self.others.items()}
+        means |= {} if self.spread is None else {"r2": _r2(self.spread)}
         return means | ({"skipped": self.skipped} if self.skipped else {})
+
+
+def _mean_of(name: str, value: Any) -> float:
+    """What a metric of the user's own gave for a batch, as a number. Raises `OptionError`."""
+    try:
+        return float(plain(value))
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"metrics: {name!r} is to give one number for a batch, its mean, got {value!r}") from error

@@ -18,8 +18,9 @@ def begin_epoch(run: Run, loader: Loader) -> None:
     if not in_mid_epoch(run):
         run.epoch += 1
         run.batch = 0
+        run.steps = len(loader)  # of streamed batches not yet known
         run.order = loader.order()
-        run.metrics = RunningMetrics()
+        run.metrics = RunningMetrics(run.measures)
         run.steps_by_engine.clear()
 
 

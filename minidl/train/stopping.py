@@ -13,22 +13,23 @@ from ..backend import array_module
 from ..checks import checked_integer
 from ..errors import OptionError
 from .callbacks import Callback, Run
-
-_METRICS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+from .monitoring import Mode, check_validation, sign_of, value_of
 
 
 class EarlyStopping(Callback):
-    """Stops once the validation loss has not fallen for `patience` epochs in a row.
+    """Stops once the validation loss, or another metric, has not become better for `patience` epochs in a row.
 
-        it has fallen if   loss < best - min_delta
+        it has become better if   loss < best - min_delta   (accuracy > best + min_delta)
 
-    A loss that is not finite has not fallen.
+    A number that is not finite is no better.
 
     Args:
         patience: epochs to wait, at least 1.
-        min_delta: by how much the loss has to be lower than the best one so far, at least 0.
+        min_delta: by how much it has to be better than the best one so far, at least 0.
         restore_best: however training ends, put the parameters and running statistics of the best epoch into the
             model, in place; the optimizer stays as it is. Needs one copy of the model.
+        monitor: the metric: "validation_loss", "validation_accuracy", "loss", ..., or one of `fit`'s ``metrics=``.
+        mode: "min" or "max", which way is better, for a metric of one's own; minidl's are known.
 
     Raises:
         OptionError: an argument is not allowed; from `fit`, before anything is trained, if it has no `validation`.
@@ -36,31 +37,41 @@ class EarlyStopping(Callback):
     Source: Prechelt 1998; note B 1.1.
     """
 
-    def __init__(self, patience: int, min_delta: float = 0.0, restore_best: bool = True) -> None:
+    def __init__(
+        self,
+        patience: int,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        *,
+        monitor: str = "validation_loss",
+        mode: Mode | None = None,
+    ) -> None:
         self.patience = checked_integer(patience, "EarlyStopping: patience (in epochs)", 1)
         self.min_delta = _finite_number("EarlyStopping", "min_delta", min_delta, least=0.0)
         self.restore_best = restore_best
+        self.monitor, self._sign = monitor, sign_of("EarlyStopping", monitor, mode)
 
     def on_start(self, run: Run) -> None:
         """Begin anew: an earlier `fit` with this callback does not count."""
-        _needs_validation("EarlyStopping", run)
-        self.best, self.best_epoch, self.waited = math.inf, 0, 0
+        check_validation("EarlyStopping", self.monitor, run)
+        self.best, self.best_epoch, self.waited = self._sign * math.inf, 0, 0
         self._state: dict[str, Any] | None = None
 
     def on_epoch(self, run: Run) -> None:
-        """Compare the epoch's validation loss with the best one so far."""
-        loss = run.history[-1]["validation_loss"]
-        if math.isfinite(loss) and loss < self.best - self.min_delta:
-            self.best, self.best_epoch, self.waited = loss, run.epoch, 0
+        """Compare the epoch's metric with the best one so far."""
+        value = value_of("EarlyStopping", self.monitor, run)
+        if math.isfinite(value) and self._sign * value < self._sign * self.best - self.min_delta:
+            self.best, self.best_epoch, self.waited = value, run.epoch, 0
             self._state = run.model.state_dict() if self.restore_best else None
             return
         self.waited += 1
         if self.waited >= self.patience:
             best = f"{self.best:.4g} in epoch {self.best_epoch}" if self.best_epoch else "none"
-            run.stop(f"the validation loss has not fallen for {self.waited} epochs (best: {best})")
+            moved = "fallen" if self._sign > 0 else "risen"
+            run.stop(f"the {self.monitor.replace('_', ' ')} has not {moved} for {self.waited} epochs (best: {best})")
 
     def state_dict(self) -> dict[str, Any]:
-        """The best loss so far, the model that had it, and the wait."""
+        """The best value so far, the model that had it, and the wait."""
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited, "state": self._state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -110,37 +121,28 @@ class Target(Callback):
     """Stops at the end of the first epoch that reaches `value`: ``Target("validation_accuracy", 0.98)``.
 
     Args:
-        metric: "loss", "accuracy", "validation_loss" or "validation_accuracy".
+        metric: "loss", "accuracy", "validation_loss", "validation_accuracy", ..., or one of `fit`'s ``metrics=``.
         value: a finite number; an accuracy is reached from below, a loss from above.
+        mode: "min" or "max", which way is better, for a metric of one's own; minidl's are known.
 
     Raises:
         OptionError: another metric or value; from `fit`, before anything is trained, for a validation metric if it has
             no `validation`; after the first epoch if it cannot measure the metric (the accuracy of a regression).
     """
 
-    def __init__(self, metric: str, value: float) -> None:
-        if metric not in _METRICS:
-            raise OptionError(f"Target: unknown metric {metric!r}: choose one of {', '.join(map(repr, _METRICS))}")
+    def __init__(self, metric: str, value: float, mode: Mode | None = None) -> None:
+        self._sign = sign_of("Target", metric, mode)
         self.metric, self.value = metric, _finite_number("Target", "value", value)
 
     def on_start(self, run: Run) -> None:
         """Check that there is a validation set if the metric needs one."""
-        if self.metric.startswith("validation"):
-            _needs_validation(f"Target({self.metric!r})", run)
+        check_validation(f"Target({self.metric!r})", self.metric, run)
 
     def on_epoch(self, run: Run) -> None:
         """Compare the epoch's metric with the target."""
-        row = run.history[-1]
-        if self.metric not in row:
-            raise OptionError(f"Target: this training measures no {self.metric}, only {', '.join(row)}")
-        reached = row[self.metric]
-        if reached <= self.value if self.metric.endswith("loss") else reached >= self.value:
+        reached = value_of("Target", self.metric, run)
+        if self._sign * reached <= self._sign * self.value:
             run.stop(f"{self.metric.replace('_', ' ')} {reached:.4g} has reached {self.value:g}")
-
-
-def _needs_validation(name: str, run: Run) -> None:
-    if run.validation is None:
-        raise OptionError(f"{name} watches the validation set: give fit one, as validation=")
 
 
 def _finite_number(where: str, name: str, value: Any, least: float = -math.inf, above: float = -math.inf) -> float:

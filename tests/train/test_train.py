@@ -252,7 +252,8 @@ def test_what_is_no_model_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "mse"}, "loss must be a function of output and labels"),
+        ({"loss": 3}, "loss must be a name such as 'mse', or a function of output and labels"),
+        ({"loss": "mse"}, "make class numbers one-hot"),
         ({"validation": "empty"}, "is empty"),
         ({"validation": [[1.0]]}, r"Dataset\(inputs, labels\)"),
         ({"validation": ([[1.0]], [0])}, "validation has 1 numbers in a sample, the training set 784"),

@@ -10,6 +10,7 @@ from ... import hooks
 from ...autograd import wrap
 from ...deposit import slot_of
 from ...nn._effects import ForwardEffects
+from ...ops.shape import plain as without_tensors
 from ..eligibility import Watch, bypassed, unrecorded
 from ..native.cache.objects import MACHINE, Source
 from ..native.cache.worth import Worth
@@ -19,6 +20,7 @@ from ..passes import optimised
 from ..program import Buffer, Instruction, Program
 from .recorder import Recorded, arrays_of, definition, leaves, record
 from .surroundings import UnfollowedError, changed, streams, surroundings
+from .traced import plain
 
 EVERY = 10_000  # replays: so often a step is recorded again, in case something was not seen, ...
 AGAIN = 10, 100, 1000  # ... and early, for what changes soon
@@ -276,7 +278,8 @@ class RecordedSteps:
             return self._refused(key, f"it depends on {thing}, which cannot be followed", x, y)
         effects, drawn = ForwardEffects(self.model), streams()
         try:
-            value, self.output, recorded = record(self.model, self.loss, self.optimizer, x, y)
+            value, output, recorded = record(self.model, self.loss, self.optimizer, x, y)
+            self.output = plain(without_tensors(output))
         except Exception as error:
             effects.restore()
             value = self._eagerly(x, y)  # which raises as well, unless recording was to blame

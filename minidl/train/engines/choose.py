@@ -123,9 +123,12 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
         if missing.name not in OPTIONAL:
             raise
         return None, f"{missing.name} is not there"
+    own_metrics = _own_metrics(run)
     # Lowered now, for whole batches, to find out whether it can be; steps are always in training mode.
     step = Step(run.model, loss, run.optimizer)
     run.model.train()
+    if own_metrics is not None:
+        return step, own_metrics
     inputs, labels = loader.dataset.inputs, loader.dataset.labels
     if type(loader) is not Loader or not isinstance(inputs, np.ndarray) or inputs.ndim != 2:
         return step, "it needs a Loader of minidl's own, over NumPy arrays of shape (N, D)"
@@ -136,6 +139,13 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
         return step, changed
     step.bound(loader.batch_size, inputs, labels.astype(np.int64))
     return step, step.reason
+
+
+def _own_metrics(run: Run) -> str | None:
+    """Why metrics of the user's own need each step's outputs, if they do: there is no validation set to measure."""
+    if run.measures and run.validation is None:
+        return f"without a validation set, metrics ({', '.join(run.measures)}) are to see every output"
+    return None
 
 
 def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> tuple[Any, str | None]:
@@ -149,7 +159,8 @@ def _cuda_graph_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) 
         if missing.name not in OPTIONAL:
             raise
         return None, f"{missing.name} is not there"
-    reason = in_the_way(run.model, loss, run.optimizer) or overridden(loader, "batches", "_there")
+    reason = _own_metrics(run) or in_the_way(run.model, loss, run.optimizer)
+    reason = reason or overridden(loader, "batches", "_there")
     if reason is not None:
         return None, reason
     run.model.train()

@@ -58,7 +58,9 @@ class Eager:
         for x, y in self.loader.batches(run.order, run.batch, last):
             self.update(x, y, self.differentiate(x, y))
             if run.stopped is not None or time.perf_counter() > until:
-                break
+                return
+        if run.batch < last:  # batches that are streamed end when they end
+            run.steps = run.batch
 
     def differentiate(self, x: Any, y: Any) -> Any:
         """Forward, loss, backward and the on_gradients callbacks for one batch; returns the model's output."""

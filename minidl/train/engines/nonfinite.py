@@ -16,6 +16,7 @@ import numpy as np
 from ..._debug import debug
 from ...backend import array_module, to_numpy
 from ...data import Loader
+from ...data.stream import UNKNOWN, Stream
 from ...errors import NonFiniteError
 from ...nn._effects import ForwardEffects
 from ...nn._module import Buffer
@@ -179,7 +180,8 @@ def with_nonfinite_checks(
         engine.checker = checked
         return engine
     stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
-    if stepwise or overridden(run.optimizer, "step", "zero_grad") is not None:
+    streamed = isinstance(loader, Stream)  # whose batches cannot be made again
+    if stepwise or streamed or overridden(run.optimizer, "step", "zero_grad") is not None:
         return checked  # what the user's own code saw and did in a step cannot be rolled back
     rollback = RollbackEngine(run, engine, checked)
     run.verify = rollback.verify
@@ -218,8 +220,9 @@ def nonfinite_error(
     finally:
         effects.restore()
         run.optimizer.zero_grad()
+    of = "" if run.steps == UNKNOWN else f" of {run.steps}"
     error = NonFiniteError(
-        f"fit: step {run.step + 1} (epoch {run.epoch}, batch {run.batch + 1} of {run.steps}): {symptom}; {where}. "
+        f"fit: step {run.step + 1} (epoch {run.epoch}, batch {run.batch + 1}{of}): {symptom}; {where}. "
         f"Weights, running statistics and optimizer are as they were before this step. {_advice(run, loader, x)}"
     )
     error.history, error.__cause__ = run.history, cause
@@ -238,6 +241,8 @@ def _first_nonfinite(named: Iterable[tuple[str, Any]]) -> str | None:
 def _advice(run: Run, loader: Loader, x: Any) -> str:
     """How to fix it: the sample to blame if the data are, else the options to change."""
     bad = ~np.isfinite(to_numpy(x).reshape(len(x), -1)).all(axis=1)
+    if bad.any() and isinstance(loader, Stream):
+        return f"The batch holds such numbers already, first in its sample {int(bad.argmax())}: fix or drop it."
     if bad.any():
         place = run.batch * loader.batch_size + int(bad.argmax())
         row = place if run.order is None else run.order[place]

@@ -12,7 +12,6 @@ from ...guards import warn
 from ...nn import Module
 from ...nn._module import in_mode
 from ..callbacks import Run
-from .start import sample
 
 DIVERGED = 10  # times the loss at the start (or 1, if that was less)
 SAMPLES, FEWEST = 128, 64  # for the activations
@@ -62,7 +61,7 @@ def _norm(a: Array) -> float:
 
 def activity(run: Run, loader: Loader) -> None:
     """MDL006: ReLU units that are zero for every sample get no gradient, and stay dead."""
-    x, _ = sample(loader, SAMPLES)
+    x, _ = loader.sample(SAMPLES)
     if len(x) < FEWEST:
         return
     with in_mode(run.model, training=False), recording(True):

@@ -1,6 +1,5 @@
 """Checks before the first step."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from ...nn._loss_checks import check_range
 from ...nn._module import in_mode
 from ...ops.shape import plain
 from ..callbacks import Run
+from ..losses import core
 from .curvature import curvatures, leaves
 
 SAMPLES = 64
@@ -44,25 +44,17 @@ def look(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) -> float:
     """Run all checks of this file; returns the loss at the start, in evaluation mode."""
     batch_of_one(run, loader)
     left_out(run.model, run.optimizer)
-    x, y = sample(loader, SAMPLES)
+    x, y = loader.sample(SAMPLES)
     wider_inputs(run.model, x)
     pixels(x)
     alike_units(run.model)
     with in_mode(run.model, training=False):
         output = run.model(x)
-        if loss is nn.softmax_cross_entropy and loader.dataset.classes:
+        if core(loss) is nn.softmax_cross_entropy and loader.dataset.classes:
             labels_from_one(loader, output)
         value = loss(output, y)  # the loss has a guard of its own, for a softmax before it
     learning_rate(run, loss, x, y)
     return float(plain(value))
-
-
-def sample(loader: Loader, count: int) -> tuple[Array, Array]:
-    """`count` samples (or all there are), from all over the data set, as `loader` makes them."""
-    total, small = len(loader.dataset), copy.copy(loader)
-    small.dataset = loader.dataset[np.linspace(0, total - 1, min(count, total)).astype(int)]
-    small.batch_size = len(small.dataset)
-    return next(iter(small.batches(None, 0, 1)))
 
 
 def batch_of_one(run: Run, loader: Loader) -> None:
@@ -166,7 +158,8 @@ def learning_rate(run: Run, loss: Callable[[Any, Any], Any], x: Array, y: Array)
         return
     effects = ForwardEffects(run.model)
     with in_mode(run.model, training=True):
-        for found in curvatures(lambda: loss(run.model(x[::2]), y[::2]), parameters, ITERATIONS):
+        half = tuple(part[::2] for part in y) if isinstance(y, tuple) else y[::2]  # labels, and their weights perhaps
+        for found in curvatures(lambda: loss(run.model(x[::2]), half), parameters, ITERATIONS):
             if leaves(rule, lr, found / JUMP):
                 stable = lr
                 while leaves(rule, stable, found):

@@ -14,6 +14,7 @@ from typing import Any
 from ...data import Loader
 from ...errors import DataError, MinidlError, OptionError, StateError, WriteError
 from ..callbacks import Callback, Run
+from ..monitoring import Mode, sign_of, value_of
 from ..progress import Progress, say
 from ..signals import pending
 from .architecture import described
@@ -38,8 +39,10 @@ class Checkpoint(Callback):
             the link ``latest.safetensors`` always leads to a whole one.
         every: a number of updates, or "500 steps", "2 epochs", "10 s". In any case also when training ends, and
             when a signal stops it.
-        best: "loss", "accuracy", "validation_loss" or "validation_accuracy": after each epoch in which it is better
-            than ever, the model is saved as ``best.safetensors``, which `minidl.load` reads.
+        best: "loss", "accuracy", "validation_loss", "validation_accuracy", ..., or one of `fit`'s ``metrics=``: after
+            each epoch in which it is better than ever, the model is saved as ``best.safetensors``, which `minidl.load`
+            reads.
+        mode: "min" or "max", which way is better, for a metric of one's own; minidl's are known.
 
     Raises:
         OptionError: an argument is not allowed; from `fit`, if the folder holds checkpoints and ``resume`` is False.
@@ -48,14 +51,12 @@ class Checkpoint(Callback):
         StateError: from `fit`, if the newest whole one is of another run; it lists all that does not fit.
     """
 
-    def __init__(self, folder: str | Path, every: int | str = "10 s", best: str | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, every: int | str = "10 s", best: str | None = None, mode: Mode | None = None
+    ) -> None:
         self.folder = Path(folder)
         self.every, self.unit = period(every)
-        if best not in (None, "loss", "accuracy", "validation_loss", "validation_accuracy"):
-            raise OptionError(
-                f"Checkpoint: best={best!r}: choose loss, accuracy, validation_loss or validation_accuracy"
-            )
-        self.best = best
+        self.best, self._sign = best, 1 if best is None else sign_of("Checkpoint: best", best, mode)
         self.saved: int | None = None
         self._best_value: float | None = None
 
@@ -143,14 +144,11 @@ class Checkpoint(Callback):
         self._best_value = state["record"]
 
     def _keep_best(self, run: Run) -> None:
-        metric, row = str(self.best), run.history[-1]
-        if metric not in row:
-            raise OptionError(f"Checkpoint: best={metric!r}: this training measures only {', '.join(row)}")
-        sign = -1 if metric.endswith("loss") else 1
-        if math.isfinite(row[metric]) and (self._best_value is None or sign * row[metric] > sign * self._best_value):
-            self._best_value = row[metric]
+        value = value_of(f"Checkpoint: best={self.best!r}", str(self.best), run)
+        if math.isfinite(value) and (self._best_value is None or self._sign * value < self._sign * self._best_value):
+            self._best_value = value
             with self._warning(), run.optimizer.at_iterate():
-                save(self.folder / "best.safetensors", run.model, **row)
+                save(self.folder / "best.safetensors", run.model, **run.history[-1])
 
     @contextmanager
     def _warning(self) -> Iterator[None]:

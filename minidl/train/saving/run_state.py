@@ -41,6 +41,7 @@ def capture(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tu
         | {"made": run.steps_by_engine},
         "tally": {key: _python_number(getattr(run.metrics, name)) for key, name in _METRICS.items()},
         "measures": {name: _python_number(total) for name, total in run.metrics.others.items()},
+        "spread": [_python_number(number) for number in run.metrics.spread or ()],
         "history": run.history.rows,
         "rng": rng_state(),
         "description": repr(run.model),
@@ -97,10 +98,11 @@ def restore(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: di
     run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # its older name
     run.steps_by_engine = Counter(content["run"].get("made", {}))
     run.order = _joined(content["order"], arrays)
-    run.metrics = RunningMetrics()
+    run.metrics = RunningMetrics(run.measures)
     for key, name in _METRICS.items():
         setattr(run.metrics, name, content["tally"][key])
     run.metrics.others = content.get("measures", {})
+    run.metrics.spread = tuple(content.get("spread", ())) or None
     run.history.rows[:] = content["history"]
 
 
@@ -122,9 +124,9 @@ def circumstances(run: Run) -> dict[str, Any]:
 
 
 def fingerprint(data: Dataset) -> dict[str, Any]:
-    """The number of samples, and a SHA-256 over inputs and labels."""
+    """The number of samples, and a SHA-256 over inputs and labels, and weights if there are any."""
     digest = hashlib.sha256(f"{data.inputs.dtype}{data.inputs.shape}{data.labels.dtype}".encode())
-    for array in (data.inputs, data.labels):
+    for array in (data.inputs, data.labels, () if data.sample_weight is None else data.sample_weight):
         for start in range(0, len(array), 4096):
             digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
     return {"samples": len(data), "sha256": digest.hexdigest()}
@@ -180,6 +182,8 @@ def _check(content: dict[str, Any]) -> None:
         and tally.keys() == _METRICS.keys()
         and all(sum is None or type(sum) in numbers for sum in tally.values())
         and all(type(sum) in numbers for sum in content.get("measures", {}).values())
+        and len(content.get("spread", ())) in (0, 4)
+        and all(type(number) in numbers for number in content.get("spread", ()))
         and all(type(content[name]) is dict for name in ("model", "optimizer", "callbacks", "rng", "data"))
         and type(content["circumstances"]) is dict
         and type(content["description"]) is str
