@@ -94,7 +94,8 @@ class Step:
     def _of_layers(self, x: Array, y: Array) -> "Bound | None":
         """The program of layers that minidl knows, for such a batch; None if there is none."""
         floats = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
-        return self.bound(len(x), x, y) if floats and isinstance(y, np.ndarray) else None
+        classes = isinstance(y, np.ndarray) and y.ndim == 1
+        return self.bound(len(x), x, y) if floats and classes else None
 
     def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
         """The program for batches like `x` and `y`, ready to run; None if the step is eager."""

@@ -15,7 +15,7 @@ from ..ops.nn import Reduction
 from ..ops.shape import plain
 
 REDUCTIONS: dict[str, Any] = {"mean": ops.mean, "sum": ops.sum, "none": lambda loss: loss}
-_ROUNDING = 1e-3  # by so much may numbers that were computed lie beyond a limit
+_ROUNDING = 1e-3  # by so much may numbers that were computed, and sums of probabilities, lie beyond a limit
 
 
 def check_labels(labels: Any, scores: Any, where: str = "softmax_cross_entropy", scores_are: str = "logits") -> Array:
@@ -49,6 +49,30 @@ def check_labels(labels: Any, scores: Any, where: str = "softmax_cross_entropy",
         # reading labels off a GPU waits for it: that op's kernel marks wrong ones by NaN
         hooks.check(check_range, labels, classes, where, scores_are)
     return labels
+
+
+def soft_labels(labels: Any, logits: Any) -> Any:
+    """`labels` as an array or Tensor in the logits' dtype if they are the probabilities of the classes; else None.
+
+    Raises `LabelError` for a row that is no distribution.
+    """
+    if getattr(labels, "ndim", 0) != 2 or labels.dtype.kind != "f" or labels.shape != logits.shape:
+        return None
+    _, labels = as_operands("softmax_cross_entropy", logits, labels)
+    same_backend("softmax_cross_entropy", plain(logits), plain(labels))
+    if backend_of(plain(labels)) == "numpy":  # reading them off a GPU waits for it
+        hooks.check(_check_distributions, plain(labels))
+    return labels.astype(logits.dtype)
+
+
+def _check_distributions(rows: Array) -> None:
+    wrong = ~(abs(rows.sum(axis=1) - 1) <= _ROUNDING) | (rows < 0).any(axis=1)  # NaN is wrong, too
+    if wrong.any():
+        index = int(wrong.argmax())
+        raise LabelError(
+            f"softmax_cross_entropy: labels of row {index}, {rows[index]}, are no probabilities of classes: numbers "
+            f"of at least 0, with the sum 1; where several classes may hold: nn.binary_cross_entropy_with_logits"
+        )
 
 
 def check_range(labels: Array, classes: int, where: str = "softmax_cross_entropy", scores_are: str = "logits") -> None:

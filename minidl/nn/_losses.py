@@ -20,6 +20,7 @@ from ._loss_checks import (
     check_signs,
     reduced,
     same_shape,
+    soft_labels,
 )
 
 _LOGARITHMS = "logarithms of probabilities are wanted, as nn.log_softmax(logits) gives"
@@ -43,7 +44,8 @@ def softmax_cross_entropy(
 
     Args:
         logits: (B, C), floating, *before* any softmax.
-        labels: (B,) integers in [0, C).
+        labels: (B,) integers in [0, C). Or soft labels (B, C), floating: the probability q of each class, for which the
+            loss is -Σ q log softmax(logits).
         reduction: "mean" or "sum" over the batch, or "none" for a loss per sample.
         label_smoothing: ε, from 0 to 1.
         sample_weight: (B,), what each sample's loss is multiplied by, before the reduction. "mean" divides by B, as
@@ -54,20 +56,25 @@ def softmax_cross_entropy(
         A single element, or (B,) with "none"; in the logits' dtype.
 
     Raises:
-        LabelError: with value and index, for labels that are out of range, not integers, or one-hot. On a GPU, whose
-            results are not waited for here, a label out of range makes loss and gradient NaN instead.
+        LabelError: with value and index, for labels that are out of range, not integers, or one-hot integers, and for
+            soft labels that are no probabilities. On a GPU, whose results are not waited for here, a label out of range
+            makes loss and gradient NaN instead.
         ShapeError: for logits, labels or weights of another shape.
         OptionError: for an unknown reduction, or another `label_smoothing`.
     """
     check_reduction("softmax_cross_entropy", reduction)
     check_logits("softmax_cross_entropy", logits)
     (logits,) = as_operands("softmax_cross_entropy", logits)
-    labels = check_labels(labels, logits)
-    if label_smoothing == 0 and sample_weight is None:
+    soft = soft_labels(labels, logits)
+    labels = check_labels(labels, logits) if soft is None else soft
+    if soft is None and label_smoothing == 0 and sample_weight is None:
         return ops.softmax_cross_entropy(logits, labels, reduction=reduction)
     if not 0 <= label_smoothing <= 1:
         raise OptionError(f"softmax_cross_entropy: label_smoothing={label_smoothing!r}: give a number from 0 to 1")
-    losses = ops.softmax_cross_entropy(logits, labels, reduction="none")
+    if soft is None:
+        losses = ops.softmax_cross_entropy(logits, labels, reduction="none")
+    else:
+        losses = -ops.sum(soft * ops.log_softmax(logits, -1), 1)
     if label_smoothing:
         of_all = -ops.mean(ops.log_softmax(logits, -1), 1)
         losses = (1 - label_smoothing) * losses + label_smoothing * of_all

@@ -40,7 +40,7 @@ def training_data(
         train, validation = train.split(float(validation))
     loader = _loader(train, batch_size)
     data = loader.dataset
-    if core(loss) is softmax_cross_entropy and isinstance(data, Dataset) and not data.classes:
+    if core(loss) is softmax_cross_entropy and isinstance(data, Dataset) and data.labels.shape[1:] == (1,):
         raise OptionError(
             f"fit: {data.name} has floating targets, and the loss is of classes: give loss=, such as "
             f"nn.mean_squared_error or nn.binary_cross_entropy_with_logits; or integer labels"
@@ -79,13 +79,15 @@ def evaluation_data(data: Any, targets: Any, loss: Any, batch_size: int) -> Load
 def arrays(inputs: Any, targets: Any, loss: Any, name: str, sample_weight: Any = None, classes: Any = None) -> Dataset:
     """A data set of arrays, whose targets are what the loss takes, where they can be meant as that alone.
 
-    Whole floats and booleans are classes for the loss of classes, integers and booleans are targets for those of
-    targets. `classes`: the names by which string labels are looked up.
+    Whole floats and booleans are classes for the loss of classes, and rows of integers soft labels; integers and
+    booleans are targets for the losses of targets. `classes`: the names by which string labels are looked up.
     """
     labels = array_of(targets, f"{name}: labels")
     function = core(loss)
     if function is softmax_cross_entropy and labels.ndim == 1 and labels.dtype.kind in "bf":
         targets = labels.astype(np.int64) if (labels == np.rint(labels)).all() else targets
+    elif function is softmax_cross_entropy and labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "biu":
+        targets = labels.astype(np.float32)  # one-hot
     elif any(function is of_targets for of_targets in OF_TARGETS) and labels.dtype.kind in "biu":
         targets = labels.astype(np.float32)
     named = labels.dtype.kind in "SUTO"

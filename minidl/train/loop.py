@@ -80,8 +80,9 @@ def fit(
             `targets`. Or batches (x, y) or (x, y, sample_weight) that are made as they are needed: a generator
             function, or whatever can be iterated over again, such as a list. They are taken in their order, and
             without `checkpoint`.
-        targets: what belongs to inputs that are an array: (N,) integers, strings or booleans for classes, or floating
-            targets; see `Dataset`. Where the loss is minidl's own, they are converted to what it takes.
+        targets: what belongs to inputs that are an array: (N,) integers, strings or booleans for classes, (N, C) soft
+            or one-hot labels, or floating targets; see `Dataset`. Where the loss is minidl's own, they are converted to
+            what it takes.
         optimizer: over the model's parameters; or the name of one of `minidl.optim`, in any case, for one with its
             defaults, made anew.
         loss: a function of the model's output and the labels that returns the batch's mean; or its name,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..backend import array_module, backend_of, registry
 from ..errors import OptionError
-from ..nn import binary_cross_entropy_with_logits, mean_squared_error
+from ..nn import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
 from ..ops.shape import plain
 from .losses import core
 
@@ -114,6 +114,8 @@ class RunningMetrics:
         if sums:  # a new dict: a snapshot may hold the old
             self.others = self.others | {name: self.others.get(name, 0.0) + total for name, total in sums.items()}
         correct = None
+        if function is softmax_cross_entropy and labels.ndim == 2:  # soft labels, of which the likeliest counts
+            labels = labels.argmax(axis=1)
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
             by_kernel = registry.get(("count_hits", backend_of(output)))
             correct = by_kernel and by_kernel(output, labels)

@@ -90,7 +90,7 @@ def test_losses_are_right_at_second_order():
         (np.array([0.0, 1.0]), r"must be integers, got float64 \(value 0.0 at index 0\)"),
         (np.array([0.0, np.nan]), r"must be integers, got float64 \(value nan at index 1\)"),
         (np.array([True, False]), r"must be integers, got bool"),
-        (np.eye(3)[[0, 2]], r"look one-hot .*argmax\(axis=1\)"),
+        (np.eye(3, dtype=int)[[0, 2]], r"look one-hot .*argmax\(axis=1\)"),
     ],
 )
 def test_bad_labels_are_named_by_value_and_index(labels, message):

@@ -5,7 +5,7 @@ import pytest
 
 import minidl
 from minidl import nn
-from minidl.errors import OptionError, ShapeError
+from minidl.errors import LabelError, OptionError, ShapeError
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((5, 3))
@@ -62,6 +62,28 @@ def test_smoothed_labels_are_probabilities_between_one_hot_and_all_alike(smoothi
     both = nn.softmax_cross_entropy(LOGITS, LABELS, label_smoothing=smoothing, sample_weight=WEIGHTS)
     np.testing.assert_allclose(both, (each * WEIGHTS).mean(), rtol=1e-12)
     minidl.check_grads(lambda z: nn.softmax_cross_entropy(z, LABELS, label_smoothing=smoothing), LOGITS)
+
+
+def test_soft_labels_are_the_probabilities_of_the_classes():
+    q = TARGETS / TARGETS.sum(axis=1, keepdims=True)
+    each = -(q * LOG_P).sum(axis=1)
+    np.testing.assert_allclose(nn.softmax_cross_entropy(LOGITS, q, "none"), each, rtol=1e-12)
+    np.testing.assert_allclose(
+        nn.softmax_cross_entropy(LOGITS, q, sample_weight=WEIGHTS), (each * WEIGHTS).mean(), rtol=1e-12
+    )
+    one_hot = np.eye(3)[LABELS]
+    for smoothing in (0.0, 0.2):
+        hard, soft = (nn.softmax_cross_entropy(LOGITS, y, label_smoothing=smoothing) for y in (LABELS, one_hot))
+        np.testing.assert_allclose(soft, hard, rtol=1e-12)
+    minidl.check_grads(lambda z: nn.softmax_cross_entropy(z, q), LOGITS)
+    teacher = nn.softmax(minidl.Tensor(LOGITS[::-1].copy()))
+    assert nn.softmax_cross_entropy(minidl.Tensor(LOGITS), teacher).item() > 0
+
+
+@pytest.mark.parametrize("wrong", [TARGETS, np.eye(3)[LABELS] * 2 - 1, np.full((5, 3), np.nan)])
+def test_soft_labels_that_are_no_probabilities_are_told_of_by_row(wrong):
+    with pytest.raises(LabelError, match=r"labels of row 0, .*are no probabilities.*binary_cross_entropy_with_logits"):
+        nn.softmax_cross_entropy(LOGITS, wrong)
 
 
 def test_smoothing_is_a_share():

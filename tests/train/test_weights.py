@@ -67,6 +67,7 @@ COMPILED = {
     "smoothed": {"label_smoothing": 0.1},
     "partial": {"loss": partial(nn.softmax_cross_entropy, label_smoothing=0.1)},
     "all": {"label_smoothing": 0.1, "class_weight": "balanced", "sample_weight": W},
+    "soft labels": {"targets": np.eye(3, dtype=int)[Y], "label_smoothing": 0.1},
     "regression": {"loss": "mse", "sample_weight": W, "targets": X[:, 0] * 2},
     "several labels": {"loss": nn.binary_cross_entropy_with_logits, "sample_weight": W, "targets": X[:, :2] > 0},
 }
@@ -130,6 +131,19 @@ def test_class_weights_are_for_training_alone_and_smoothing_for_validation_too()
     history = fit(model, X, Y, class_weight="balanced", label_smoothing=0.2, validation=(X, Y), **OPTIONS)
     smoothed = nn.softmax_cross_entropy(predict(model, X), Y, label_smoothing=0.2)
     assert history["validation_loss"][-1] == pytest.approx(float(smoothed), rel=1e-5)
+
+
+def test_one_hot_and_soft_labels_train_as_the_classes_do():
+    hard = network()
+    of_classes = fit(hard, X, Y, **OPTIONS)
+    soft = network()
+    of_one_hot = fit(soft, X, np.eye(3)[Y], **OPTIONS)
+    np.testing.assert_allclose(predict(soft, X), predict(hard, X), rtol=1e-4, atol=1e-6)
+    assert of_classes["accuracy"] == of_one_hot["accuracy"]
+    mixed = 0.75 * np.eye(3)[Y] + 0.25 / 3
+    smoothed = evaluate(hard, X, mixed)
+    assert smoothed["loss"] == pytest.approx(float(nn.softmax_cross_entropy(predict(hard, X), Y, label_smoothing=0.25)))
+    assert smoothed["accuracy"] == evaluate(hard, X, Y)["accuracy"]
 
 
 def test_classes_are_weighted_by_their_names_too():
