@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..data.stream import UNKNOWN
 from ..nn import Module
 from .history import History
 from .metrics import RunningMetrics
@@ -39,6 +40,11 @@ class Run:
     keep_gradients: bool = True  # whether callbacks may read gradients between two blocks of steps
     steps_by_engine: Counter[str] = field(default_factory=Counter)  # of this epoch
     verify: Callable[[], None] = lambda: None
+
+    @property
+    def total(self) -> int | None:
+        """The updates of all epochs; None for streamed batches of which nobody knows how many there are."""
+        return None if self.steps == UNKNOWN else self.epochs * self.steps
 
     def stop(self, reason: str) -> None:
         """End training after this step.

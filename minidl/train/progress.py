@@ -5,7 +5,6 @@ import sys
 import time
 from typing import Any
 
-from ..data.stream import UNKNOWN
 from ..ops.shape import plain
 from ..system.terminal import tell
 from .callbacks import Callback, Run
@@ -42,8 +41,7 @@ class Progress(Callback):
                 transient=True,
             )
             fields = {"epoch": 1, "epochs": run.epochs, "rate": "", "loss": "-"}
-            total = None if run.steps == UNKNOWN else run.epochs * run.steps
-            self.task = self.bar.add_task("", total=total, **fields)
+            self.task = self.bar.add_task("", total=run.total, **fields)
             self.bar.start()
 
     def on_pause(self, run: Run) -> None:

@@ -141,6 +141,18 @@ def test_a_bag_of_words_is_streamed_part_by_part():
     assert found[0] == found[1]
 
 
+def test_callbacks_are_told_how_many_updates_there_are_if_anybody_knows():
+    totals = []
+
+    class Look(minidl.train.Callback):
+        def on_start(self, run):
+            totals.append(run.total)
+
+    for source in (BATCHES, generate):
+        trained(source, callbacks=[Look()], progress=True)
+    assert totals == [39, None]
+
+
 def test_batches_may_carry_weights():
     model, other = network(), network()
     fit(model, [(X, Y, W)], epochs=2, progress=False)

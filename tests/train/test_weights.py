@@ -108,10 +108,12 @@ def test_a_compiled_step_takes_weights_with_the_labels():
     assert found[0] == found[1]
 
 
-def test_a_loss_with_its_labels_smoothed_is_compiled():
+@pytest.mark.parametrize("loss", [partial(nn.softmax_cross_entropy, label_smoothing=0.1), nn.softmax_cross_entropy])
+@pytest.mark.parametrize("labels", [Y, np.eye(3, dtype=np.float32)[Y]])
+def test_a_compiled_step_takes_smoothed_and_soft_labels(loss, labels):
     model = network()
-    step = minidl.compile(model, partial(nn.softmax_cross_entropy, label_smoothing=0.1), optim.SGD(model.parameters()))
-    for x, y in Loader(Dataset(X, Y), 20):
+    step = minidl.compile(model, loss, optim.SGD(model.parameters()))
+    for x, y in Loader(Dataset(X, labels), 20):
         step(x, y)
     assert step.reason is None
 
