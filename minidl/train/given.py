@@ -13,7 +13,7 @@ from ..data.reading import array_of
 from ..data.stream import Stream
 from ..errors import OptionError
 from ..nn import softmax_cross_entropy
-from .losses import OF_TARGETS, core
+from .losses import OF_CLASSES, OF_TARGETS, core, is_one_of
 
 ClassWeight: TypeAlias = Mapping[int, float] | str
 
@@ -40,7 +40,7 @@ def training_data(
         train, validation = train.split(float(validation))
     loader = _loader(train, batch_size)
     data = loader.dataset
-    if core(loss) is softmax_cross_entropy and isinstance(data, Dataset) and data.labels.shape[1:] == (1,):
+    if is_one_of(core(loss), OF_CLASSES) and isinstance(data, Dataset) and data.labels.shape[1:] == (1,):
         raise OptionError(
             f"fit: {data.name} has floating targets, and the loss is of classes: give loss=, such as "
             f"nn.mean_squared_error or nn.binary_cross_entropy_with_logits; or integer labels"
@@ -84,11 +84,11 @@ def arrays(inputs: Any, targets: Any, loss: Any, name: str, sample_weight: Any =
     """
     labels = array_of(targets, f"{name}: labels")
     function = core(loss)
-    if function is softmax_cross_entropy and labels.ndim == 1 and labels.dtype.kind in "bf":
+    if is_one_of(function, OF_CLASSES) and labels.ndim == 1 and labels.dtype.kind in "bf":
         targets = labels.astype(np.int64) if (labels == np.rint(labels)).all() else targets
     elif function is softmax_cross_entropy and labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "biu":
         targets = labels.astype(np.float32)  # one-hot
-    elif any(function is of_targets for of_targets in OF_TARGETS) and labels.dtype.kind in "biu":
+    elif is_one_of(function, OF_TARGETS) and labels.dtype.kind in "biu":
         targets = labels.astype(np.float32)
     named = labels.dtype.kind in "SUTO"
     return Dataset(inputs, targets, name=name, sample_weight=sample_weight, classes=classes if named else None)

@@ -37,7 +37,7 @@ from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .given import ClassWeight, check_streamed, evaluation_data, training_data
 from .guards import Guards
-from .guards.start import check_optimizer, sample
+from .guards.start import check_optimizer
 from .history import History
 from .losses import Loss, find_loss, for_batches, unweighted
 from .metrics import Metrics, RunningMetrics, checked_metrics
@@ -86,7 +86,7 @@ def fit(
         optimizer: over the model's parameters; or the name of one of `minidl.optim`, in any case, for one with its
             defaults, made anew.
         loss: a function of the model's output and the labels that returns the batch's mean; or its name,
-            "cross_entropy", "mse", "bce_with_logits", or that of the function in full.
+            "cross_entropy", "mse", "mae", "bce_with_logits", or that of the function in full.
         epochs: passes over `train`, at least 0.
         batch_size: samples for an update; 1 is SGD, "full" is gradient descent. 128 if not given, or all there are if
             they are fewer. A `Loader` has its own.
@@ -131,13 +131,6 @@ def fit(
     epochs = checked_integer(epochs, "fit: epochs", 0)
     loss = find_loss("fit", loss, label_smoothing)
     measures = checked_metrics("fit", metrics)
-    if isinstance(optimizer, str):
-        optimizer = find_rule(optimizer)(model.parameters())
-    if not callable(getattr(optimizer, "step", None)):
-        raise OptionError(
-            f"fit: optimizer must be a name such as 'adam', or a minidl.optim optimizer over model.parameters(), got "
-            f"{optimizer!r}"
-        )
     loader, validation = training_data(train, targets, validation, loss, batch_size, sample_weight, class_weight)
     check_streamed(loader, validation, epochs, checkpoint)
     loss = for_batches("fit", loss, loader)
@@ -149,7 +142,14 @@ def fit(
         raise OptionError("fit: resume=True: tell it what to go on from, with checkpoint=, the run's folder")
     if not has_shape(model):  # the data's tells how many inputs a Dense(n) has
         with in_mode(model, training=False), recording(False):
-            model(sample(loader, 1)[0])
+            model(loader.sample(1)[0])
+    if isinstance(optimizer, str):
+        optimizer = find_rule(optimizer)(model.parameters())
+    if not callable(getattr(optimizer, "step", None)):
+        raise OptionError(
+            f"fit: optimizer must be a name such as 'adam', or a minidl.optim optimizer over model.parameters(), got "
+            f"{optimizer!r}"
+        )
     check_optimizer(model, optimizer)
 
     # Between two blocks of steps only code of the user's may look at gradients.
@@ -299,9 +299,9 @@ def evaluate(
 
     Returns:
         "loss", the mean over the samples; for integer labels "accuracy", the share classified correctly; for floating
-        targets with `nn.mean_squared_error` "mean_absolute_error", and "r2" if there is one for a sample, R² = 1 -
-        Σ (y - output)² / Σ (y - mean of y)²; with `nn.binary_cross_entropy_with_logits` "exact_match", the share of
-        samples with every yes and no right. And `metrics`.
+        targets with `nn.mean_squared_error`, `mean_absolute_error` or `huber` "mean_absolute_error", and "r2" if there
+        is one for a sample, R² = 1 - Σ (y - output)² / Σ (y - mean of y)²; with losses of yes and no (binary
+        cross-entropies, `hinge`) "exact_match", the share of samples with all of them right. And `metrics`.
 
     Raises:
         OptionError, DTypeError, ShapeError: `data` is no data set, or none that this model takes.

@@ -11,15 +11,24 @@ from ..errors import OptionError
 
 Loss: TypeAlias = Callable[[Any, Any], Any]
 
-# The names by which a loss may be given, beside that of its function.
+# Losses of classes, and of floating targets: what else is given for either can be meant as nothing but that.
+OF_CLASSES = (nn.softmax_cross_entropy, nn.negative_log_likelihood)
+OF_TARGETS = (
+    nn.mean_squared_error,
+    nn.mean_absolute_error,
+    nn.huber,
+    nn.binary_cross_entropy_with_logits,
+    nn.binary_cross_entropy,
+    nn.kl_divergence,
+    nn.hinge,
+)
 _SHORT: dict[str, Any] = {
     "cross_entropy": nn.softmax_cross_entropy,
     "mse": nn.mean_squared_error,
+    "mae": nn.mean_absolute_error,
     "bce_with_logits": nn.binary_cross_entropy_with_logits,
 }
-_BY_NAME: dict[str, Loss] = {**_SHORT, **{loss.__name__: loss for loss in _SHORT.values()}}
-# Losses of floating targets: integers and booleans that are given for those can be meant as nothing else.
-OF_TARGETS = (nn.mean_squared_error, nn.binary_cross_entropy_with_logits)
+_BY_NAME: dict[str, Loss] = {**_SHORT, **{loss.__name__: loss for loss in (*OF_CLASSES, *OF_TARGETS)}}
 
 
 def find_loss(where: str, loss: Loss | str, label_smoothing: float = 0.0) -> Loss:
@@ -41,6 +50,11 @@ def find_loss(where: str, loss: Loss | str, label_smoothing: float = 0.0) -> Los
             raise OptionError(f"{where}: label_smoothing={label_smoothing!r}: give a number from 0 to 1")
         loss = partial(as_given, label_smoothing=label_smoothing)
     return loss
+
+
+def is_one_of(loss: Any, losses: tuple[Any, ...]) -> bool:
+    """Whether `loss` is among `losses`, by identity: one of the user's need not have a hash, nor compare."""
+    return any(loss is known for known in losses)
 
 
 def core(loss: Any) -> Any:

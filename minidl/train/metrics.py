@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from .. import nn
 from ..backend import array_module, backend_of, registry
 from ..errors import OptionError
-from ..nn import binary_cross_entropy_with_logits, mean_squared_error, softmax_cross_entropy
 from ..ops.shape import plain
-from .losses import core
+from .losses import core, is_one_of
 
 Metrics: TypeAlias = Mapping[str, Callable[[Any, Any], Any]]
 
@@ -39,18 +39,25 @@ def _absolute_error(output: Any, targets: Any) -> Any:
     return abs(output - targets).mean(dtype="float64") * len(targets)
 
 
-def _exact_matches(logits: Any, targets: Any) -> Any:
-    """How many samples have every yes and no right: a logit above 0 says yes."""
-    right = (logits > 0) == (targets > 0.5)
-    return right.reshape(len(right), -1).all(axis=1).sum()
+def _exact_matches(yes: float, wanted: float) -> Callable[[Any, Any], Any]:
+    """Counts samples with every yes and no right: an output above `yes` says yes, a target above `wanted` wants it."""
+
+    def count(output: Any, targets: Any) -> Any:
+        right = (output > yes) == (targets > wanted)
+        return right.reshape(len(right), -1).all(axis=1).sum()
+
+    return count
 
 
+_REGRESSION = nn.mean_squared_error, nn.mean_absolute_error, nn.huber
 # What fits targets that are no classes, by the loss that they are trained with: a name, and a sum over the samples.
-# (Compared by identity: a loss of the user's need not have a hash.)
-_BY_LOSS: tuple[tuple[Any, str, Any], ...] = (
-    (mean_squared_error, "mean_absolute_error", _absolute_error),
-    (binary_cross_entropy_with_logits, "exact_match", _exact_matches),
+_BY_LOSS: tuple[tuple[tuple[Any, ...], str, Any], ...] = (
+    (_REGRESSION, "mean_absolute_error", _absolute_error),
+    ((nn.binary_cross_entropy_with_logits,), "exact_match", _exact_matches(0, 0.5)),
+    ((nn.binary_cross_entropy,), "exact_match", _exact_matches(0.5, 0.5)),
+    ((nn.hinge,), "exact_match", _exact_matches(0, 0)),
 )
+_OF_PROBABILITIES = nn.softmax_cross_entropy, nn.kl_divergence  # whose targets may be soft labels
 
 Spread: TypeAlias = tuple[Any, Any, Any, Any]
 
@@ -101,11 +108,11 @@ class RunningMetrics:
         output, labels = plain(output), plain(labels[0] if isinstance(labels, tuple) else labels)
         sums: dict[str, Any] = {}
         function = core(function)
-        fitting = next((found for loss_function, *found in _BY_LOSS if loss_function is function), None)
+        fitting = next((found for losses, *found in _BY_LOSS if is_one_of(function, losses)), None)
         if fitting is not None and labels.dtype.kind == "f" and output.shape == labels.shape:
             name, measure = fitting
             sums[name] = measure(output, labels)
-            if function is mean_squared_error and labels.shape == (len(labels), 1):
+            if is_one_of(function, _REGRESSION) and labels.shape == (len(labels), 1):
                 batch = _spread(output, labels)
                 self.spread = batch if self.spread is None else _together(self.spread, batch)
         if self.own:
@@ -114,7 +121,7 @@ class RunningMetrics:
         if sums:  # a new dict: a snapshot may hold the old
             self.others = self.others | {name: self.others.get(name, 0.0) + total for name, total in sums.items()}
         correct = None
-        if function is softmax_cross_entropy and labels.ndim == 2:  # soft labels, of which the likeliest counts
+        if is_one_of(function, _OF_PROBABILITIES) and labels.ndim == 2:  # soft labels, of which the likeliest counts
             labels = labels.argmax(axis=1)
         if labels.dtype.kind in "iu" and labels.ndim == 1 and output.ndim == 2:
             by_kernel = registry.get(("count_hits", backend_of(output)))

@@ -42,6 +42,9 @@ def test_a_name_stands_for_an_optimizer_with_its_defaults():
     [
         (("cross_entropy", "softmax_cross_entropy"), nn.softmax_cross_entropy, Y),
         (("mse", "mean_squared_error"), nn.mean_squared_error, X[:, :2]),
+        (("mae", "mean_absolute_error"), nn.mean_absolute_error, X[:, :2]),
+        (("huber",), nn.huber, X[:, :2]),
+        (("hinge",), nn.hinge, np.sign(X[:, :2])),
         (("bce_with_logits", "binary_cross_entropy_with_logits"), nn.binary_cross_entropy_with_logits, X[:, :2] > 0),
     ],
 )

@@ -59,6 +59,34 @@ def test_several_targets_a_sample_have_an_absolute_error_and_no_r2():
     assert set(found) == {"loss", "mean_absolute_error"}
 
 
+@pytest.mark.parametrize(
+    ("loss", "last", "targets"),
+    [
+        (nn.binary_cross_entropy_with_logits, nn.Identity(), X[:, :2] > 0),
+        (nn.binary_cross_entropy, nn.Sigmoid(), X[:, :2] > 0),
+        (nn.hinge, nn.Identity(), np.where(X[:, :2] > 0, 1, -1)),
+    ],
+)
+def test_yes_and_no_are_right_on_the_same_side_whatever_the_loss(loss, last, targets):
+    model = nn.Sequential(*line(2), last)
+    right = (predict(model.layers[0], X) > 0) == (targets > 0)
+    assert evaluate(model, X, targets, loss=loss)["exact_match"] == right.all(axis=1).mean()
+
+
+@pytest.mark.parametrize("loss", [nn.mean_absolute_error, nn.huber, "mae"])
+def test_every_regression_has_an_absolute_error_and_r2(loss):
+    ours, squared = (evaluate(line(), X, Y, loss=name) for name in (loss, "mse"))
+    assert (ours["mean_absolute_error"], ours["r2"]) == (squared["mean_absolute_error"], squared["r2"])
+
+
+def test_the_likeliest_of_soft_labels_is_hit_or_not():
+    model = nn.Sequential(*line(3), nn.log_softmax)
+    soft = nn.softmax(3 * RNG.standard_normal((200, 3)))
+    found = evaluate(model, X, soft, loss="kl_divergence")
+    assert found["accuracy"] == (predict(model, X).argmax(axis=1) == soft.argmax(axis=1)).mean()
+    assert evaluate(line(3), X, soft)["accuracy"] == found["accuracy"]
+
+
 def test_metrics_of_ones_own_are_means_over_the_samples():
     model = line()
     found = evaluate(model, X, Y, loss="mse", metrics={"rmse": rmse}, batch_size=150)

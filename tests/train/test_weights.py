@@ -69,6 +69,9 @@ COMPILED = {
     "all": {"label_smoothing": 0.1, "class_weight": "balanced", "sample_weight": W},
     "soft labels": {"targets": np.eye(3, dtype=int)[Y], "label_smoothing": 0.1},
     "regression": {"loss": "mse", "sample_weight": W, "targets": X[:, 0] * 2},
+    "mae": {"loss": "mae", "sample_weight": W, "targets": X[:, :2]},
+    "huber": {"loss": "huber", "sample_weight": W, "targets": X[:, :2]},
+    "hinge": {"loss": "hinge", "sample_weight": W, "targets": np.sign(X[:, :2])},
     "several labels": {"loss": nn.binary_cross_entropy_with_logits, "sample_weight": W, "targets": X[:, :2] > 0},
 }
 
@@ -79,7 +82,7 @@ def test_weighted_and_smoothed_steps_are_compiled_to_the_same_bits(name):
     targets = options.pop("targets")
     found = []
     for compile in (True, False):
-        model = network({"regression": 1, "several labels": 2}.get(name, 3))
+        model = network({"regression": 1, "mae": 2, "huber": 2, "hinge": 2, "several labels": 2}.get(name, 3))
         history = fit(model, X, targets, compile=compile, validation=(X, targets), **options, **OPTIONS)
         assert (history[-1]["engine"] != "eager") is compile
         found.append((history["loss"], history["validation_loss"], predict(model, X).tolist()))
