@@ -12,6 +12,7 @@ try:
     from ._debug import debug
     from .backend import seed, use_backend
     from .backward import gradients
+    from .dlpack import from_dlpack
     from .hardware.thread_limit import threads
     from .ops import *  # noqa: F403 (NumPy's names, at the top)
     from .recording import no_grad
@@ -47,6 +48,7 @@ __all__ = [
     "data",
     "debug",
     "errors",
+    "from_dlpack",
     "grad",
     "gradients",
     "load",

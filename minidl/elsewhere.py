@@ -8,6 +8,7 @@ _NAMES = {
         "cat": "minidl.concatenate",
         "DataLoader": "minidl.data.Loader",
         "eye": "minidl.Tensor(numpy.eye(n, dtype='f4'))",
+        "from_numpy": "minidl.Tensor(array), which shares the array's memory",
         "manual_seed": "minidl.seed",
         "ones": "minidl.Tensor(numpy.ones(shape, 'f4'))",
         "rand": "minidl.Tensor(numpy.random.default_rng(seed).random(shape, 'f4'))",

@@ -10,6 +10,7 @@ from . import backward, deposit, hooks, node, ops
 from .arrays import ArrayLike, DTypeLike
 from .backend import Backend, to_numpy
 from .construct import source
+from .dlpack import Exported
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
 from .hardware.arithmetic import computes
 from .node import Node, wrap
@@ -21,7 +22,7 @@ from .recording import paused, transforms
 from .signature import as_minidl_error
 
 
-class Tensor(Questions):
+class Tensor(Exported, Questions):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
     Args:

@@ -36,7 +36,7 @@ LAYERS = {
         "guards",
     },
     "operations": {"ops"},
-    "tensors": {"construct", "questions", "tensor", "transforms", "gradcheck", "_debug"},
+    "tensors": {"construct", "dlpack", "questions", "tensor", "transforms", "gradcheck", "_debug"},
     "models": {"nn", "optim", "data"},
     "speed": {"kernels", "compiler"},
     "training": {"train"},
