@@ -86,8 +86,13 @@ def _first_sentence(value: Any, kind: str) -> str:
 
 
 def choose(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out of a class what is described elsewhere (an optimizer's rule); show methods that ops stand for."""
+    """Leave out of a class what is described elsewhere (an optimizer's rule, what scikit-learn adds to estimators).
+
+    Show methods that ops stand for.
+    """
     if any(obj is public.value for public in public_objects().values()):
+        return True
+    if inspect.isfunction(obj) and not obj.__module__.startswith("minidl"):
         return True
     return False if _stands_for_an_op(obj) else None
 
