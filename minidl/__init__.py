@@ -31,7 +31,7 @@ finally:
 machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)
 
 if TYPE_CHECKING:
-    from . import data, optim, train
+    from . import data, export, optim, train
     from .compiler import compile
     from .gradcheck import check_grads
     from .train import load, save
@@ -48,6 +48,7 @@ __all__ = [
     "data",
     "debug",
     "errors",
+    "export",
     "from_dlpack",
     "grad",
     "gradients",
@@ -70,6 +71,7 @@ _LATER = {
     "check_grads": "gradcheck",
     "compile": "compiler",
     "data": "data",
+    "export": "export",
     "load": "train",
     "optim": "optim",
     "save": "train",

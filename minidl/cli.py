@@ -1,4 +1,4 @@
-"""The command ``minidl``: train, evaluate, predict, explain, reproduce, info."""
+"""The command ``minidl``: train, evaluate, predict, export, explain, reproduce, info."""
 
 import sys
 from collections.abc import Callable
@@ -137,6 +137,21 @@ def predict(images: tuple[Path, ...], model: Path | None) -> None:
 
     if not predict_images(images, model):
         sys.exit(1)
+
+
+@main.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["onnx"]), default="onnx", expose_value=False, help="The format.")
+@click.option("--pixels", is_flag=True, help="Take uint8 pixels, and scale them in the file, as training did.")
+@click.option("--output", type=click.Path(path_type=Path), default=None, help="File to write.  [default: MODEL.onnx]")
+def export(model: Path | None, pixels: bool, output: Path | None) -> None:
+    """Write a trained MODEL, a file or a run's folder, as a file for other programs.
+
+    Without MODEL it is the newest run in runs/.
+    """
+    from .commands.export import export_run
+
+    export_run(model, output, pixels)
 
 
 @main.command()

@@ -127,7 +127,16 @@ def test_whoever_may_reach_for_underscored_names_still_does():
 
 
 # What a function may import, and why not at the top of its file.
-HEAVY = {"cupy", "numba", "llvmlite", "matplotlib", "PIL", "rich", "safetensors"}  # extras, or slow to import
+HEAVY = {
+    "cupy",
+    "numba",
+    "llvmlite",
+    "matplotlib",
+    "onnx",
+    "PIL",
+    "rich",
+    "safetensors",
+}  # extras, or slow to import
 RARE = {
     "gzip",
     "zlib",
