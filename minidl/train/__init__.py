@@ -7,6 +7,7 @@ from .predicting import predict
 from .saving.checkpoints import Checkpoint
 from .saving.model_file import load, save
 from .stopping import EarlyStopping, GradientNorm, Target
+from .tensorboard import TensorBoard
 
 __all__ = [
     "Callback",
@@ -16,6 +17,7 @@ __all__ = [
     "History",
     "Run",
     "Target",
+    "TensorBoard",
     "evaluate",
     "fit",
     "load",

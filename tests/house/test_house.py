@@ -136,6 +136,7 @@ HEAVY = {
     "PIL",
     "rich",
     "safetensors",
+    "tensorboardX",
 }  # extras, or slow to import
 RARE = {
     "gzip",
