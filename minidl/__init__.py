@@ -32,6 +32,7 @@ machine_code.source = functools.partial(importlib.import_module, ".compiler.nati
 
 if TYPE_CHECKING:
     from . import data, export, optim, train
+    from . import sklearn as sklearn
     from .compiler import compile
     from .gradcheck import check_grads
     from .train import load, save
@@ -75,6 +76,7 @@ _LATER = {
     "load": "train",
     "optim": "optim",
     "save": "train",
+    "sklearn": "sklearn",  # not in __all__: it needs its extra
     "train": "train",
 }
 

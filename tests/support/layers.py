@@ -40,7 +40,7 @@ LAYERS = {
     "models": {"nn", "optim", "data"},
     "speed": {"kernels", "compiler"},
     "training": {"train"},
-    "other libraries": {"export"},
+    "other libraries": {"export", "sklearn"},
     "teaching": {"teach"},
     "command line": {"commands", "cli", "__main__"},
 }
