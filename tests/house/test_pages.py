@@ -26,7 +26,10 @@ CONTINUED = {
     "docs/tensors.md",
 }  # a block goes on with the names of those above it
 MISTAKES = {"docs/guards.md": (GuardWarning, LabelError, ShapeError)}  # shown there; test_guards.py says which by which
-NOT_RUN = {("docs/gpu.md", "not run: needs a GPU")}
+TRACKERS = {
+    ("docs/interop.md", f"not run: needs {it}; test_trackers.py runs it with a stand-in") for it in ("mlflow", "wandb")
+}
+NOT_RUN = {("docs/gpu.md", "not run: needs a GPU"), *TRACKERS}
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 OTHERS = set(". apt build cd git pre-commit sphinx-build twine venv zipfile".split())  # programs that are not minidl's
