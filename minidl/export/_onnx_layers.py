@@ -1,5 +1,6 @@
 """What each layer is in ONNX: one function a layer, which adds its nodes to a `Graph` and returns the result's name."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from .. import nn, ops
 from ..backend import to_numpy
 from ..errors import UnsupportedError
-from ..overrides import overridden
+from ..overrides import HOOKS, overridden
 
 Node = tuple[str, tuple[str, ...], str, dict[str, Any]]  # an ONNX operator, its inputs, its output, its attributes
 
@@ -49,6 +50,12 @@ def batch_norm(graph: Graph, layer: Any, path: str, x: str) -> str:
     return graph.add("BatchNormalization", x, *constants, epsilon=layer.eps)
 
 
+def layer_norm(graph: Graph, layer: Any, path: str, x: str) -> str:
+    """Over the last axis, as `nn.LayerNorm` does."""
+    constants = [graph.constant(f"{path}{name}", getattr(layer, name)) for name in ("gamma", "beta")]
+    return graph.add("LayerNormalization", x, *constants, axis=-1, epsilon=layer.eps)
+
+
 def activation(graph: Graph, layer: Any, path: str, x: str) -> str:
     """The function that the layer is named after."""
     return FUNCTIONS[layer.name](graph, x)
@@ -61,17 +68,36 @@ def sequential(graph: Graph, model: Any, path: str, x: str) -> str:
     return x
 
 
+def residual(graph: Graph, model: Any, path: str, x: str) -> str:
+    """What its layers make of x, and x."""
+    return graph.add("Add", sequential(graph, model, path, x), x)
+
+
+def gelu(graph: Graph, x: str) -> str:
+    """x Φ(x) by erf: the operator Gelu is younger than the files that are written here."""
+    root, half = graph.constant("root of half", _ROOT), graph.constant("half", _HALF)
+    share = graph.add("Add", graph.add("Mul", graph.add("Erf", graph.add("Mul", x, root)), half), half)
+    return graph.add("Mul", x, share)
+
+
+_HALF, _ROOT = np.float64(0.5), np.float64(math.sqrt(0.5))
 Layer = Callable[[Graph, Any, str, str], str]
 
 LAYERS: dict[type, Layer] = {
     nn.BatchNorm: batch_norm,
     nn.Dense: dense,
     nn.Dropout: lambda graph, layer, path, x: x,  # in evaluation mode
+    nn.ELU: lambda graph, layer, path, x: graph.add("Elu", x, alpha=layer.alpha),
     nn.Flatten: lambda graph, layer, path, x: graph.add("Flatten", x, axis=1),
+    nn.GELU: activation,
+    nn.Identity: lambda graph, layer, path, x: x,
+    nn.LayerNorm: layer_norm,
     nn.LeakyReLU: activation,
     nn.ReLU: activation,
+    nn.Residual: residual,
     nn.Sequential: sequential,
     nn.Sigmoid: activation,
+    nn.SiLU: activation,
     nn.Softmax: lambda graph, layer, path, x: FUNCTIONS["softmax"](graph, x),
     nn.Softplus: activation,
     nn.Tanh: activation,
@@ -79,10 +105,13 @@ LAYERS: dict[type, Layer] = {
 
 # By the names of minidl's functions, which may stand in a Sequential as they are.
 FUNCTIONS: dict[str, Callable[[Graph, str], str]] = {
+    "elu": lambda graph, x: graph.add("Elu", x, alpha=1.0),
+    "gelu": gelu,
     "leaky_relu": lambda graph, x: graph.add("LeakyRelu", x, alpha=0.01),
     "log_softmax": lambda graph, x: graph.add("LogSoftmax", x, axis=-1),
     "relu": lambda graph, x: graph.add("Relu", x),
     "sigmoid": lambda graph, x: graph.add("Sigmoid", x),
+    "silu": lambda graph, x: graph.add("Mul", x, graph.add("Sigmoid", x)),
     "softmax": lambda graph, x: graph.add("Softmax", x, axis=-1),
     "softplus": lambda graph, x: graph.add("Softplus", x),
     "tanh": lambda graph, x: graph.add("Tanh", x),
@@ -95,7 +124,7 @@ def added(graph: Graph, layer: Any, path: str, x: str) -> str:
     if name in FUNCTIONS and layer is getattr(ops, name):
         return FUNCTIONS[name](graph, x)
     made = LAYERS.get(type(layer))
-    changed = overridden(layer, "forward", "__call__")
+    changed = overridden(layer, HOOKS, "forward", "__call__")
     if made is None or changed is not None:
         known = ", ".join([*sorted(kind.__name__ for kind in LAYERS), *FUNCTIONS])
         why = f"{name} is not one of {known}" if made is None else changed

@@ -10,7 +10,8 @@ from ..errors import StateError
 from ..nn._module import OWNED, members_of
 
 _COUNT = "num_batches_tracked"  # of BatchNorm1d, which minidl's BatchNorm has no use for
-_RENAMED = {nn.BatchNorm: {"gamma": "weight", "beta": "bias"}}
+_NORMS = nn.BatchNorm, nn.LayerNorm
+_RENAMED = {"gamma": "weight", "beta": "bias"}  # theirs, in PyTorch
 
 
 def torch(model: nn.Module) -> dict[str, np.ndarray]:
@@ -71,10 +72,10 @@ def load_torch(model: nn.Module, state: Mapping[str, Any]) -> None:
 
 def _entries(module: nn.Module, path: str) -> Iterator[tuple[str, Any, bool]]:
     """Each Parameter and Buffer of `module`, with its name in PyTorch, and whether it is transposed there."""
-    renamed = next((names for kind, names in _RENAMED.items() if isinstance(module, kind)), {})
+    renamed = _RENAMED if isinstance(module, _NORMS) else {}
     for name, member in members_of(module, OWNED):
         if isinstance(member, nn.Module):
-            own = name.removeprefix("layers.") if isinstance(module, nn.Sequential) else name
+            own = name.removeprefix("layers.") if isinstance(module, nn.ModuleList) else name
             yield from _entries(member, f"{path}{own}.")
         else:
             yield f"{path}{renamed.get(name, name)}", member, isinstance(module, nn.Dense) and name == "weight"

@@ -18,6 +18,15 @@ ARCHITECTURES = {
     "normalised": lambda: nn.Sequential(
         nn.Dense(784, 32, bias=False), nn.BatchNorm(32, eps=0.1), nn.LeakyReLU(), nn.Dropout(0.3), nn.Dense(32, 10)
     ),
+    "residual": lambda: nn.Sequential(
+        nn.Dense(784, 32),
+        nn.LayerNorm(32, eps=0.1),
+        nn.GELU(),
+        nn.Residual(nn.Dense(32, 32), nn.ELU(0.5), nn.Dense(32, 32)),
+        nn.Identity(),
+        nn.SiLU(),
+        nn.Dense(32, 10),
+    ),
     "nested": lambda: nn.Sequential(
         nn.Flatten(), nn.Sequential(nn.Dense(784, 32), nn.Softplus(), nn.BatchNorm(32)), nn.Dense(32, 10)
     ),
@@ -63,11 +72,13 @@ def test_a_file_that_takes_pixels_scales_them_as_training_does(trained, tmp_path
 def test_every_activation_and_function_agrees_far_from_zero(tmp_path):
     x = np.linspace(-90, 90, 4001, dtype=np.float32).reshape(-1, 1)
     functions = [getattr(ops, name) for name in FUNCTIONS]
-    layers = [kind() for kind in LAYERS if kind not in (nn.Dense, nn.BatchNorm, nn.Sequential)]
+    layers = [
+        kind() for kind in LAYERS if kind not in (nn.Dense, nn.BatchNorm, nn.LayerNorm, nn.Sequential, nn.Residual)
+    ]
     for layer in [*functions, *layers]:
         export.onnx(nn.Sequential(layer), tmp_path / "m.onnx", shape=(1,))
         expected = nn.Sequential(layer).eval()(x)
-        np.testing.assert_allclose(outputs(tmp_path / "m.onnx", x), expected, rtol=2e-6, atol=1e-7, err_msg=repr(layer))
+        np.testing.assert_allclose(outputs(tmp_path / "m.onnx", x), expected, rtol=2e-6, atol=2e-6, err_msg=repr(layer))
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7])
@@ -135,12 +146,19 @@ def patched():
     return layer
 
 
+def watched():
+    layer = nn.ReLU()
+    layer.register_forward_hook(lambda module, args, output: 2 * output)
+    return layer
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (nn.Sequential(nn.Dense(3, 3), Scale()), "layers.1: Scale is not one of BatchNorm, Dense, "),
         (nn.Sequential(nn.Sequential(Double(3, 3))), "layers.0.layers.0: Double is not one of BatchNorm, Dense, "),
         (nn.Sequential(nn.Dense(3, 3), patched()), "layers.1: forward was set on this ReLU"),
+        (nn.Sequential(nn.Dense(3, 3), watched()), "layers.1: a forward hook was registered on this ReLU"),
         (nn.Sequential(nn.Dense(3, 3), lambda x: x), "layers.1: <lambda> is not one of"),
         (nn.Sequential(nn.Dense(3, 3), minidl.cumsum), "layers.1: cumsum is not one of .*, tanh: "),
         (Scale(), "the model: Scale is not one of"),

@@ -83,12 +83,14 @@ class Own(nn.Module):
         self.encoder = nn.Sequential(nn.Dense(3, 2), nn.ReLU())
         self.scale = nn.Parameter([2.0, 3.0])
         self.heads = [nn.Dense(2, 1), nn.Dense(2, 1)]
+        self.norms = nn.ModuleList([nn.LayerNorm(2)])
 
 
 def test_a_module_of_ones_own_has_the_names_of_its_attributes_in_both():
     given = torch(Own())
     heads = ["heads.0.weight", "heads.0.bias", "heads.1.weight", "heads.1.bias"]
-    assert sorted(given) == sorted(["scale", "encoder.0.weight", "encoder.0.bias", *heads])
+    norms = ["norms.0.weight", "norms.0.bias"]
+    assert sorted(given) == sorted(["scale", "encoder.0.weight", "encoder.0.bias", *heads, *norms])
     assert given["encoder.0.weight"].shape == (2, 3)
     other = Own()
     load_torch(other, given)
