@@ -35,13 +35,15 @@ def onnx(model: nn.Module, path: str | Path, *, shape: Sequence[int] | None = No
     Raises:
         MissingExtraError: without the package onnx.
         UnsupportedError: for a layer or a function of your own, or one of minidl's that is overridden; it says which.
-        OptionError: if no layer says how many features a sample has, and `shape` is not given.
+        OptionError: for what is no model; if no layer says how many features a sample has, and `shape` is not given.
         WriteError: the disk refuses; a file that was at `path` is still there.
     """
     try:
         from onnx import checker
     except ImportError as error:
         raise missing_extra("export.onnx needs the package onnx", "onnx", "onnx", error) from error
+    if not isinstance(model, nn.Module):
+        raise OptionError(f"export.onnx: expected a model, then a path: onnx(model, path), got {type(model).__name__}")
     graph = Graph(common_dtype([*model.parameters(), np.float32(0)]))
     dtype: Any = graph.dtype
     x = "input"

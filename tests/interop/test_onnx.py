@@ -175,6 +175,11 @@ def test_a_model_that_tells_no_features_asks_for_the_shape(tmp_path):
         export.onnx(nn.Sequential(nn.ReLU()), tmp_path / "m.onnx")
 
 
+def test_who_gives_the_path_first_is_told_the_order(tmp_path):
+    with pytest.raises(OptionError, match=r"onnx\(model, path\), got str"):
+        export.onnx(str(tmp_path / "m.onnx"), nn.Dense(2, 2))
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path):
     with pytest.raises(WriteError, match=r"m\.onnx: cannot be written"):
         export.onnx(nn.Dense(2, 2), tmp_path / "absent" / "m.onnx")
