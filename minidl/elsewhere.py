@@ -10,6 +10,7 @@ _NAMES = {
         "eye": "minidl.Tensor(numpy.eye(n, dtype='f4'))",
         "from_numpy": "minidl.Tensor(array), which shares the array's memory",
         "manual_seed": "minidl.seed",
+        "onnx": "minidl.export.onnx(model, path)",
         "ones": "minidl.Tensor(numpy.ones(shape, 'f4'))",
         "rand": "minidl.Tensor(numpy.random.default_rng(seed).random(shape, 'f4'))",
         "randn": "minidl.Tensor(numpy.random.default_rng(seed).standard_normal(shape, 'f4'))",
