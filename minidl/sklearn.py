@@ -199,7 +199,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         n_iter_no_change: epochs in a row.
         early_stopping: watch the loss (not the score) on samples that are held out, instead of the training's, and
             keep the weights of the best epoch.
-        validation_fraction: the share that is held out for it, of each class.
+        validation_fraction: the share that is held out for it, of each class if there are enough samples.
         warm_start: `fit` goes on from where the last one ended.
         random_state: of initial weights, order, dropout and held-out samples: an integer, a RandomState, or None for
             NumPy's own. minidl's streams (`minidl.seed`) stay as they are.
@@ -257,8 +257,9 @@ class MLPClassifier(ClassifierMixin, _MLP):
         return Dataset(X, y, name=type(self).__name__, classes=list(self.classes_))
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        """What the held-out samples have the same shares of as the rest."""
-        return y
+        """What the held-out samples have the same shares of as the rest: the classes, if there are enough of each."""
+        _, counts = np.unique(y, return_counts=True)
+        return y if counts.min() > 1 and self.validation_fraction * len(y) >= len(counts) else None
 
 
 class MLPRegressor(RegressorMixin, _MLP):
