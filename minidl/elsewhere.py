@@ -1,21 +1,21 @@
 """What other libraries call it: for the error about a name that is not minidl's."""
 
-# By module: the name that somebody may know, and what to write here.
+from collections.abc import Collection, Iterable
+
+# By where it is looked for: the name that somebody may know, and what to write here.
 _NAMES = {
     "minidl": {
-        "abs": "minidl.absolute, or abs(x)",
-        "arange": "minidl.Tensor(numpy.arange(n, dtype='f4'))",
         "cat": "minidl.concatenate",
+        "clamp": "minidl.clip",
         "DataLoader": "minidl.data.Loader",
-        "eye": "minidl.Tensor(numpy.eye(n, dtype='f4'))",
+        "empty": "minidl.zeros",
         "from_numpy": "minidl.Tensor(array), which shares the array's memory",
         "manual_seed": "minidl.seed",
         "onnx": "minidl.export.onnx(model, path)",
-        "ones": "minidl.Tensor(numpy.ones(shape, 'f4'))",
-        "rand": "minidl.Tensor(numpy.random.default_rng(seed).random(shape, 'f4'))",
-        "randn": "minidl.Tensor(numpy.random.default_rng(seed).standard_normal(shape, 'f4'))",
+        "permute": "minidl.transpose",
+        "randint": "minidl.Tensor(numpy.random.default_rng(seed).integers(n, size=shape))",
+        "unsqueeze": "minidl.expand_dims",
         "Variable": "minidl.Tensor(data, requires_grad=True)",
-        "zeros": "minidl.Tensor(numpy.zeros(shape, 'f4'))",
     },
     "minidl.nn": {
         "BatchNorm1d": "nn.BatchNorm",
@@ -56,6 +56,45 @@ _NAMES = {
     },
 }
 
+# By the method or attribute of PyTorch's Tensor: what to write here.
+_FUNCTIONS = """
+    abs absolute arctan arctan2 broadcast_to ceil cos cosh cross deg2rad diag diff erf exp exp2 expm1 flip fliplr flipud
+    floor fmax fmin fmod hypot inner isfinite isnan kron log log10 log1p log2 log_softmax logaddexp logsumexp matmul
+    maximum median minimum moveaxis nan_to_num nanmean nansum norm outer power quantile reciprocal relu remainder roll
+    rot90 sigmoid sign sin sinc sinh softmax split sqrt square tan tanh tile tril triu trunc vdot where
+"""
+OF_TENSORS = {name: f"minidl.{name}(x)" for name in _FUNCTIONS.split()} | {
+    "bool": "x.astype(bool)",
+    "clamp": "x.clip(min, max)",
+    "clone": "x.copy()",
+    "contiguous": "x itself",
+    "cpu": "x.to('numpy')",
+    "cuda": "x.to('cupy')",
+    "device": "x.backend",
+    "dim": "x.ndim",
+    "double": "x.astype('float64')",
+    "eq": "x == y",
+    "expand": "minidl.broadcast_to(x, shape)",
+    "fill": "x[...] = value, in minidl.no_grad()",
+    "float": "x.astype('float32')",
+    "gather": "minidl.take_along_axis(x, indices, axis)",
+    "grad_fn": "minidl.gradients(y, [x]), which asks for any gradient",
+    "half": "x.astype('float16')",
+    "long": "x.astype(int)",
+    "masked_fill": "minidl.where(mask, value, x)",
+    "mm": "x @ y",
+    "numel": "x.size",
+    "permute": "x.transpose(axes)",
+    "register_hook": "minidl.gradients(y, [x]), which asks for any gradient",
+    "requires_grad_": "x.requires_grad = True",
+    "t": "x.T",
+    "topk": "minidl.argsort(x)",
+    "type": "x.astype(dtype)",
+    "unsqueeze": "minidl.expand_dims(x, axis)",
+    "view": "x.reshape(shape)",
+}
+_OPTIONS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "ddof", "correction": "ddof"}
+
 # By class of layer: the keyword that somebody may know, and what to write here.
 _LAYER_KEYWORDS = {
     "Dense": {
@@ -83,3 +122,11 @@ def unexpected(kind: str, keyword: str) -> TypeError:
     known = _LAYER_KEYWORDS.get(kind, {}).get(keyword)
     hint = "" if known is None else f": here it is {known}"
     return TypeError(f"{kind}() got an unexpected keyword argument {keyword!r}{hint}")
+
+
+def refuse_options(function: str, names: Iterable[str], wrong: Collection[str]) -> None:
+    """Raise `TypeError` if there is a `wrong` option, with what is called here as another library calls that."""
+    if wrong:
+        known = ", ".join(f"{_OPTIONS[name]}=" for name in wrong if name in _OPTIONS)
+        hint = known and f": here it is {known}"
+        raise TypeError(f"{function}({', '.join(names)}) cannot take {[*wrong]}{hint}")

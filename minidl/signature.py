@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .backend import out_of_memory, same_backend
+from .elsewhere import refuse_options
 from .errors import DTypeError, MinidlError, ShapeError, UnsupportedError
 
 
@@ -42,10 +43,9 @@ class Signature:
         wrong = [name for name in params if name not in self.names or name in given]
         given = self.defaults | params | given
         missing = [name for name in self.names if name not in given]
-        if wrong or missing or (not self.variadic and len(args) > len(self.names)):
-            fault = (
-                f"cannot take {wrong}" if wrong else f"misses {missing}" if missing else f"got {len(args)} arguments"
-            )
+        refuse_options(self.function, self.names, wrong)
+        if missing or (not self.variadic and len(args) > len(self.names)):
+            fault = f"misses {missing}" if missing else f"got {len(args)} arguments"
             raise TypeError(f"{self.function}({', '.join(self.names)}) {fault}")
         return (args if self.variadic else ()) + tuple(given[name] for name in self.names)
 

@@ -1,10 +1,13 @@
 """Every operation, under NumPy's name and with its semantics, and a few that neural networks add."""
 
+from .angles import angle, arccosh, arcsinh, arctanh, deg2rad, rad2deg, sinc
 from .arithmetic import (
     add,
     clip,
     divide,
     equal,
+    fmax,
+    fmin,
     greater,
     greater_equal,
     less,
@@ -16,6 +19,8 @@ from .arithmetic import (
     power,
     subtract,
 )
+from .differences import cumprod, diff, ediff1d, gradient, trapezoid
+from .division import divmod, floor_divide, fmod, remainder
 from .elementwise import (
     absolute,
     arccos,
@@ -23,18 +28,25 @@ from .elementwise import (
     arctan,
     arctan2,
     ceil,
+    conjugate,
     cos,
     cosh,
     exp,
     expm1,
+    fabs,
+    fix,
     floor,
+    imag,
     isfinite,
     isnan,
     log,
     log1p,
     negative,
     positive,
+    real,
+    real_if_close,
     reciprocal,
+    rint,
     round,
     sign,
     sin,
@@ -43,25 +55,60 @@ from .elementwise import (
     square,
     tan,
     tanh,
+    trunc,
     where,
 )
 from .error_function import erf
-from .indexing import argsort, getitem, repeat, sort, take, take_along_axis
-from .linalg import diag, dot, einsum, inner, matmul, norm, outer, tensordot, trace
-from .nn import batch_norm as batch_norm  # these four check nothing: minidl.nn, which does, is their public face
-from .nn import binary_cross_entropy as binary_cross_entropy
-from .nn import dense as dense
-from .nn import elu, gelu, leaky_relu, log_softmax, relu, sigmoid, silu, softmax, softplus
-from .nn import softmax_cross_entropy as softmax_cross_entropy
-from .reduce import argmax, argmin, cumsum, logsumexp, max, mean, min, prod, std, sum, var
+from .indexing import argsort, getitem, repeat, select, sort, take, take_along_axis
+from .joining import (
+    append,
+    array_split,
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    broadcast_arrays,
+    column_stack,
+    dsplit,
+    dstack,
+    hsplit,
+    hstack,
+    meshgrid,
+    vsplit,
+    vstack,
+)
+from .linalg import diag, diagonal, dot, einsum, inner, matmul, norm, outer, tensordot, trace
+from .matrices import cross, diagflat, kron, matrix_transpose, tril, triu, vdot
+from .nans import nan_to_num, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
+from .nn import (
+    batch_norm,
+    binary_cross_entropy,
+    dense,
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softmax_cross_entropy,
+    softplus,
+)
+from .order import median, partition, percentile, ptp, quantile
+from .padding import pad
+from .powers import cbrt, exp2, hypot, log2, log10, logaddexp, logaddexp2
+from .rearranging import fliplr, flipud, rollaxis, rot90
+from .reduce import argmax, argmin, average, cumsum, logsumexp, max, mean, min, prod, std, sum, var
 from .shape import (
     astype,
     broadcast_to,
     concatenate,
+    copy,
     expand_dims,
     flip,
+    full_like,
     moveaxis,
-    pad,
+    ones_like,
     ravel,
     reshape,
     roll,
@@ -72,101 +119,13 @@ from .shape import (
     tile,
     transfer,
     transpose,
+    zeros_like,
 )
 
-__all__ = [
-    "absolute",
-    "add",
-    "arccos",
-    "arcsin",
-    "arctan",
-    "arctan2",
-    "argmax",
-    "argmin",
-    "argsort",
-    "astype",
-    "broadcast_to",
-    "ceil",
-    "clip",
-    "concatenate",
-    "cos",
-    "cosh",
-    "cumsum",
-    "diag",
-    "divide",
-    "dot",
-    "einsum",
-    "elu",
-    "equal",
-    "erf",
-    "exp",
-    "expand_dims",
-    "expm1",
-    "flip",
-    "floor",
-    "gelu",
-    "getitem",
-    "greater",
-    "greater_equal",
-    "inner",
-    "isfinite",
-    "isnan",
-    "leaky_relu",
-    "less",
-    "less_equal",
-    "log",
-    "log1p",
-    "log_softmax",
-    "logsumexp",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "moveaxis",
-    "multiply",
-    "negative",
-    "norm",
-    "not_equal",
-    "outer",
-    "pad",
-    "positive",
-    "power",
-    "prod",
-    "ravel",
-    "reciprocal",
-    "relu",
-    "repeat",
-    "reshape",
-    "roll",
-    "round",
-    "sigmoid",
-    "sign",
-    "silu",
-    "sin",
-    "sinh",
-    "softmax",
-    "softplus",
-    "sort",
-    "split",
-    "sqrt",
-    "square",
-    "squeeze",
-    "stack",
-    "std",
-    "subtract",
-    "sum",
-    "swapaxes",
-    "take",
-    "take_along_axis",
-    "tan",
-    "tanh",
-    "tensordot",
-    "tile",
-    "trace",
-    "transfer",
-    "transpose",
-    "var",
-    "where",
-]
+# NumPy's other names for some of them.
+abs, amax, amin, around, concat = absolute, max, min, round, concatenate
+conj, degrees, mod, permute_dims = conjugate, rad2deg, remainder, transpose
+pow, radians, true_divide = power, deg2rad, divide
+
+_UNCHECKED = {"batch_norm", "binary_cross_entropy", "dense", "softmax_cross_entropy"}  # minidl.nn is their public face
+__all__ = sorted(name for name, value in globals().items() if callable(value) and name not in _UNCHECKED)

@@ -94,6 +94,27 @@ def _winner(g: Any, a: Any, b: Any) -> Any:
 
 
 @Op
+def fmax(a: Array, b: Array) -> Array:
+    """The larger of a and b; if one is NaN, the other. At a tie each gets half of the gradient."""
+    return array_module(a).fmax(a, b)
+
+
+@Op
+def fmin(a: Array, b: Array) -> Array:
+    """The smaller of a and b; if one is NaN, the other. At a tie each gets half of the gradient."""
+    return array_module(a).fmin(a, b)
+
+
+def _chosen(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """`g` where a was chosen, half of it where b is equal, 0 elsewhere."""
+    return where(a == b, g / 2, where(a == y, g, 0))
+
+
+for best in (fmax, fmin):
+    best.vjp(_chosen, lambda g, y, a, b: _chosen(g, y, b, a))
+
+
+@Op
 def clip(a: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """`a` limited to [min, max], of which either may be None; all three broadcast.
 

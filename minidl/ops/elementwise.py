@@ -30,6 +30,30 @@ negative.vjp(lambda g, y, a: -g)
 
 
 @Op
+def conjugate(a: Array) -> Array:
+    """The complex conjugate, of a real number a copy."""
+    return array_module(a).conjugate(a)
+
+
+conjugate.vjp(lambda g, y, a: g)
+
+
+def real(val: Array) -> Any:
+    """The real part, of a real number itself."""
+    return positive(val)
+
+
+def real_if_close(a: Array) -> Any:
+    """The real part, `real`: of a real number itself."""
+    return positive(a)
+
+
+def imag(val: Array) -> Any:
+    """The imaginary part, of a real number 0."""
+    return zeros_of(val)
+
+
+@Op
 def sign(a: Array) -> Array:
     """The sign, -1, 0 or 1; NaN stays NaN. Constant between its jumps: derivative 0."""
     return array_module(a).sign(a)
@@ -48,12 +72,29 @@ def ceil(a: Array) -> Array:
 
 
 @Op
+def trunc(a: Array) -> Array:
+    """The next integer towards 0. Constant between its jumps: derivative 0."""
+    return array_module(a).trunc(a)
+
+
+def fix(x: Array) -> Any:
+    """`trunc`, under NumPy's older name."""
+    return trunc(x)
+
+
+@Op
+def rint(a: Array) -> Array:
+    """The nearest integer, of two the even one. Constant between its jumps: derivative 0."""
+    return array_module(a).rint(a)
+
+
+@Op
 def round(a: Array, decimals: int = 0) -> Array:
     """The nearest number with so many `decimals`, of two the even one. Constant between its jumps: derivative 0."""
     return a.round(decimals)
 
 
-for step in (sign, floor, ceil):
+for step in (sign, floor, ceil, trunc, rint):
     step.vjp(lambda g, y, a: zeros_of(g))
 round.vjp(lambda g, y, a, decimals: zeros_of(g))
 
@@ -65,6 +106,15 @@ def absolute(a: Array) -> Array:
 
 
 absolute.vjp(lambda g, y, a: g * sign(a))
+
+
+@Op
+def fabs(a: Array) -> Array:
+    """The absolute value |a|, in floating point. Derivative: the sign of a, so 0 at 0."""
+    return array_module(a).fabs(a)
+
+
+fabs.vjp(lambda g, y, a: g * sign(a))
 
 
 @Op

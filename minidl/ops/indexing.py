@@ -1,6 +1,7 @@
 """Elements picked by index; the gradient puts them back there."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Never
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -8,7 +9,10 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..arrays import ArrayLike, as_array
 from ..autograd import Op, unbroadcast
 from ..backend import Array, array_module
+from ..elsewhere import refuse_options
+from ..errors import ShapeError
 from ..operands import as_operands
+from .elementwise import where
 from .shape import along, plain, ravel, reshape
 
 
@@ -19,7 +23,12 @@ def getitem(a: Array, index: Any) -> Array:
     An element picked several times gets the sum of the gradients. Raises `IndexError` for an index out of
     bounds; on the GPU, where CuPy would have to wait to see it, one in an array of indices wraps around.
     """
-    return a[index]
+    try:
+        return a[index]
+    except IndexError as error:
+        if "arrays used as indices" not in str(error):
+            raise
+        raise IndexError(f"{error}: numbers become float32, unless they are Tensor(numbers, dtype=int)") from error
 
 
 @Op
@@ -106,6 +115,20 @@ def repeat(a: Array, repeats: ArrayLike, axis: int | None = None) -> Any:
     return take(a, np.repeat(np.arange(a.shape[axis]), plain(repeats)), axis)
 
 
+def select(condlist: Sequence[Any], choicelist: Sequence[Array], default: Array = 0) -> Any:
+    """Element by element the first of the choices whose condition holds; `default` where none does.
+
+    As `where` (see there what a choice must not be where it is not taken). Raises `ShapeError` unless there is a
+    condition for each choice.
+    """
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ShapeError(f"select: {len(condlist)} conditions do not fit {len(choicelist)} choices")
+    *choices, chosen = as_operands("select", *choicelist, default)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
+        chosen = where(condition, choice, chosen)
+    return chosen
+
+
 @Op
 def argsort(a: Array, axis: int | None = -1) -> Array:
     """The indices that sort `a` along `axis`, equal elements in their order; no gradient."""
@@ -115,10 +138,11 @@ def argsort(a: Array, axis: int | None = -1) -> Array:
 argsort.vjp(None)
 
 
-def sort(a: Array, axis: int | None = -1) -> Any:
+def sort(a: Array, axis: int | None = -1, **other: Never) -> Any:
     """`a` in ascending order along `axis` (None: of `a` flattened), NaN last; each gradient goes where its element was.
 
     Of equal elements, the first in `a` counts as the smaller.
     """
+    refuse_options("sort", ("a", "axis"), other)
     (a,) = as_operands("sort", a)
     return take_along_axis(a, argsort(plain(a), axis), axis)

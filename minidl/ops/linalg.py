@@ -126,20 +126,33 @@ def _einsum_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
 _einsum.vjp(_einsum_vjp)
 
 
-def einsum(subscripts: str, *operands: Array, optimize: bool | str | Sequence[Any] = True) -> Any:
+def einsum(subscripts: str | Array, *operands: Array, optimize: bool | str | Sequence[Any] = True) -> Any:
     """Einstein's sum, ``einsum("ij,jk->ik", a, b)``: over all letters that the result does not have.
 
     Without ``->`` the result has, in alphabetical order, the letters that occur once. A letter twice in
-    one operand takes its diagonal; ``...`` stands for further axes, broadcast. Raises `ShapeError` if
-    letters and axes do not fit, `UnsupportedError` for the form without a string.
+    one operand takes its diagonal; ``...`` stands for further axes, broadcast. Instead of the string each
+    operand may be followed by a list of numbers, ``einsum(a, [0, 1], b, [1, 2], [0, 2])``. Raises
+    `ShapeError` if letters and axes do not fit.
     """
     if not isinstance(subscripts, str):
-        raise UnsupportedError("einsum: give the subscripts as a string first, einsum('ij,j->i', a, b)")
+        subscripts, operands = _from_lists(subscripts, *operands)
     arrays = as_operands("einsum", *operands)
     terms, output = _explicit(subscripts, [a.ndim for a in arrays])
     for i in range(len(terms)):
         arrays[i], terms[i] = _without_repeats(arrays[i], terms[i])
     return _einsum(*arrays, subscripts=f"{','.join(terms)}->{output}", optimize=optimize)
+
+
+def _from_lists(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """Subscripts and operands, of operands each with its list of numbers, and perhaps the result's at the end."""
+    pairs = len(given) // 2
+    terms = [_spelled(numbers) for numbers in given[1::2]]
+    result = f"->{_spelled(given[-1])}" if len(given) % 2 else ""
+    return ",".join(terms) + result, given[: 2 * pairs : 2]
+
+
+def _spelled(numbers: Sequence[Any]) -> str:
+    return "".join("..." if i is Ellipsis else _LETTERS[i] for i in numbers)
 
 
 def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
@@ -171,14 +184,14 @@ def _without_repeats(a: Any, term: str) -> tuple[Any, str]:
             second = term.index(letter, first + 1)
             if a.shape[first] != a.shape[second]:
                 raise ShapeError(f"einsum: {letter!r} stands for lengths {a.shape[first]} and {a.shape[second]}")
-            a = _diagonal(a, 0, first, second)
+            a = diagonal(a, 0, first, second)
             term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
     return a, term
 
 
 def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum along a diagonal, `offset` above the main one, of the matrices along two axes."""
-    return reduce.sum(_diagonal(a, offset, axis1, axis2), -1, False, None)
+    return reduce.sum(diagonal(a, offset, axis1, axis2), -1, False, None)
 
 
 def diag(v: Array, k: int = 0) -> Any:
@@ -192,12 +205,12 @@ def diag(v: Array, k: int = 0) -> Any:
         return reshape(scatter(v, _steps(k, n, n), (n * n,)), (n, n))
     if v.ndim != 2:
         raise ShapeError(f"diag: expected a vector or a matrix, got shape {v.shape}")
-    return _diagonal(v, k, 0, 1)
+    return diagonal(v, k, 0, 1)
 
 
-def _diagonal(a: Any, offset: int, axis1: int, axis2: int) -> Any:
-    """The diagonal of the matrices along two axes, as the last axis."""
-    (a,) = as_operands("trace", a)
+def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal, `offset` above the main one, of the matrices along two axes: as the last axis of the result."""
+    (a,) = as_operands("diagonal", a)
     a = moveaxis(a, (axis1, axis2), (-2, -1))
     *rest, rows, columns = a.shape
     return reshape(a, (*rest, rows * columns))[..., _steps(offset, rows, columns)]

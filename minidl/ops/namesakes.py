@@ -13,15 +13,22 @@ from ..errors import UnsupportedError
 from .shape import plain
 
 # by NumPy's own objects, not their names: numpy.ma.sum and numpy.linalg.trace are something else
-_NAMESAKES = {getattr(np, name): getattr(ops, name) for name in ops.__all__ if hasattr(np, name)}
-_NAMESAKES |= {np.amax: ops.max, np.amin: ops.min, np.around: ops.round, np.linalg.norm: ops.norm}
+NAMESAKES: dict[Any, Callable[..., Any]] = {
+    getattr(np, name): getattr(ops, name) for name in ops.__all__ if hasattr(np, name)
+}
+NAMESAKES[np.linalg.norm] = ops.norm
 _RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
 # What has no gradient, and is answered with plain numbers and arrays.
-_ANSWERED = {
-    np.all, np.allclose, np.any, np.argpartition, np.argsort, np.argwhere, np.array_equal, np.array_equiv, np.bincount,
-    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.count_nonzero, np.digitize, np.flatnonzero, np.histogram,
-    np.invert, np.isclose, np.isin, np.isinf, np.lexsort, np.logical_and, np.logical_not, np.logical_or, np.logical_xor,
-    np.nonzero, np.searchsorted, np.signbit, np.unique,
+ANSWERED = {
+    np.all, np.allclose, np.any, np.argpartition, np.argsort, np.argwhere, np.array2string, np.array_equal,
+    np.array_equiv, np.array_repr, np.array_str, np.bincount, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
+    np.can_cast, np.count_nonzero, np.diag_indices_from, np.digitize, np.flatnonzero, np.histogram, np.histogram2d,
+    np.histogram_bin_edges, np.intersect1d, np.invert, np.isclose, np.iscomplex, np.iscomplexobj, np.isin, np.isinf,
+    np.isneginf, np.isposinf, np.isreal, np.isrealobj, np.left_shift, np.lexsort, np.logical_and, np.logical_not,
+    np.logical_or, np.logical_xor, np.may_share_memory, np.min_scalar_type, np.nanargmax, np.nanargmin, np.ndim,
+    np.nonzero, np.result_type, np.right_shift, np.save, np.savetxt, np.savez, np.savez_compressed, np.searchsorted,
+    np.setdiff1d, np.setxor1d, np.shape, np.shares_memory, np.signbit, np.size, np.tril_indices_from,
+    np.triu_indices_from, np.union1d, np.unique, np.unravel_index,
 }  # fmt: skip
 
 
@@ -33,33 +40,40 @@ def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
     ``out=``, that minidl's does not have.
     """
     name = f"{getattr(func, '__module__', None) or 'numpy'}.{func.__name__}"
-    if func in _ANSWERED and func not in _NAMESAKES:
+    if func in ANSWERED and func not in NAMESAKES:
         return partial(_answer, func)
-    if func not in _NAMESAKES:
+    if func not in NAMESAKES:
         raise UnsupportedError(
             f"minidl has no {name} for Tensors: write it with minidl's functions, or leave the graph, so that no "
             f"gradient flows, with .numpy(): {name}(x.numpy())"
         )
-    ours = _NAMESAKES[func]
+    ours = NAMESAKES[func]
     if isinstance(func, np.ufunc):
         return ours
-    accepted = inspect.signature(ours).parameters
+    own = inspect.signature(ours).parameters
+    accepted = [option for option, parameter in own.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
     try:
         theirs = inspect.signature(func)
     except ValueError:  # NumPy before 2.4 has none for functions in C, such as concatenate
-        theirs = inspect.Signature([*accepted.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+        theirs = inspect.Signature([*own.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+    several = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in theirs.parameters.values())
 
     def called(*args: Any, **options: Any) -> Any:
-        given = theirs.bind(*args, **options).arguments
-        operands = given.pop("operands", ())  # einsum's
+        bound = theirs.bind(*args, **options)
+        by_place, given = (bound.args, bound.kwargs) if several else ((), bound.arguments)  # f(a, *several) and f(a, b)
         given |= given.pop("kwargs", {})
         given = {_RENAMED.get(option, option): value for option, value in given.items()}
         for option in [option for option in given if option not in accepted]:
             if given.pop(option) is not None:
                 raise UnsupportedError(f"{name} of a Tensor takes no {option}=, only {', '.join(accepted)}")
-        return ours(*operands, **given)
+        return ours(*by_place, **given)
 
     return called
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """What ``numpy.where`` is: without `x` and `y` the places where the condition holds."""
+    return _answer(np.nonzero, condition) if x is None and y is None else ops.where(condition, x, y)
 
 
 def _answer(func: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -75,3 +89,6 @@ def _arrays(values: Any) -> Iterator[Any]:
             yield from _arrays(value)
         elif hasattr(value, "dtype"):
             yield value
+
+
+NAMESAKES[np.where] = _where

@@ -8,13 +8,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..arrays import DTypeLike
 from ..autograd import Op
 from ..backend import Array, array_module
+from ..operands import as_operands
 from .elementwise import exp, where
-from .shape import Axis, concatenate, expand_dims, flip, moveaxis, reshape
+from .shape import Axis, broadcast_to, concatenate, expand_dims, flip, moveaxis, reshape
 
 
 def kept(g: Any, axis: Axis, keepdims: bool) -> Any:
@@ -59,6 +60,17 @@ def mean(a: Array, axis: Axis = None, keepdims: bool = False, dtype: DTypeLike |
 
 
 mean.vjp(lambda g, y, a, axis, keepdims, dtype: kept(g / _count(a, y), axis, keepdims))
+
+
+def average(a: Array, axis: Axis = None, weights: Array | None = None, keepdims: bool = False) -> Any:
+    """The mean with `weights` Σ w a / Σ w: of the shape of `a`, or one number for each element along one `axis`."""
+    if weights is None:
+        return mean(a, axis, keepdims)
+    a, weights = as_operands("average", a, weights)
+    if weights.shape != a.shape and isinstance(axis, int):
+        weights = reshape(weights, (-1,) + (1,) * (a.ndim - 1 - normalize_axis_index(axis, a.ndim)))
+    total = sum(broadcast_to(weights, a.shape), axis, keepdims)
+    return sum(a * weights, axis, keepdims) / total
 
 
 @Op

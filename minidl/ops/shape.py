@@ -1,17 +1,18 @@
 """Shape, order of axes, dtype and backend of arrays; joining and splitting."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Never
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from .. import operands
-from ..arrays import ArrayLike, DTypeLike, common_dtype
+from ..arrays import DTypeLike, common_dtype
 from ..autograd import Node, Op, unbroadcast
 from ..backend import Array, Backend, array_module, backend_of, to_backend
-from ..errors import ShapeError, UnsupportedError
-from ..operands import as_operands, refuse_gradient
+from ..elsewhere import refuse_options
+from ..errors import ShapeError
+from ..operands import as_operands
 
 Axis = int | tuple[int, ...] | None
 Shape = int | Sequence[int]
@@ -137,34 +138,6 @@ def _opposite(shift: Shape) -> Shape:
 
 
 @Op
-def pad(
-    array: Array, pad_width: ArrayLike, mode: Literal["constant"] = "constant", constant_values: ArrayLike = 0
-) -> Array:
-    """`array` within a border of `constant_values`, as wide as `pad_width` says.
-
-    `pad_width`: a number, (before, after), or such a pair for each axis. Raises `UnsupportedError` for any
-    `mode` but ``"constant"``.
-    """
-    if mode != "constant":
-        raise UnsupportedError(f"pad: mode {mode!r} is not there for Tensors: only 'constant' is")
-    refuse_gradient("pad", constant_values)
-    widths = _widths(array, pad_width) or 0  # a number has no axes to pad, and NumPy takes no empty list
-    return array_module(array).pad(array, widths, mode, constant_values=plain(constant_values))
-
-
-pad.vjp(lambda g, y, array, pad_width, mode, constant_values: g[_inside(array, pad_width)])
-
-
-def _widths(array: Array, pad_width: Any) -> Any:
-    return np.broadcast_to(pad_width, (array.ndim, 2)).tolist()
-
-
-def _inside(array: Array, pad_width: Any) -> tuple[slice, ...]:
-    widths = _widths(array, pad_width)
-    return tuple(slice(before, before + n) for (before, _), n in zip(widths, array.shape, strict=True))
-
-
-@Op
 def tile(A: Array, reps: Shape) -> Array:
     """`A` laid side by side ``reps[i]`` times along axis i; the shorter of shape and reps gets 1s in front."""
     return array_module(A).tile(A, reps)
@@ -198,11 +171,12 @@ def _concatenate_vjp(i: int, g: Any, y: Any, *args: Any) -> Any:
 _concatenate.vjp(_concatenate_vjp)
 
 
-def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Any:
+def concatenate(arrays: Sequence[Array], axis: int | None = 0, **other: Never) -> Any:
     """`arrays`, equal in shape but for `axis`, joined along it; with axis None each is flattened first.
 
     Raises `ShapeError` if the shapes do not fit.
     """
+    refuse_options("concatenate", ("arrays", "axis"), other)
     if axis is None:
         return _concatenate(*[ravel(a) for a in as_operands("concatenate", *arrays)], axis=0)
     return _concatenate(*arrays, axis=axis)
@@ -220,19 +194,21 @@ def _stack(*arrays: Array, axis: int) -> Array:
 _stack.vjp(lambda i, g, y, *args: g[along(args[-1] % y.ndim, i)])
 
 
-def stack(arrays: Sequence[Array], axis: int = 0) -> Any:
+def stack(arrays: Sequence[Array], axis: int = 0, **other: Never) -> Any:
     """`arrays`, all of one shape, joined along a new axis with the number `axis`. Raises `ShapeError` otherwise."""
+    refuse_options("stack", ("arrays", "axis"), other)
     return _stack(*arrays, axis=axis)
 
 
 operands.stack = stack
 
 
-def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0, **other: Never) -> list[Any]:
     """`ary` cut along `axis` into so many equal sections, or before each of the given indices: a list of views.
 
     Raises `ShapeError` if the sections cannot be equal.
     """
+    refuse_options("split", ("ary", "indices_or_sections", "axis"), other)
     (ary,) = as_operands("split", ary)
     axis = normalize_axis_index(axis, ary.ndim)
     length = ary.shape[axis]
@@ -243,6 +219,42 @@ def split(ary: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -
     else:
         cuts = list(indices_or_sections)
     return [ary[along(axis, slice(a, b))] for a, b in zip([0, *cuts], [*cuts, length], strict=True)]
+
+
+@Op
+def copy(a: Array) -> Array:
+    """The same elements in memory of their own."""
+    return a.copy()
+
+
+copy.vjp(lambda g, y, a: g)
+
+
+@Op
+def zeros_like(a: Array, dtype: DTypeLike | None = None) -> Array:
+    """Zeros of the shape, the backend and (without `dtype`) the dtype of `a`; nothing is recorded."""
+    return array_module(a).zeros_like(a, dtype)
+
+
+@Op
+def ones_like(a: Array, dtype: DTypeLike | None = None) -> Array:
+    """Ones of the shape, the backend and (without `dtype`) the dtype of `a`; nothing is recorded."""
+    return array_module(a).ones_like(a, dtype)
+
+
+zeros_like.vjp(None)
+ones_like.vjp(None)
+
+
+@Op
+def full_like(a: Array, fill_value: Array, dtype: DTypeLike | None = None) -> Array:
+    """`fill_value`, broadcast to the shape of `a`, on its backend and (without `dtype`) in its dtype."""
+    filled = array_module(a).empty_like(a, dtype)
+    filled[...] = fill_value  # CuPy's full_like takes numbers alone
+    return filled
+
+
+full_like.vjp(None, lambda g, y, a, fill_value, dtype: g)
 
 
 @Op

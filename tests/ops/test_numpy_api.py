@@ -124,9 +124,9 @@ def test_the_result_can_be_differentiated():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: np.cbrt(x), r"no numpy.cbrt for Tensors.*\.numpy\(\)"),
-        (lambda x: np.sinc(x), "no numpy.sinc"),
-        (lambda x: np.median(x, axis=0), "no numpy.median"),
+        (lambda x: np.heaviside(x, 0), r"no numpy.heaviside for Tensors.*\.numpy\(\)"),
+        (lambda x: np.cov(x), "no numpy.cov"),
+        (lambda x: np.interp(x, [0, 1], [1, 2]), "no numpy.interp"),
         (lambda x: np.linalg.inv(x), "no numpy.linalg.inv"),
         (lambda x: np.linalg.trace(x), "no numpy.linalg.trace"),  # not numpy.trace: over the last two axes
         (lambda x: np.fft.fft(x), "no numpy.fft.fft"),
@@ -138,7 +138,7 @@ def test_the_result_can_be_differentiated():
         (lambda x: np.sum(x, where=A > 0), "takes no where="),
         (lambda x: np.max(x, initial=0), "takes no initial="),
         (lambda x: np.sort(x, kind="heapsort"), "takes no kind="),
-        (lambda x: np.pad(x, 1, "reflect"), "mode 'reflect'"),
+        (lambda x: np.pad(x, 1, "empty"), "mode 'empty'"),
         (lambda x: np.reshape(x, -1, order="F"), "takes no order="),
         (lambda x: np.mean(x, 0, None, np.empty(3)), "takes no out="),
         (lambda x: np.concatenate([x, x], dtype="float64"), "takes no dtype="),

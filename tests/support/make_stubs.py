@@ -26,10 +26,11 @@ HEAD = "# Written by tests/support/make_stubs.py.\n\n"
 ARRAY = re.compile(r"\bArray\b")  # in annotations: what is computed with, while an ArrayLike is only read
 
 
-def overloads(function: Callable[..., Any]) -> Iterator[str]:
-    """The stub of a function: a Tensor for a Tensor in any of the places of `Array`, else an array."""
+def overloads(name: str, function: Callable[..., Any]) -> Iterator[str]:
+    """The stub of a function, under that `name`: a Tensor for a Tensor in any of the places of `Array`, else an array."""
     definition = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
     assert isinstance(definition, ast.FunctionDef)
+    definition.name = name
     definition.decorator_list = [ast.Name("overload")]
     definition.body = [ast.Expr(ast.Constant(...))]
     arguments = definition.args
@@ -47,8 +48,7 @@ def overload(definition: ast.FunctionDef, place: str | None) -> str:
             operand = "Tensor" if argument.arg == place else "ArrayLike"
             argument.annotation = ast.Name(ARRAY.sub(operand, ast.unparse(argument.annotation)))
     result = "Array" if place is None else "Tensor"
-    many = "list" in ast.unparse(definition.returns or ast.Name(""))
-    twin.returns = ast.Name(f"list[{result}]" if many else result)
+    twin.returns = ast.Name(re.sub(r"\b(Any|Array)\b", result, ast.unparse(definition.returns)))
     return ast.unparse(twin).replace(":\n    ...", ": ...")
 
 
@@ -91,10 +91,10 @@ def listed(names: list[str]) -> str:
 
 def ops_stub() -> str:
     """minidl/ops/__init__.pyi."""
-    functions = [text for name in ops.__all__ for text in overloads(getattr(ops, name))]
+    functions = [text for name in ops.__all__ for text in overloads(name, getattr(ops, name))]
     imports = """\
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, Never, overload
 
 from ..arrays import Array, ArrayLike, DTypeLike
 from ..backend import Backend
@@ -103,6 +103,7 @@ from .nn import batch_norm as batch_norm
 from .nn import binary_cross_entropy as binary_cross_entropy
 from .nn import dense as dense
 from .nn import softmax_cross_entropy as softmax_cross_entropy
+from .order import Method
 from .shape import Axis, Shape
 """
     return "\n".join([imports, listed(ops.__all__), *functions, ""])
@@ -114,7 +115,7 @@ def nn_stub() -> str:
         name for name in nn.__all__ if getattr(getattr(nn, name), "__module__", "") == nn.mean_squared_error.__module__
     ]
     others = reexports(nn, [name for name in nn.__all__ if name not in losses])
-    functions = [text for name in losses for text in overloads(getattr(nn, name))]
+    functions = [text for name in losses for text in overloads(name, getattr(nn, name))]
     imports = """\
 from typing import overload
 

@@ -7,56 +7,15 @@ CuPy itself.
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from case import CUBE, ONE, TWO, Case, distinct, positive, real, unit
+from numpy_cases import numpys
 
 from minidl import ops
-
-
-# --- what the arguments are drawn from, away from where a derivative jumps -------------------------------------------
-def real(rng, shape):
-    return rng.uniform(0.3, 2, shape) * rng.choice([-1, 1], shape)
-
-
-def positive(rng, shape):
-    return rng.uniform(0.5, 2, shape)
-
-
-def unit(rng, shape):
-    return rng.uniform(-0.8, 0.8, shape)
-
-
-def distinct(rng, shape):
-    return rng.permutation(math.prod(shape)).reshape(shape) * 0.37 - 1.1
-
-
-# --- the registry ----------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Case:
-    """`call(xp, *arrays)` with xp either minidl or NumPy; `shapes`: one tuple of shapes for each set of arguments."""
-
-    name: str  # of the op; after a space, which variant of it
-    call: Callable[..., Any]
-    shapes: tuple[tuple[tuple[int, ...], ...], ...]
-    domains: tuple[Callable[..., Any], ...] = (real,)
-
-    @property
-    def op(self):
-        return self.name.partition(" ")[0]
-
-    def draw(self, shapes):
-        rng = np.random.default_rng(1)
-        domains = itertools.chain(self.domains, itertools.repeat(self.domains[-1]))
-        return [domain(rng, shape) for domain, shape in zip(domains, shapes, strict=False)]
-
-
-ONE = (((2, 3),), ((),), ((0, 3),))
-TWO = (((2, 3), (2, 3)), ((2, 1), (3,)), ((), (2, 2)), ((), ()), ((0, 3), (3,)))
-CUBE = (((2, 3, 2),),)
 
 
 def elementwise():
@@ -88,7 +47,7 @@ def elementwise():
     three = (((2, 3), (3,), ()), ((4, 3), (1, 3), (4, 1)))
     yield Case("clip limits", lambda xp, a, lo, hi: xp.clip(a * 2, lo - 1, hi + 1), three)
     yield Case("clip crossed", lambda xp, a, lo, hi: xp.clip(a * 2, lo, hi), three)
-    for name in "sign floor ceil".split():
+    for name in "sign floor ceil trunc rint".split():
         yield Case(name, lambda xp, a, name=name: getattr(xp, name)(a), ONE)
     yield Case("round", lambda xp, a: xp.round(a + 0.1), ONE)
     yield Case(
@@ -276,7 +235,9 @@ def networks():
 
 
 CASES = [
-    case for family in (elementwise, reductions, shapes, indexing, products, einsums, networks) for case in family()
+    case
+    for family in (elementwise, reductions, shapes, indexing, products, einsums, networks, numpys)
+    for case in family()
 ]
 
 
@@ -325,4 +286,4 @@ MINIDL = SimpleNamespace(**vars(ops), home="numpy")
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 COMPARISONS = "equal not_equal less less_equal greater greater_equal".split()
-CONSTANT = ["isfinite", "isnan", "argmax", "argmin", "argsort", *COMPARISONS]
+CONSTANT = ["isfinite", "isnan", "argmax", "argmin", "argsort", "zeros_like", "ones_like", *COMPARISONS]
