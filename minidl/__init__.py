@@ -8,10 +8,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 try:
-    from . import backend, elsewhere, errors, machine_code, nn, ops
+    from . import backend, creation, elsewhere, errors, machine_code, nn, ops
     from ._debug import debug
     from .backend import seed, use_backend
     from .backward import gradients
+    from .creation import *  # noqa: F403 (the same)
     from .dlpack import from_dlpack
     from .hardware.thread_limit import threads
     from .ops import *  # noqa: F403 (NumPy's names, at the top)
@@ -65,6 +66,7 @@ __all__ = [
     "train",
     "use_backend",
     "value_and_grad",
+    *creation.__all__,
     *ops.__all__,
 ]
 

@@ -2,10 +2,11 @@
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
+from .elsewhere import refuse_options
 from .errors import ShapeError
 from .node import Node, wrap
 from .operands import unwrapped
@@ -29,13 +30,15 @@ class Questions(Node):
             )
         return format(self._array.item(), spec)
 
-    def any(self, axis: Axis = None, keepdims: bool = False) -> bool | np.ndarray:
+    def any(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> bool | np.ndarray:
         """Whether an element is true (or not zero): a plain boolean, or a plain array of them along `axis`."""
+        refuse_options("any", ("axis", "keepdims"), other)
         found = self._array.any(axis=axis, keepdims=keepdims)
         return found if found.ndim else bool(found)
 
-    def all(self, axis: Axis = None, keepdims: bool = False) -> bool | np.ndarray:
+    def all(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> bool | np.ndarray:
         """Whether all elements are true (or not zero): a plain boolean, or a plain array of them along `axis`."""
+        refuse_options("all", ("axis", "keepdims"), other)
         found = self._array.all(axis=axis, keepdims=keepdims)
         return found if found.ndim else bool(found)
 

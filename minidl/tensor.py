@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -13,16 +13,16 @@ from .construct import source
 from .dlpack import Exported
 from .errors import BackendError, DTypeError, GradientError, UnsupportedError
 from .hardware.arithmetic import computes
+from .methods import Methods
 from .node import Node, wrap
 from .operands import recorded, unwrapped
 from .ops.namesakes import numpy_function
 from .ops.shape import Axis, plain
-from .questions import Questions
 from .recording import paused, transforms
 from .signature import as_minidl_error
 
 
-class Tensor(Exported, Questions):
+class Tensor(Exported, Methods):
     """An n-dimensional array that remembers how it was made, so that gradients can flow back.
 
     Args:
@@ -230,30 +230,28 @@ class Tensor(Exported, Questions):
     def __gt__(self, other: ArrayLike) -> "Tensor": return ops.greater(self, other)
     def __ge__(self, other: ArrayLike) -> "Tensor": return ops.greater_equal(self, other)
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.sum(self, axis, keepdims)
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.mean(self, axis, keepdims)
-    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> "Tensor": return ops.var(self, axis, ddof, keepdims)
-    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> "Tensor": return ops.std(self, axis, ddof, keepdims)
-    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.max(self, axis, keepdims)
-    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.min(self, axis, keepdims)
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> "Tensor": return ops.prod(self, axis, keepdims)
-    def cumsum(self, axis: int | None = None) -> "Tensor": return ops.cumsum(self, axis)
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmax(self, axis, keepdims)
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": return ops.argmin(self, axis, keepdims)
+    # What is `other`, such as PyTorch's dim=, the op refuses, and says what it is called here.
+    def sum(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.sum(self, axis, keepdims, **other)
+    def mean(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.mean(self, axis, keepdims, **other)
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **other: Never) -> "Tensor": return ops.var(self, axis, ddof, keepdims, **other)
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False, **other: Never) -> "Tensor": return ops.std(self, axis, ddof, keepdims, **other)
+    def max(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.max(self, axis, keepdims, **other)
+    def min(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.min(self, axis, keepdims, **other)
+    def prod(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.prod(self, axis, keepdims, **other)
+    def cumsum(self, axis: int | None = None, **other: Never) -> "Tensor": return ops.cumsum(self, axis, **other)
+    def argmax(self, axis: int | None = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.argmax(self, axis, keepdims, **other)
+    def argmin(self, axis: int | None = None, keepdims: bool = False, **other: Never) -> "Tensor": return ops.argmin(self, axis, keepdims, **other)
     def clip(self, min: ArrayLike | None = None, max: ArrayLike | None = None) -> "Tensor": return ops.clip(self, min, max)
     def round(self, decimals: int = 0) -> "Tensor": return ops.round(self, decimals)
     def dot(self, other: ArrayLike) -> "Tensor": return ops.dot(self, other)
-    def trace(self) -> "Tensor": return ops.trace(self)
     def reshape(self, *shape: Any) -> "Tensor": return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
     def ravel(self) -> "Tensor": return ops.ravel(self)
-    def flatten(self) -> "Tensor": return ops.positive(ops.ravel(self))
-    def copy(self) -> "Tensor": return ops.positive(self)
     def transpose(self, *axes: Any) -> "Tensor": return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
     def swapaxes(self, axis1: int, axis2: int) -> "Tensor": return ops.swapaxes(self, axis1, axis2)
-    def squeeze(self, axis: Axis = None) -> "Tensor": return ops.squeeze(self, axis)
+    def squeeze(self, axis: Axis = None, **other: Never) -> "Tensor": return ops.squeeze(self, axis, **other)
     def repeat(self, repeats: ArrayLike, axis: int | None = None) -> "Tensor": return ops.repeat(self, repeats, axis)
     def take(self, indices: ArrayLike, axis: int | None = None) -> "Tensor": return ops.take(self, plain(indices), axis)
-    def sort(self, axis: int = -1) -> "Tensor": return ops.sort(self, axis)
+    def sort(self, axis: int = -1, **other: Never) -> "Tensor": return ops.sort(self, axis, **other)
     def astype(self, dtype: DTypeLike) -> "Tensor": return ops.astype(self, dtype)
     # fmt: on
 

@@ -104,8 +104,10 @@ def say_which_op(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
 
 
 def _stands_for_an_op(method: Any) -> bool:
-    undocumented = inspect.isfunction(method) and method.__doc__ is None
-    return undocumented and method.__qualname__ == f"Tensor.{method.__name__}" and method.__name__ in minidl.ops.__all__
+    if not (inspect.isfunction(method) and method.__doc__ is None):
+        return False
+    home, _, name = method.__qualname__.partition(".")
+    return home in ("Tensor", "Methods") and name in minidl.ops.__all__
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

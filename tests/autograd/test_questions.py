@@ -91,7 +91,7 @@ def test_copy_and_flatten_are_copies_through_which_gradients_flow():
         (nn, "L1Loss", "nn.mean_absolute_error, a function"),
         (optim, "RMSprop", "optim.RMSProp"),
         (optim, "lr_scheduler", "optim.schedules"),
-        (minidl, "abs", "minidl.absolute"),
+        (minidl, "cat", "minidl.concatenate"),
         (minidl, "manual_seed", "minidl.seed"),
     ],
 )
@@ -102,14 +102,105 @@ def test_a_name_of_another_library_is_told_minidls(module, name, ours):
 
 
 def test_what_is_told_exists():
-    from minidl.elsewhere import _NAMES
+    from minidl.elsewhere import _NAMES, OF_TENSORS
 
-    for names in _NAMES.values():
+    for names in (*_NAMES.values(), OF_TENSORS):
         for told in names.values():
+            if told.startswith("x ") or " = " in told or "==" in told:  # an operator, or a word
+                continue
+            told = told.replace("x.", "Tensor.", 1) if told.startswith("x.") else told
             first = told.replace("minidl.", "").split(",")[0].split("(")[0].split(":")[0].split(" ")[0]
             place = minidl
             for part in first.split("."):
                 place = getattr(place, part)
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("view", r"x.reshape\(shape\)"),
+        ("permute", r"x.transpose\(axes\)"),
+        ("exp", r"minidl.exp\(x\)"),
+        ("norm", r"minidl.norm\(x\)"),
+        ("split", r"minidl.split\(x\)"),
+        ("relu", r"minidl.relu\(x\)"),
+        ("device", "x.backend"),
+        ("cuda", r"x.to\('cupy'\)"),
+        ("register_hook", "minidl.gradients"),
+    ],
+)
+def test_a_method_of_pytorchs_is_told_minidls(name, ours):
+    with pytest.raises(AttributeError, match=f"'Tensor' object has no attribute '{name}': here it is {ours}"):
+        getattr(Tensor([1.0]), name)
+    assert not hasattr(Tensor([1.0]), name)
+    assert name not in dir(Tensor([1.0]))  # which editors complete
+
+
+def test_a_parameter_is_told_too_and_any_other_name_is_pythons_own_error():
+    with pytest.raises(AttributeError, match=r"no attribute 'view': here it is x.reshape"):
+        nn.Dense(2, 2).weight.view(4)
+    with pytest.raises(AttributeError, match="has no attribute 'sine'$"):
+        Tensor([1.0]).sine
+
+
+@pytest.mark.parametrize("method", "sum mean var std max min prod argmax argmin any all squeeze cumsum sort".split())
+def test_dim_is_told_that_it_is_axis(method):
+    with pytest.raises(TypeError, match=rf"{method}\(.*cannot take \['dim'\]: here it is axis="):
+        getattr(Tensor([[1.0]]), method)(dim=1)
+
+
+def test_keepdim_and_dim_of_functions_are_told():
+    x = Tensor([[1.0, 2.0]])
+    with pytest.raises(TypeError, match=r"\['dim', 'keepdim'\]: here it is axis=, keepdims="):
+        x.sum(dim=1, keepdim=True)
+    for f in (minidl.mean, minidl.softmax, lambda a, dim: minidl.concatenate([a, a], dim=dim)):
+        with pytest.raises(TypeError, match="here it is axis="):
+            f(x, dim=0)
+
+
+def test_whole_quotients_remainders_and_rounding_are_numpys():
+    a = np.array([[7.5, -7.5], [2.0, -0.5]], np.float32)
+    x = Tensor(a, requires_grad=True)
+    for ours, theirs in [
+        (x // 2, a // 2),
+        (x % 2, a % 2),
+        (2 // x, 2 // a),
+        (2 % x, 2 % a),
+        (divmod(x, 2)[1], a % 2),
+        (divmod(9, x)[0], 9 // a),
+        (round(x, 1), a.round(1)),
+        (round(x), a.round()),
+        (np.divmod(x, 2)[0], a // 2),
+    ]:
+        np.testing.assert_array_equal(ours.numpy(), theirs, strict=True)
+    assert minidl.gradients((x % 2).sum(), x)[0].tolist() == [[1, 1], [1, 1]]
+    total = Tensor([7.0, 5.0])
+    total //= 2
+    total %= 2
+    assert total.tolist() == [1, 0]
+
+
+def test_indices_in_floating_point_are_told_their_dtype():
+    with pytest.raises(IndexError, match=r"Tensor\(numbers, dtype=int\)"):
+        Tensor([1.0, 2.0])[Tensor([0, 1])]
+    with pytest.raises(IndexError, match="out of bounds for axis 0 with size 2$"):
+        Tensor([1.0, 2.0])[5]
+
+
+def test_more_of_numpys_methods():
+    a = np.array([[3.0, 1.0], [2.0, 5.0]])
+    x = Tensor(a, requires_grad=True)
+    for ours, theirs in [
+        (x.cumprod(1), a.cumprod(1)),
+        (x.diagonal(1), a.diagonal(1)),
+        (x.conj() + x.conjugate() + x.real + x.imag, 3 * a),
+        (x.argsort(0), a.argsort(0)),
+        (x.mT, a.T),
+        ((x > 2).copy(), a > 2),
+    ]:
+        np.testing.assert_array_equal(ours.numpy(), theirs, strict=True)
+    assert Tensor([1.0, 2.0]).searchsorted([1.5, 3]).tolist() == [1, 2]
+    assert (x.nbytes, x.itemsize) == (32, 8)
 
 
 def test_any_other_name_is_pythons_own_error():

@@ -22,6 +22,7 @@ from minidl.errors import GuardWarning, LabelError, ShapeError
 CONTINUED = {
     "docs/data.md",
     "docs/layers.md",
+    "docs/numpy.md",
     "docs/optimizers.md",
     "docs/tensors.md",
 }  # a block goes on with the names of those above it
