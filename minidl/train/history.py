@@ -14,7 +14,7 @@ class History:
     Rows hold: epoch (from 1), step (updates made so far), lr (of the epoch's last update), loss and accuracy
     (means over the epoch's samples, as they were seen in training; for floating targets mean_absolute_error and r2, or
     exact_match, instead of the latter, see `evaluate`), what `fit` was given as ``metrics=``; the same with
-    "validation_" before it (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's
+    ``validation_`` before it (after the epoch, in evaluation mode), seconds, and engine, which made most of the epoch's
     steps: "eager", "replay" (a compiled step by NumPy), "machine code" or "cuda graph". Accuracies are shares, 0 to 1;
     what was not measured is absent, as is skipped, the number of batches left out, where there were none.
 
