@@ -57,6 +57,7 @@ class Choice:
 
 
 Share = Annotated[Any, Range(below=1)]  # the share of the old that a running average keeps
+ShareOrNone = Annotated[Any, Range(below=1, optional=True)]
 NotNegative = Annotated[Any, Range()]
 NotNegativeOrNone = Annotated[Any, Range(optional=True)]
 EpsMode = Literal["outside", "inside"]

@@ -14,7 +14,7 @@ from .execution.blocked import PendingGradient
 from .flat import checked
 from .group import Group
 from .hyperparameters import LR
-from .rule import Rule
+from .rule import AVERAGE, Rule
 from .saving import restore, saved
 from .vectors import Vectors
 
@@ -65,7 +65,7 @@ class Optimizer:
         self.parameters = cast("tuple[Tensor, ...]", tuple(self.vectors.parameters))
         self.state: dict[str, Array] = self.vectors.state
         self._guard = StepGuard()
-        self._at_iterate = False  # inside `at_iterate()`: step() is refused
+        self._holding: str | None = None  # inside "at_iterate" or "averaged", where step() is refused
 
     @property
     def lr(self) -> float:
@@ -110,7 +110,7 @@ class Optimizer:
             OptionError: if a group or a schedule holds what is not allowed.
             ShapeError, GradientError, MixedBackendError: if a parameter's data or gradient was replaced by what does
                 not fit it.
-            StateError: inside `at_iterate`.
+            StateError: inside `at_iterate` or `averaged`.
         """
         self.step_after(None)
 
@@ -127,8 +127,8 @@ class Optimizer:
 
     def check_ready(self) -> None:
         """Raise `StateError` or `OptionError` unless an update may be made now."""
-        if self._at_iterate:
-            raise StateError("step() inside at_iterate() would be undone at its end: leave the with block first")
+        if self._holding is not None:
+            raise StateError(f"step() inside {self._holding}() would be undone at its end: leave the with block first")
         if [id(settings) for settings in self.groups] != [id(group.settings) for group in self.vectors.groups]:
             raise OptionError("groups cannot be added or exchanged: change their numbers, or make a new optimizer")
 
@@ -155,24 +155,33 @@ class Optimizer:
         That is so for Nesterov and RMSPropNesterov; with the others nothing happens. Afterwards the
         parameters are what they were before, bit for bit.
         """
-        if self._at_iterate or self.rule.iterate is Rule.iterate:
+        with self._exchanged("at_iterate", self.rule.iterate is not Rule.iterate):
             yield
-            return
-        vectors = self.vectors
-        vectors.claim()
-        vectors.prepare()
-        before = vectors.values.copy()
-        for group in vectors.groups:
-            part = vectors.part(group.first, group.last)
-            rule = group.read().at(max(self.t, 1))
-            vectors.values[part] = rule.iterate(before[part], *[vectors.state[name][part] for name in rule.state])
-        self._exchanged(at_iterate=True)
-        try:
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the parameters hold their averages: evaluate and save the model there.
+
+        Of groups without `ema`, and before the first update, they hold what `at_iterate` shows; frozen ones
+        (``requires_grad=False``) stay. Afterwards all are what they were before, bit for bit. Running statistics of
+        BatchNorm are not exchanged: ``model.estimate_statistics(loader)`` makes them anew for the weights that it finds.
+        """
+        with self._exchanged("averaged", self.averages or self.rule.iterate is not Rule.iterate):
             yield
-        finally:
-            vectors.claim()
-            vectors.values[...] = before
-            self._exchanged(at_iterate=False)
+
+    @property
+    def averages(self) -> bool:
+        """Whether any group has an `ema`."""
+        return any(map(_averages, self.vectors.groups))
+
+    def take_averages(self) -> None:
+        """Let the parameters of groups with `ema` be their averages from now on, as `fit` does at its end."""
+        if self.averages and self.t:
+            self.vectors.claim()
+            self.vectors.prepare()
+            for group in filter(_averages, self.vectors.groups):
+                self._show_average(group)
+            self._changed()
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs, as copies: the rule's name, t, the groups' numbers, and the state.
@@ -192,9 +201,48 @@ class Optimizer:
         """
         restore(self, state)
 
-    def _exchanged(self, at_iterate: bool) -> None:
+    @contextmanager
+    def _exchanged(self, name: str, differs: bool) -> Iterator[None]:
+        """The block called `name`, in which the parameters hold other values, if those `differ`."""
+        if self._holding not in (None, name):
+            raise StateError(f"{name}() inside {self._holding}(): leave that with block first")
+        if self._holding or not differs:
+            yield
+            return
+        self.vectors.claim()
+        self.vectors.prepare()
+        before = self.vectors.values.copy()
+        self._show(averages=name == "averaged" and self.t > 0)
+        self._holding = name
+        self._changed()
+        try:
+            yield
+        finally:
+            self.vectors.claim()
+            self.vectors.values[...] = before
+            self._holding = None
+            self._changed()
+
+    def _show(self, averages: bool) -> None:
+        """Write to the parameters their averages, where there are any and they are wanted, else θ itself."""
+        vectors = self.vectors
+        for group in vectors.groups:
+            if averages and _averages(group):
+                self._show_average(group)
+                continue
+            part = vectors.part(group.first, group.last)
+            rule = group.read().at(max(self.t, 1))
+            state = [vectors.state[name][part] for name in rule.state]
+            vectors.values[part] = rule.iterate(vectors.values[part], *state)
+
+    def _show_average(self, group: Group) -> None:
+        """Write to the group's parameters their averages, but for frozen ones."""
+        moving = [p.requires_grad for p in self.vectors.parameters]
+        for start, stop in self.vectors.spans(moving, group.first, group.last):
+            self.vectors.values[start:stop] = self.vectors.state[AVERAGE][start:stop]
+
+    def _changed(self) -> None:
         """Take note that the parameters hold other values now."""
-        self._at_iterate = at_iterate
         for parameter in self.vectors.parameters:
             parameter.changed()
 
@@ -202,9 +250,15 @@ class Optimizer:
         return _rebuilt, (type(self), self.groups, self.state_dict())
 
     def __repr__(self) -> str:
-        numbers = ", ".join(f"{name}={value!r}" for name, value in self.groups[0].items() if name != "params")
+        hidden = {"params"} if _averages(self.vectors.groups[0]) else {"params", "ema"}
+        numbers = ", ".join(f"{name}={value!r}" for name, value in self.groups[0].items() if name not in hidden)
         more = f" and {len(self.groups) - 1} more groups" if len(self.groups) > 1 else ""
         return f"{type(self).__name__}({len(self.vectors.parameters)} parameters, t={self.t}, {numbers}{more})"
+
+
+def _averages(group: Group) -> bool:
+    """Whether a group's rule keeps averages of its parameters."""
+    return AVERAGE in group.rule.state
 
 
 def _rebuilt(kind: type[Optimizer], groups: list[dict[str, Any]], state: dict[str, Any]) -> Optimizer:

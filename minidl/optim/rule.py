@@ -14,10 +14,12 @@ import numpy as np
 from ..autograd import Node, wrap
 from ..backend import array_module
 from ..errors import OptionError
-from ..ops import sqrt
-from .hyperparameters import Choice, NotNegative, Range, check_eps, declared
+from ..ops import minimum, sqrt
+from .hyperparameters import Choice, NotNegative, Range, ShareOrNone, check_eps, declared
 
 Value: TypeAlias = Any  # a Python number, an array, a Tensor or a Symbol: a rule takes any of them
+
+AVERAGE = "average"  # the name of the state that `ema` adds
 
 
 @dataclass_transform(kw_only_default=True)
@@ -36,7 +38,15 @@ class Rule(_Declared):
     A subclass has a default `lr`, the names of its `state`, its hyperparameters as annotated
     attributes (the annotation says what is allowed, the value is the default), and `update`, the
     equation. Every rule has `weight_decay` (λ >= 0), which adds ``weight_decay * theta`` to the
-    gradient: that of the objective regularised by λ/2·‖θ‖².
+    gradient: that of the objective regularised by λ/2·‖θ‖²; and `ema` (None, or in [0, 1)), which adds the state
+    "average", an exponential moving average of the weights, and changes nothing else::
+
+        average = d · average + (1 - d) · θ         d = min(ema, (1 + t) / (10 + t))
+
+    It begins from the weights themselves. While t is small, d is small as well: so many updates have not been made
+    yet as `ema` averages over, and the first weights are soon forgotten (TensorFlow's ExponentialMovingAverage with
+    num_updates; Polyak & Juditsky 1992 for averages). Where the parameters hold a look-ahead point, θ itself
+    (`iterate`) is averaged.
 
     A hyperparameter may be a number, an array, a Tensor (the step can then be differentiated with
     respect to it), or a schedule: a function of ``k = t - 1``, the number of updates already made.
@@ -44,13 +54,15 @@ class Rule(_Declared):
     """
 
     weight_decay: NotNegative = 0.0
+    ema: ShareOrNone = None
 
     def __init_subclass__(cls) -> None:
         annotations: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             annotations |= inspect.get_annotations(base)
         cls.hyperparameters = declared(annotations)
-        cls.hyperparameters["weight_decay"] = cls.hyperparameters.pop("weight_decay")  # a rule's own come first
+        for name in ("weight_decay", "ema"):  # a rule's own come first
+            cls.hyperparameters[name] = cls.hyperparameters.pop(name)
         keyword = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter(name, keyword, default=getattr(cls, name)) for name in cls.hyperparameters]
         cls.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -64,6 +76,8 @@ class Rule(_Declared):
             setattr(self, name, self.hyperparameters[name].checked(self.name, name, value))
         self.scheduled = [name for name in self.hyperparameters if callable(getattr(self, name))]
         self.__post_init__()
+        if self.ema is not None:
+            self.state = (*self.state, AVERAGE)  # type: ignore[assignment]  # annotated it would be a hyperparameter
 
     def __post_init__(self) -> None:
         """What a subclass has to do once its hyperparameters are there."""
@@ -108,7 +122,7 @@ class Rule(_Declared):
     def init(self, theta: Value) -> tuple[Value, ...]:
         """The starting state: as many as `state` has names, each shaped like `theta`."""
         first = self.at(1)
-        return tuple(_filled(first.start(name), theta) for name in self.state)
+        return tuple(_filled(theta if name == AVERAGE else first.start(name), theta) for name in self.state)
 
     def decayed(self, theta: Value, g: Value, lr: Value) -> tuple[Value, Value]:
         """θ and g with the weight decay in them: the gradient of λ/2·‖θ‖² joins g."""
@@ -129,14 +143,20 @@ class Rule(_Declared):
         check_eps(self.name, getattr(rule, "eps", None), getattr(theta, "dtype", None))
         if rule.decays:
             theta, g = rule.decayed(theta, g, lr)
-        return rule.update(theta, g, *state, lr=lr, t=t)
+        if rule.ema is None:
+            return rule.update(theta, g, *state, lr=lr, t=t)
+        *state, average = state  # type: ignore[assignment]
+        theta, *state = rule.update(theta, g, *state, lr=lr, t=t)  # type: ignore[assignment]
+        d = _number(minimum(rule.ema, (1 + t) / (10 + t)))
+        return theta, *state, d * average + (1 - d) * rule.iterate(theta, *state)
 
     def iterate(self, theta: Value, *state: Value) -> Value:
         """θ itself, where a rule's parameters hold another point (the look-ahead); else `theta`."""
         return theta
 
     def __repr__(self) -> str:
-        return f"{self.name}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.hyperparameters)})"
+        shown = {name: getattr(self, name) for name in self.hyperparameters if name != "ema" or self.ema is not None}
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 def root(s: Value, eps: Value, mode: str, correction: Value = 1.0) -> Value:

@@ -18,6 +18,8 @@ def saved(optimizer: "Optimizer") -> dict[str, Any]:
     groups = []
     for group in optimizer.groups:
         settings = {name: _storable(value) for name, value in group.items() if name != "params"}
+        if settings["ema"] is None:  # as in the states of versions that had no averages
+            del settings["ema"]
         groups.append({"shapes": [list(p.data.shape) for p in group["params"]], **settings})
     state = {name: np.array(to_numpy(vector)) for name, vector in optimizer.vectors.state.items()}
     return {"rule": optimizer.rule.__name__, "t": optimizer.t, "groups": groups, "state": state}

@@ -234,6 +234,7 @@ def _train(
             for watcher in watchers:
                 watcher.on_epoch(run)
             raise_if_pending()  # after the callbacks, among which a checkpoint has just been saved
+        run.optimizer.take_averages()
     finally:
         for watcher in watchers:
             watcher.on_end(run)
@@ -266,7 +267,7 @@ def _next_pause(run: Run, watchers: list[Callback]) -> int:
 def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
     """The validation's part of the epoch's row. A signal does not wait for it: a resumed run validates again."""
     try:
-        with run.optimizer.at_iterate(), immediate():
+        with run.optimizer.averaged(), immediate():
             measured = evaluate(run.model, run.validation, loss=unweighted(loss), metrics=run.measures)
     except (KeyboardInterrupt, SystemExit):  # a pause like any other: a checkpoint is saved there
         for watcher in watchers:

@@ -7,6 +7,7 @@ some epochs. The latter is `fit`'s `epochs`; the rest is here::
 """
 
 import math
+from contextlib import nullcontext
 from typing import Any
 
 from ..backend import array_module
@@ -62,7 +63,9 @@ class EarlyStopping(Callback):
         value = value_of("EarlyStopping", self.monitor, run)
         if math.isfinite(value) and self._sign * value < self._sign * self.best - self.min_delta:
             self.best, self.best_epoch, self.waited = value, run.epoch, 0
-            self._state = run.model.state_dict() if self.restore_best else None
+            # What was validated: the averages of the weights, if the optimizer has such.
+            with run.optimizer.averaged() if run.optimizer.averages else nullcontext():
+                self._state = run.model.state_dict() if self.restore_best else None
             return
         self.waited += 1
         if self.waited >= self.patience:

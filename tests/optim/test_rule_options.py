@@ -68,8 +68,8 @@ def test_t_counts_from_one(t):
 
 
 def test_the_signature_shows_the_hyperparameters_and_their_defaults():
-    assert str(inspect.signature(Momentum)) == "(*, beta=0.9, form='accumulated', weight_decay=0.0)"
-    assert str(inspect.signature(AdamW)).endswith("amsgrad=False, weight_decay=0.01)")
+    assert str(inspect.signature(Momentum)) == "(*, beta=0.9, form='accumulated', weight_decay=0.0, ema=None)"
+    assert str(inspect.signature(AdamW)).endswith("amsgrad=False, weight_decay=0.01, ema=None)")
     assert repr(RMSProp(rho=0.95)) == "RMSProp(rho=0.95, eps=1e-06, eps_mode='inside', weight_decay=0.0)"
 
 

@@ -26,6 +26,7 @@ VARIANTS = [
     AdaGrad(initial_accumulator=0.1),
     NAdam(momentum_decay=None),
     NAdam(momentum_decay=0.5, beta1=0.99),
+    *[kind(ema=0.9) for kind in EVERY],
 ]
 
 

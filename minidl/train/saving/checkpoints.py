@@ -147,7 +147,7 @@ class Checkpoint(Callback):
         value = value_of(f"Checkpoint: best={self.best!r}", str(self.best), run)
         if math.isfinite(value) and (self._best_value is None or self._sign * value < self._sign * self._best_value):
             self._best_value = value
-            with self._warning(), run.optimizer.at_iterate():
+            with self._warning(), run.optimizer.averaged():
                 save(self.folder / "best.safetensors", run.model, **run.history[-1])
 
     @contextmanager
