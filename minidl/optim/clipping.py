@@ -28,7 +28,7 @@ def clip_grad_norm(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> fl
     Raises:
         OptionError: for a `max_norm` that is not above 0.
     """
-    _check("clip_grad_norm: max_norm", max_norm)
+    check_limit("clip_grad_norm: max_norm", max_norm)
     gradients = _gradients(parameters)
     norm = math.sqrt(sum(_square(g.data) for g in gradients))
     if max_norm < norm < math.inf:
@@ -43,7 +43,7 @@ def clip_grad_value(parameters: Iterable[Tensor] | Tensor, max_value: float) -> 
 
     Raises `OptionError` for a `max_value` that is not.
     """
-    _check("clip_grad_value: max_value", max_value)
+    check_limit("clip_grad_value: max_value", max_value)
     for g in _gradients(parameters):
         array_module(g.data).clip(g.data, -max_value, max_value, out=g.data)
         g.changed()
@@ -59,8 +59,9 @@ def _square(gradient: Any) -> float:
     return float(array_module(wide).vdot(wide, wide))
 
 
-def _check(name: str, limit: float) -> None:
-    if not (isinstance(limit, int | float) and limit > 0):
+def check_limit(name: str, limit: float) -> None:
+    """Raise `OptionError` unless `limit`, called `name`, is a number above 0."""
+    if isinstance(limit, bool) or not (isinstance(limit, int | float) and limit > 0):
         raise OptionError(f"{name} must be a number above 0, got {limit!r}")
 
 

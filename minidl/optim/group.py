@@ -61,7 +61,9 @@ class Group:
                     f"{name}: {n} was {self._seen[n]!r} and cannot become {value!r}: the state rests on it"
                 )
         if self._seen and rule.state != self.rule.state:
-            raise OptionError(f"{name}: ema was {self.rule.ema!r} and cannot become {rule.ema!r}: the state rests on it")
+            raise OptionError(
+                f"{name}: ema was {self.rule.ema!r} and cannot become {rule.ema!r}: the state rests on it"
+            )
         check_eps(name, getattr(rule, "eps", None), dtype)
         if self._seen and rule.numbers() != self.rule.numbers():
             self.executor = None  # a term has come or gone: another equation

@@ -163,8 +163,8 @@ class Optimizer:
         """Within the block the parameters hold their averages: evaluate and save the model there.
 
         Of groups without `ema`, and before the first update, they hold what `at_iterate` shows; frozen ones
-        (``requires_grad=False``) stay. Afterwards all are what they were before, bit for bit. Running statistics of
-        BatchNorm are not exchanged: ``model.estimate_statistics(loader)`` makes them anew for the weights that it finds.
+        (``requires_grad=False``) stay. Afterwards all are what they were before, bit for bit. BatchNorm's running
+        statistics stay as well: ``model.estimate_statistics(loader)`` makes them anew for the weights that it finds.
         """
         with self._exchanged("averaged", self.averages or self.rule.iterate is not Rule.iterate):
             yield

@@ -77,7 +77,7 @@ class Rule(_Declared):
         self.scheduled = [name for name in self.hyperparameters if callable(getattr(self, name))]
         self.__post_init__()
         if self.ema is not None:
-            self.state = (*self.state, AVERAGE)  # type: ignore[assignment]  # annotated it would be a hyperparameter
+            self.state = (*self.state, AVERAGE)  # annotated it would be a hyperparameter
 
     def __post_init__(self) -> None:
         """What a subclass has to do once its hyperparameters are there."""

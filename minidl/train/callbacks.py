@@ -17,8 +17,9 @@ class Run:
 
     `epoch` counts from 1, `batch` is the number of the epoch's batches done; `step` is the number of updates
     made in all, `steps` how many there are in an epoch (of streamed batches without a length ``sys.maxsize``, until it
-    ends). Steps may be made in blocks, whose numbers are checked at the end: `verify` checks now that those of all
-    steps so far are finite. Call it before you keep any of them.
+    ends). A batch is what makes an update: all of those that ``fit(accumulate=)`` joins. Steps may be made in blocks,
+    whose numbers are checked at the end: `verify` checks now that those of all steps so far are finite. Call it before
+    you keep any of them.
     """
 
     model: Module
@@ -37,6 +38,7 @@ class Run:
     history: History = field(default_factory=History)
     stopped: str | None = None  # the reason given to `stop`
     straight: bool = False  # whether machine code adds in plain order, as the first version did: for its checkpoints
+    micro_batch: int | None = None  # samples in a forward pass, if an update's batch takes several (accumulate=)
     keep_gradients: bool = True  # whether callbacks may read gradients between two blocks of steps
     steps_by_engine: Counter[str] = field(default_factory=Counter)  # of this epoch
     verify: Callable[[], None] = lambda: None

@@ -33,6 +33,8 @@ from ..nn._lazy import has_shape
 from ..nn._module import in_mode
 from ..optim.by_name import find_rule
 from .callbacks import Callback, Run
+from .clipping import Clipping
+from .engines.accumulation import widened
 from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
 from .given import ClassWeight, check_streamed, evaluation_data, training_data
@@ -71,6 +73,9 @@ def fit(
     resume: bool = False,
     on_nonfinite: Action = "stop",
     guards: bool = True,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
 
@@ -116,6 +121,12 @@ def fit(
         on_nonfinite: what to do about a batch whose loss or gradient is infinite or NaN: "stop" raises before the
             update, "skip" leaves the batch out and counts it, "continue" does not look.
         guards: warn of likely mistakes, see docs/guards.md.
+        clip_norm: scale the gradients of each step so that their common norm is at most this, `optim.clip_grad_norm`,
+            after the callbacks' on_gradients and just before the update.
+        clip_value: limit each of their elements first, `optim.clip_grad_value`.
+        accumulate: batches for an update, which takes the mean of their gradients as one batch of all their samples
+            would (but for BatchNorm, which sees one batch at a time). The last batches of an epoch, if they are fewer,
+            make an update too. Steps, schedules and `Run.batch` count updates.
 
     Returns:
         The `History`, with a row of numbers for each epoch.
@@ -151,10 +162,15 @@ def fit(
             f"{optimizer!r}"
         )
     check_optimizer(model, optimizer)
+    accumulate = checked_integer(accumulate, "fit: accumulate", 1)
+    updates = loader if accumulate == 1 else widened(loader, accumulate)
 
     # Between two blocks of steps only code of the user's may look at gradients.
-    run = Run(model, optimizer, epochs, len(loader), validation, measures, keep_gradients=bool(callbacks))
+    run = Run(model, optimizer, epochs, len(updates), validation, measures, keep_gradients=bool(callbacks))
+    run.micro_batch = loader.batch_size if accumulate > 1 else None
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
+    if clip_norm is not None or clip_value is not None:
+        watchers.append(Clipping(clip_norm, clip_value))
     if progress:
         watchers.append(Progress())
     # Without a checkpoint nothing is to be saved, and SIGTERM ends the process at once, as it always does.
@@ -170,7 +186,7 @@ def fit(
             watchers.append(checkpoints)  # after the user's, so that it saves what those have changed
         if guards:
             watchers.append(Guards(loader, loss))
-        _train(run, loader, loss, watchers, compile, on_nonfinite)
+        _train(run, updates, loss, watchers, compile, on_nonfinite)
     return run.history
 
 

@@ -10,6 +10,8 @@ from ...data import Loader
 from ...errors import UnsupportedError
 from ...overrides import overridden
 from ..callbacks import Callback, Run
+from ..clipping import Clipping
+from .accumulation import in_parts
 from .compiled import Compiled, warn_of_other_sums
 from .cuda_graph import CudaGraphEngine
 from .eager import Eager
@@ -58,6 +60,8 @@ def _engine(
         return _on_cpu(run, loader, loss, watchers, bool(compiled), zeros)
     step, reason = _cuda_graph_step(run, loader, loss)
     reason = reason or _callbacks_need_eager(watchers)
+    if run.micro_batch:
+        reason = reason or "gradients are accumulated over several batches"
     if reason is not None:
         explain_eager(run, reason, bool(compiled))
         return eager
@@ -82,13 +86,13 @@ def _on_cpu(
     step, reason = _compiled_step(run, loader, loss)
     if reason is None:
         engine = Compiled(run, loader, step, eager, zeros)
-        stepwise = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
-        return Stepwise(run, loader, engine, watchers) if stepwise else engine
+        watched = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
+        return Stepwise(run, loader, engine, watchers) if watched or run.micro_batch else engine
     if step is not None:
         obstacle = None if required else _in_the_way(run, loss)
         obstacle = obstacle or step.recorded.obstacle()
         if obstacle is None:
-            return Eager(run, loader, loss, watchers, RecordedPasses(run, step.recorded, required))
+            return Eager(run, loader, loss, watchers, in_parts(run, RecordedPasses(run, step.recorded, required)))
         reason = obstacle
     explain_eager(run, reason, required)
     return eager
@@ -105,6 +109,8 @@ def _callbacks_need_eager(watchers: list[Callback]) -> str | None:
     """Which callback needs eager steps on a GPU, if any."""
     if any(w.overrides("on_step") for w in watchers):
         return "a callback has an on_step, which is to see every step"
+    if any(isinstance(w, Clipping) for w in watchers):
+        return "clip_norm and clip_value look at the gradients of every step"
     if any(w.overrides("on_gradients") for w in watchers):
         return "a callback has an on_gradients, which is to see the gradients of every step"
     return None
@@ -137,7 +143,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
     changed = overridden(loader, "batches", "_here")
     if changed is not None:
         return step, changed
-    step.bound(loader.batch_size, inputs, labels.astype(np.int64))
+    step.bound(run.micro_batch or loader.batch_size, inputs, labels.astype(np.int64))
     return step, step.reason
 
 

@@ -1,8 +1,9 @@
 """Training steps by a compiled program, on batches that are gathered straight from the data set."""
 
+import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,9 +13,11 @@ from ...data import Loader
 from ...errors import UnsupportedError
 from ...nn._loss_checks import check_labels
 from ..callbacks import Run
+from .accumulation import accumulate, parts
 from .eager import PAUSE, Eager
 
 OVERHEAD, SPEED = 2e-4, 3e10  # a step by NumPy: seconds for its calls, and floating-point operations a second
+MOST_PARTS = 1000  # of a step by machine code
 WORTH_LOADING = 0.2  # seconds: machine code, which loads in half of that, is loaded for runs that take longer
 
 
@@ -22,6 +25,7 @@ class Step(Protocol):
     """A step in two parts, between which callbacks see its gradients."""
 
     engine: str  # the name that `History` shows
+    samples: int
     draws: bool  # whether it draws random numbers
     statistics: dict[int, Any] | None  # copies made before it, by the id of the array; None if it makes none
 
@@ -40,6 +44,7 @@ class Compiled:
 
     def __init__(self, run: Run, loader: Loader, step: Any, eager: Eager, zeros: bool) -> None:
         self._run, self._loader, self._step, self._eager, self._zeros = run, loader, step, eager, zeros
+        self._part = run.micro_batch or loader.batch_size  # samples that a program takes
         self._in_order = np.arange(len(loader.dataset))
         self._inputs: Any = None
         self._labels: Any = None
@@ -83,20 +88,26 @@ class Compiled:
         native = self._native(block, apart=True)
         if native is None:
             for batch in block.batches():
-                make(_NumpyStep(block.bound, self._inputs, self._labels, batch))
+                make(self._numpy_step(block, batch))
                 if not goes_on():
                     break
         else:
+            count = block.size // self._part
 
             def make_all(stepping: Any) -> None:
-                step = _NativeStep(stepping, block.bound, block.size)
-                for _ in range(stepping.steps):
+                step = _in_parts(run, [_NativeStep(stepping, block.bound, self._part)] * count)
+                for _ in range(stepping.steps // count):
                     make(step)
                     if not goes_on():
                         break
 
-            native.step_by_step(block.indices, block.steps, make_all)
+            native.step_by_step(block.indices, block.steps * count, make_all)
         self._note_time(start, run.batch - before)
+
+    def _numpy_step(self, block: "_Block", batch: Any) -> Step:
+        """A step by NumPy for these samples."""
+        rows = [batch[part] for part in parts(self._run, len(batch))]
+        return _in_parts(self._run, [_NumpyStep(block.bounds[len(r)], self._inputs, self._labels, r) for r in rows])
 
     def _next_block(self, last: int) -> "_Block | None":
         """The next steps, as many as fit between two pauses; None if the next step has to be eager."""
@@ -108,12 +119,14 @@ class Compiled:
         affordable = int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
         count = max(1, min(whole - run.batch, affordable))
         indices = order[run.batch * size : (run.batch + count) * size]
-        bound = self._step.bound(min(size, len(indices)), self._inputs, self._labels)
+        sizes = [part.stop - part.start for part in parts(run, min(size, len(indices)))]
+        bounds = {n: self._step.bound(n, self._inputs, self._labels) for n in dict.fromkeys(sizes)}
         # A callback may have changed the model, or exchanged it.
-        if bound is None or run.optimizer is not self._step.optimizer or run.model is not self._step.model:
+        changed = run.optimizer is not self._step.optimizer or run.model is not self._step.model
+        if changed or None in bounds.values():
             return None
-        self._check_labels(bound)
-        return _Block(bound, indices, count, size, run.batch < whole)
+        self._check_labels(bounds[sizes[0]])
+        return _Block(bounds[sizes[0]], bounds, indices, count, size, run.batch < whole)
 
     def _read_data(self) -> None:
         """Read inputs and labels anew when an epoch begins: they may have been changed since the last one."""
@@ -141,7 +154,7 @@ class Compiled:
 
     def _native(self, block: "_Block", apart: bool) -> Any:
         """The program as machine code, its updates `apart` or not; None if there is none, or none yet."""
-        if not block.whole:
+        if not block.whole or block.size > MOST_PARTS * self._part:
             return None
         if block.bound is not self._bound:
             self._bound, self._machine_code = block.bound, {}
@@ -178,7 +191,7 @@ class Compiled:
 
     def _worth_loading(self, bound: Any) -> bool:
         """Whether the run is long enough for machine code: an estimate that is the same in each run."""
-        steps = self._run.epochs * self._run.steps
+        steps = self._run.epochs * self._run.steps * (self._loader.batch_size // self._part)
         return steps * (OVERHEAD + bound.program.flops / SPEED) > WORTH_LOADING
 
     def _run_native(self, native: Any, block: "_Block") -> None:
@@ -227,7 +240,8 @@ def _contiguous(array: Any, before: Any) -> tuple[Any, bool]:
 class _Block(NamedTuple):
     """Steps to be made in one go."""
 
-    bound: Any  # their program
+    bound: Any  # their program, ...
+    bounds: dict[int, Any]  # ... and that for each size of a part of them, if they are made in parts
     indices: Any  # of their samples in the data set
     steps: int
     size: int  # of a batch
@@ -246,7 +260,7 @@ class _NumpyStep:
     statistics: dict[int, Any] | None = None
 
     def __init__(self, bound: Any, inputs: Any, labels: Any, batch: Any) -> None:
-        self.draws = bound.draws
+        self.draws, self.samples = bound.draws, len(batch)
         self._bound, self._inputs, self._labels, self._batch = bound, inputs, labels, batch
 
     def differentiate(self) -> tuple[Any, int, int]:
@@ -256,7 +270,7 @@ class _NumpyStep:
             bound.forward()
             bound.backward()
             bound.complete()
-        return bound.loss[()], int(bound.right), len(self._batch)
+        return bound.loss[()], int(bound.right), self.samples
 
     def update(self, checked: bool) -> bool:
         if not checked:  # there is no quick check here
@@ -270,13 +284,13 @@ class _NativeStep:
     engine = "machine code"
 
     def __init__(self, stepping: Any, bound: Any, samples: int) -> None:
-        self._stepping, self._bound, self._samples = stepping, bound, samples
+        self._stepping, self._bound, self.samples = stepping, bound, samples
         self.draws, self.statistics = bound.draws, stepping.statistics
 
     def differentiate(self) -> tuple[Any, int, int]:
         loss, correct = self._stepping.differentiate()
         self._bound.show_gradients()
-        return loss, correct, self._samples
+        return loss, correct, self.samples
 
     def update(self, checked: bool) -> bool:
         if self._bound.holds():
@@ -284,6 +298,38 @@ class _NativeStep:
         if not checked:  # a callback has just changed what the machine code was made for
             self._bound.optimizer.step()
         return not checked
+
+
+def _in_parts(run: Run, steps: Sequence[Step]) -> Step:
+    """One step of these, each on a part of the batch; itself if it is the only one."""
+    return steps[0] if len(steps) == 1 else _StepInParts(run, steps)
+
+
+class _StepInParts:
+    """Steps whose gradients are accumulated, with the last one's update."""
+
+    statistics: dict[int, Any] | None = None  # copies that a part makes are not those from before the step
+
+    def __init__(self, run: Run, steps: Sequence[Step]) -> None:
+        self._run, self._steps = run, steps
+        self.engine, self.draws = steps[0].engine, any(step.draws for step in steps)
+        self.samples = sum(step.samples for step in steps)
+
+    def differentiate(self) -> tuple[Any, int, int]:
+        hits = []
+
+        def part(number: int) -> Any:
+            loss, correct, _ = self._steps[number].differentiate()
+            hits.append(correct)
+            return loss
+
+        sizes = [step.samples for step in self._steps]
+        self._loss = accumulate(self._run.optimizer.vectors, sizes, part)
+        return self._loss, sum(hits), self.samples
+
+    def update(self, checked: bool) -> bool:
+        # The quick check looks at the last part's loss only.
+        return (not checked or math.isfinite(self._loss)) and self._steps[-1].update(checked)
 
 
 def warn_of_other_sums(run: Run) -> None:

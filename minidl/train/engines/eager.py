@@ -6,12 +6,16 @@ from typing import Any, Protocol
 
 from ...data import Loader
 from ..callbacks import Callback, Run
+from .accumulation import in_parts
 
 PAUSE = 0.1  # seconds after which `advance` returns, so that callbacks get their turn
 
 
 class Passes(Protocol):
-    """Forward, loss and backward of a batch: returns the loss and the model's output, leaves the gradients in place."""
+    """Forward, loss and backward of a batch, or of a part of it.
+
+    They return the loss and the model's output, and leave the gradients in place.
+    """
 
     engine: str  # what made the last ones: the name that `History` shows
 
@@ -47,7 +51,7 @@ class Eager:
         passes: Passes | None = None,
     ) -> None:
         self.run, self.loader, self.loss = run, loader, loss
-        self.passes = EagerPasses(run, loss) if passes is None else passes
+        self.passes = in_parts(run, EagerPasses(run, loss)) if passes is None else passes
         self._on_gradients = [w for w in watchers if w.overrides("on_gradients")]
         self._on_step = [w for w in watchers if w.overrides("on_step")]
 

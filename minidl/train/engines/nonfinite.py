@@ -24,6 +24,7 @@ from ...ops.shape import plain
 from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
+from .accumulation import parts
 from .eager import Eager, Passes
 from .engine import Engine
 from .snapshot import RunSnapshot
@@ -214,7 +215,8 @@ def nonfinite_error(
     effects, cause, where = ForwardEffects(run.model), None, "made again, no op of the step gives such a number"
     try:
         with debug(), np.errstate(all="ignore"):
-            loss(run.model(x), y).backward()
+            for part in parts(run, len(x)):
+                loss(run.model(x[part]), y[part]).backward()
     except NonFiniteError as found:
         cause, where = found, f"it began in {found}"
     finally:
