@@ -216,6 +216,7 @@ def nonfinite_error(
     try:
         with debug(), np.errstate(all="ignore"):
             for part in parts(run, len(x)):
+                run.optimizer.zero_grad()
                 loss(run.model(x[part]), y[part]).backward()
     except NonFiniteError as found:
         cause, where = found, f"it began in {found}"
