@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
+_OWN_RULE = "optim.rules.Rule to make it of, in a few lines: docs/extending.md"
+
 # By where it is looked for: the name that somebody may know, and what to write here.
 _NAMES = {
     "minidl": {
@@ -51,7 +53,10 @@ _NAMES = {
         "clip_grad_norm_": "optim.clip_grad_norm",
         "clip_grad_value_": "optim.clip_grad_value",
         "lr_scheduler": "optim.schedules: give one as lr=",
+        "LBFGS": _OWN_RULE,
+        "Lion": _OWN_RULE,
         "Nadam": "optim.NAdam",
+        "RAdam": _OWN_RULE,
         "RMSprop": "optim.RMSProp",
     },
 }
@@ -109,6 +114,28 @@ _LAYER_KEYWORDS = {
     },
 }
 
+# Attributes of an optimizer.
+_OPTIMIZER = {
+    "add_param_group": "a matter of making it: optim.Adam([{'params': weights}, {'params': biases, 'lr': 0.1}])",
+    "apply_gradients": "optimizer.step()",
+    "learning_rate": "optimizer.lr",
+    "minimize": "optimizer.zero_grad(); loss.backward(); optimizer.step()",
+    "param_groups": "optimizer.groups",
+}
+
+# Keywords of optimizers that are not among another optimizer's hyperparameters (for those see optim/translate.py).
+_OPTIMIZER_KEYWORDS = {
+    "clipnorm": "train.fit(clip_norm=), or optim.clip_grad_norm",
+    "clipvalue": "train.fit(clip_value=), or optim.clip_grad_value",
+    "decay": "a schedule: lr=optim.schedules.inverse_time(...)",
+    "ema_momentum": "ema=",
+    "global_clipnorm": "train.fit(clip_norm=), or optim.clip_grad_norm",
+    "gradient_accumulation_steps": "train.fit(accumulate=)",
+    "learning_rate": "lr=",
+    "momentum": "beta=",
+    "use_ema": "ema=, such as ema=0.99",
+}
+
 
 def missing(module: str, name: str) -> AttributeError:
     """The error for a `name` that `module` does not have, with what minidl calls it, if it has it."""
@@ -130,3 +157,15 @@ def refuse_options(function: str, names: Iterable[str], wrong: Collection[str]) 
         known = ", ".join(f"{_OPTIONS[name]}=" for name in wrong if name in _OPTIONS)
         hint = known and f": here it is {known}"
         raise TypeError(f"{function}({', '.join(names)}) cannot take {[*wrong]}{hint}")
+
+
+def keyword_of_optimizer(name: str) -> str | None:
+    """What another library's keyword of an optimizer is here; None if that is not known."""
+    return _OPTIMIZER_KEYWORDS.get(name)
+
+
+def missing_on_optimizer(kind: str, name: str) -> AttributeError:
+    """The error for an attribute called `name` that optimizers, such as those called `kind`, do not have."""
+    known = _OPTIMIZER.get(name)
+    hint = "" if known is None else f": here it is {known}"
+    return AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ..elsewhere import missing
 from . import rules, schedules
 from .clipping import clip_grad_norm, clip_grad_value
+from .decay import decay_groups
 from .optimizer import Optimizer
 from .translate import Translation, translate
 
@@ -23,6 +24,7 @@ __all__ = [
     "Translation",
     "clip_grad_norm",
     "clip_grad_value",
+    "decay_groups",
     "rules",
     "schedules",
     "translate",

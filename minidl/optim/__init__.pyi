@@ -9,6 +9,7 @@ from .optimizer import Optimizer as Optimizer
 from .translate import Translation as Translation
 from .clipping import clip_grad_norm as clip_grad_norm
 from .clipping import clip_grad_value as clip_grad_value
+from .decay import decay_groups as decay_groups
 from . import rules as rules
 from . import schedules as schedules
 from .translate import translate as translate
@@ -28,6 +29,7 @@ __all__: list[str] = [
     "Translation",
     "clip_grad_norm",
     "clip_grad_value",
+    "decay_groups",
     "rules",
     "schedules",
     "translate",

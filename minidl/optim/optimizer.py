@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..autograd import Node
 from ..backend import Array
+from ..elsewhere import missing_on_optimizer
 from ..errors import OptionError, StateError
 from ..guards import StepGuard
 from ..tensor import Tensor
@@ -249,6 +250,11 @@ class Optimizer:
     def __reduce__(self) -> Any:  # a copy's parameters must be views of a vector of the copy's own
         return _rebuilt, (type(self), self.groups, self.state_dict())
 
+    if not TYPE_CHECKING:  # for which an attribute that is not there is an error anyway
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_on_optimizer(type(self).__name__, name)
+
     def __repr__(self) -> str:
         hidden = {"params"} if _averages(self.vectors.groups[0]) else {"params", "ema"}
         numbers = ", ".join(f"{name}={value!r}" for name, value in self.groups[0].items() if name not in hidden)
@@ -269,6 +275,9 @@ def _rebuilt(kind: type[Optimizer], groups: list[dict[str, Any]], state: dict[st
 
 def _grouped(name: str, params: Any) -> list[dict[str, Any]]:
     """What the user gave, as groups."""
+    if callable(getattr(params, "parameters", None)):
+        kind = type(params).__name__
+        raise OptionError(f"{name}: params is a {kind}, a whole model: give its parameters, {name}(model.parameters())")
     if isinstance(params, Node | dict | str) or not isinstance(params, Iterable):
         raise OptionError(f"{name}: params is a {type(params).__name__}: give a list of Tensors, as model.parameters()")
     given = list(params)

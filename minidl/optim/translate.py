@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..elsewhere import keyword_of_optimizer
 from ..errors import OptionError
 from .schedules import inverse_time
 
@@ -65,6 +66,35 @@ def translate(framework: Literal["keras", "pytorch"], optimizer: str, **options:
     if unknown:
         raise OptionError(f"translate: {framework}'s {name} with {unknown[0]!r}: known ones are {', '.join(known)}")
     return table[name](**options)
+
+
+def in_our_words(rule: str, unknown: dict[str, Any]) -> str:
+    """What ``rule(**unknown)``, which no optimizer of minidl's takes, is here: the end of an error, perhaps empty."""
+    frameworks: tuple[tuple[Literal["keras", "pytorch"], str], ...] = ("pytorch", "PyTorch"), ("keras", "Keras")
+    for framework, shown in frameworks:
+        try:
+            found = translate(framework, rule, **unknown)
+            usual = translate(framework, rule).options
+        except (OptionError, TypeError, LookupError):  # not an option there either, or not such a value
+            continue
+        theirs = f"{shown}'s {rule}({', '.join(f'{name}={value!r}' for name, value in unknown.items())})"
+        return f". {theirs} is here {_short(found, usual)}" if found.name else f". {theirs} is not here: {found.reason}"
+    if len(unknown) > 1:  # of two frameworks, perhaps
+        return "".join(dict.fromkeys(in_our_words(rule, {name: value}) for name, value in unknown.items()))
+    return "".join(f". Here {name} is {here}" for name in unknown if (here := keyword_of_optimizer(name)))
+
+
+def _short(found: Translation, usual: dict[str, Any]) -> str:
+    """The call, without what is the default here and, but for options such as form, `usual` there."""
+    from .. import optim
+
+    rule = getattr(optim, found.name).rule
+    shown = [
+        f"{name}={value!r}"
+        for name, value in found.options.items()
+        if (name != "lr" and value != getattr(rule, name)) or (not isinstance(value, str) and value != usual.get(name))
+    ]
+    return f"optim.{found.name}({', '.join(['params', *shown])})"
 
 
 def _exactly(name: str, reason: str, **options: Any) -> Translation:

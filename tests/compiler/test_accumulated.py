@@ -74,7 +74,9 @@ def test_a_bad_number_in_one_of_an_updates_batches_leaves_out_all_of_them(digits
     assert found[0] == found[1]
     model = network()
     before = bits(model)
-    with pytest.raises(NonFiniteError, match=rf"batch 2 of 6\): .* it began in dense.* first in sample {(4 + place) * BATCH} of") as error:
+    with pytest.raises(
+        NonFiniteError, match=rf"batch 2 of 6\): .* it began in dense.* first in sample {(4 + place) * BATCH} of"
+    ) as error:
         fit(model, Loader(data, BATCH, shuffle=False), optimizer=optim.SGD(model.parameters(), lr=0), epochs=1,
             accumulate=4, progress=False, guards=False, **how)  # fmt: skip
     assert error.value.history.rows == []

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from minidl import Tensor, optim
+from minidl import Tensor, nn, optim
 from minidl.errors import OptionError
 from minidl.optim import schedules, translate
 
@@ -159,3 +159,63 @@ def test_schedules_go_through():
 def test_what_is_not_known_is_refused_in_words(framework, name, options, message):
     with pytest.raises(OptionError, match=message):
         translate(framework, name, **options)
+
+
+PARAMS = [Tensor(np.ones((2, 2)), requires_grad=True), Tensor(np.ones(2), requires_grad=True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keywords", "here"),
+    [
+        (optim.SGD, {"momentum": 0.9}, "PyTorch's SGD(momentum=0.9) is here optim.Momentum(params, beta=0.9)"),
+        (optim.SGD, {"lr": 1.0, "momentum": 0.8, "nesterov": True}, "is here optim.Nesterov(params, beta=0.8)"),
+        (
+            optim.Adam,
+            {"betas": (0.9, 0.98)},
+            "PyTorch's Adam(betas=(0.9, 0.98)) is here optim.Adam(params, beta2=0.98)",
+        ),
+        (
+            optim.Adam,
+            {"learning_rate": 0.1},
+            "Keras's Adam(learning_rate=0.1) is here optim.Adam(params, lr=0.1, eps=1e",
+        ),
+        (optim.Adam, {"betas": (0.9, 0.98), "learning_rate": 0.1}, "optim.Adam(params, beta2=0.98). Keras's Adam("),
+        (optim.RMSProp, {"momentum": 0.9}, "PyTorch's RMSProp(momentum=0.9) is not here: it adds plain momentum"),
+        (optim.Momentum, {"momentum": 0.9}, "Here momentum is beta="),
+        (optim.Adam, {"clipnorm": 1.0}, "Here clipnorm is train.fit(clip_norm=)"),
+        (optim.Adam, {"use_ema": True}, "Here use_ema is ema="),
+        (optim.rules.SGD, {"momentum": 0.9}, "is here optim.Momentum(params, beta=0.9)"),
+    ],
+)
+def test_a_keyword_of_another_framework_is_told_by_what_it_is_here(kind, keywords, here):
+    args = [] if issubclass(kind, optim.rules.Rule) else [PARAMS]
+    with pytest.raises(OptionError, match=r"unknown hyperparameter .*; known ones: ") as error:
+        kind(*args, **keywords)
+    assert here in str(error.value)
+
+
+def test_of_a_keyword_that_nobody_has_only_those_that_there_are_are_told():
+    with pytest.raises(OptionError, match=r"known ones: weight_decay, ema$"):
+        optim.SGD(PARAMS, nonsense=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [("param_groups", "optimizer.groups"), ("add_param_group", "a matter of making it"), ("nope", "'nope'$")],
+)
+def test_another_frameworks_attribute_of_an_optimizer_is_told_by_what_it_is_here(name, here):
+    with pytest.raises(AttributeError, match=here):
+        getattr(optim.SGD(PARAMS), name)
+
+
+@pytest.mark.parametrize("name", ["Lion", "RAdam", "LBFGS"])
+def test_an_optimizer_that_is_not_here_is_a_rule_of_ones_own(name):
+    with pytest.raises(AttributeError, match=r"here it is optim\.rules\.Rule to make it of"):
+        getattr(optim, name)
+
+
+def test_a_model_in_the_place_of_its_parameters_is_told():
+    with pytest.raises(
+        OptionError, match=r"Adam: params is a Sequential, a whole model: give .*Adam\(model\.parameters"
+    ):
+        optim.Adam(nn.Sequential(nn.Dense(2, 2)))
