@@ -10,7 +10,7 @@ import click
 
 from . import __version__
 from .commands.console import Group
-from .commands.options import PERIOD, RULE, BatchSize, Rate, Share, Sizes, Whole
+from .commands.options import PERIOD, RULE, SETTINGS, BatchSize, Limit, Rate, Share, Sizes, Whole
 from .errors import OptionError
 from .system.terminal import tell
 
@@ -51,7 +51,19 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     "--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="cosine",
     help="How the learning rate falls over the run: not, to a hundredth, or to 0.",
 )  # fmt: skip
+@click.option(
+    "--set", "settings", type=SETTINGS, multiple=True, callback=lambda context, option, values: ",".join(values),
+    help="A hyperparameter of the rule, such as beta=0.95; may be repeated.",
+)  # fmt: skip
+@click.option("--weight-decay", type=Rate(), default=None,
+              help="Of weights alone, not of biases and BatchNorm.  [default: the rule's own, of all]")  # fmt: skip
+@click.option("--ema", type=Share(), default=None,
+              help="Average the weights, keeping this share of the old, such as 0.999.")  # fmt: skip
+@click.option("--clip-norm", type=Limit(), default=None, help="Scale gradients down to this norm.")
 @click.option("--batch-size", type=BatchSize(), default="128")
+@click.option("--accumulate", type=Whole(1), default=1, help="Batches for an update.")
+@click.option("--early-stopping", type=Whole(1), default=None,
+              help="Stop after so many epochs without a lower validation loss, and keep the best.")  # fmt: skip
 @click.option("--epochs", type=Whole(0), default=6)
 @click.option("--seed", type=Whole(0), default=0, help="Same seed, same machine: the same model.")
 @click.option("--validation", type=Whole(0), default=5000, help="Samples held out of the training set.")
@@ -67,6 +79,7 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     help="What to do about a loss or gradient that is infinite or NaN.",
 )  # fmt: skip
 @click.option("--guards/--no-guards", default=True, help="Warn of likely mistakes (docs/guards.md).")
+@click.option("--quiet", is_flag=True, help="Print the result only.")
 @click.option(
     "--output", type=click.Path(path_type=Path), default=None, help="Results folder.  [default: runs/DATASET-TIME]"
 )
@@ -80,6 +93,7 @@ def _dataset_option(function: Callable[..., Any]) -> Callable[..., Any]:
     "--resume", type=click.Path(path_type=Path), metavar="RUN", default=None,
     help="Go on with the run in this folder, which was interrupted; no other option is needed, or allowed.",
 )  # fmt: skip
+@click.option("--find-lr", is_flag=True, help="Do not train: show the loss for many learning rates.")
 @click.pass_context
 def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
     """Train a multilayer perceptron, and leave model, history and curve in a folder."""
@@ -94,9 +108,12 @@ def train(context: click.Context, /, resume: Path | None, **options: Any) -> Non
     resume_run(resume, _readers(context))
 
 
+NOT_KEPT = "resume", "output", "find_lr"  # options that config.json does not hold
+
+
 def _readers(context: click.Context) -> dict[str, Callable[[str | None], Any]]:
     """The parsers of the options of ``minidl train``, by the option's name in config.json."""
-    stored = [option for option in context.command.params if option.name not in ("resume", "output")]
+    stored = [option for option in context.command.params if option.name not in NOT_KEPT]
     return {str(option.name).removesuffix("_name"): partial(_read, context, option) for option in stored}
 
 

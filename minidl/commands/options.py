@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..checks import bounds
+from ..errors import OptionError
 
 if TYPE_CHECKING:
     _Type = click.ParamType[Any]
@@ -51,6 +52,19 @@ class Rate(_Kind):
         number = _float(value)
         if not 0 <= number < math.inf:
             self.refuse(value, "give a finite number of at least 0, such as 0.001", param, ctx)
+        return number
+
+
+class Limit(_Kind):
+    """A number above 0."""
+
+    name = "X"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The float that `value` spells."""
+        number = _float(value)
+        if not 0 < number < math.inf:
+            self.refuse(value, "give a finite number above 0, such as 1.0", param, ctx)
         return number
 
 
@@ -127,6 +141,17 @@ def _rule(name: str) -> None:
     find_rule(name)
 
 
+def hyperparameters(text: str) -> dict[str, Any]:
+    """What ``beta=0.95,eps=1e-7`` spells. Raises `OptionError`, also for what has an option of its own."""
+    from ..optim.by_name import setting
+
+    found = dict(map(setting, filter(None, text.split(","))))
+    for name in found:
+        if name in ("lr", "ema", "weight_decay"):
+            raise OptionError(f"--set {name}=...: there is an option for that, --{name.replace('_', '-')}")
+    return found
+
+
 def _period(text: str) -> None:
     """Raise `OptionError` unless `text` says how often, such as "500 steps"."""
     from ..train.saving.checkpoints import period
@@ -135,6 +160,7 @@ def _period(text: str) -> None:
 
 
 RULE = Checked("NAME", _rule)
+SETTINGS = Checked("NAME=VALUE", hyperparameters)
 PERIOD = Checked("N steps|epochs|s", _period)
 
 

@@ -12,6 +12,16 @@ from ..system.terminal import printable
 
 CONFIG = "config.json"
 RECORDS = ("versions", "output", "engine", "reason")  # what is there beside the options
+# Options that the first version's runs lack, with what it did.
+LATER: dict[str, Any] = {
+    "settings": "",
+    "clip_norm": None,
+    "accumulate": 1,
+    "ema": None,
+    "weight_decay": None,
+    "early_stopping": None,
+    "quiet": False,
+}
 _MOST = 1 << 20  # bytes; minidl writes less than one thousand
 
 # Parses the text of an option of the command line (None: it was not given). Raises `OptionError`.
@@ -26,6 +36,7 @@ def write_config(folder: Path, options: Mapping[str, Any]) -> None:
 def read_config(folder: Path, readers: Mapping[str, Reader]) -> dict[str, Any]:
     """The options in the file in `folder`, each as its reader gives it: that of the option on the command line.
 
+    Those that came `LATER` may be missing.
     Raises `DataError`, naming the key and what it may be, for a value that the option would not take or that is
     written in another way, and for a key that is missing or that no option has; and if there is no such file.
     """
@@ -45,6 +56,7 @@ def read_config(folder: Path, readers: Mapping[str, Reader]) -> dict[str, Any]:
         raise DataError(f"{wrong} (no JSON: {printable(error)[:200]})") from error
     if not isinstance(config, dict):
         raise DataError(f"{wrong} (expected options by name)")
+    config = LATER | config
     missing = [key for key in readers if key not in config]
     unknown = [key for key in config if key not in readers and key not in RECORDS]
     if missing or unknown:

@@ -17,16 +17,20 @@ from ..backend import seed as start_seed
 from ..data import Dataset, Loader
 from ..data.loader import BatchSize
 from ..errors import DataError, DeviceMemoryError, OptionError, WriteError
+from ..nn import Module
 from ..nn._mlp import mlp
 from ..optim.by_name import find_rule
 from ..system.terminal import printable, tell
 from ..train.engines.nonfinite import Action
+from ..train.find_lr import find_lr as tried_rates
 from ..train.learning_curve import learning_curve
 from ..train.loop import evaluate, fit
 from ..train.progress import say
 from ..train.saving.checkpoints import Checkpoint
 from ..train.saving.model_file import save
 from ..train.signals import SIGPIPE, deferring
+from ..train.stopping import EarlyStopping
+from .options import hyperparameters
 from .run_config import CONFIG, Reader, read_config, write_config
 from .run_folder import CHECKPOINTS, begin
 
@@ -46,12 +50,14 @@ def find_dataset(name: str) -> tuple[Dataset, Dataset]:
 
 def train_run(
     dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, batch_size: BatchSize, epochs: int, seed: int, validation: int,
-    threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool, checkpoint_every: str,
-    output: Path | None, *, resumed: bool = False,
+    lr: float | None, schedule: str, settings: str, weight_decay: float | None, ema: float | None,
+    clip_norm: float | None, batch_size: BatchSize, accumulate: int, early_stopping: int | None, epochs: int,
+    seed: int, validation: int, threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool,
+    quiet: bool, checkpoint_every: str, output: Path | None, find_lr: bool = False, *, resumed: bool = False,
 ) -> None:  # fmt: skip
     """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`."""
-    config = {k: str(v) if isinstance(v, Path) else v for k, v in locals().items() if k != "resumed"}
+    options = {k: v for k, v in locals().items() if k not in ("resumed", "find_lr")}
+    config = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
     start = time.perf_counter()
     rule = find_rule(optimizer_name)
     use_backend(backend)
@@ -61,23 +67,33 @@ def train_run(
         raise DataError(f"--dataset {dataset}: {train.name} is empty: there is nothing to train on")
     if validation >= len(train):
         raise OptionError(f"--validation {validation}: the training set has only {len(train)} samples")
+    if early_stopping and not validation:
+        raise OptionError("--early-stopping needs samples to validate on: give --validation a number of them")
     train, held_out = train[: len(train) - validation], train[len(train) - validation :]
     model = mlp(train.inputs.shape[1], layers, len(train.classes), activation, batch_norm, dropout)
     loader = Loader(train, batch_size)
-    steps = epochs * len(loader)
+    steps = epochs * -(-len(loader) // accumulate)
     lr = rule.rule.lr if lr is None else lr
     rates: dict[str, Any] = {"constant": optim.schedules.constant(lr)}
     if steps:
         rates |= {"linear": optim.schedules.linear(lr, None, steps), "cosine": optim.schedules.cosine(lr, steps)}
-    optimizer = rule(model.parameters(), lr=rates[schedule] if steps else lr)
+    params = model.parameters() if weight_decay is None else optim.decay_groups(model, weight_decay)
+    optimizer = rule(params, lr=rates[schedule] if steps else lr, ema=ema, **hyperparameters(settings))
+    if find_lr:
+        show_rates(model, loader, optimizer, output)
+        return
     folder = output if resumed and output else begin(output, dataset, _config_record(config, lr))
     checkpoints = Checkpoint(folder / CHECKPOINTS, checkpoint_every)
     with _resume_hint(folder, checkpoints), deferring(SIGPIPE):
-        say(f"{train.name}: {len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on")
-        say(model.summary())
+        if not quiet:
+            sizes = f"{len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on"
+            say(f"{train.name}: {sizes}")
+            say(model.summary())
         history = fit(
             model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None,
-            threads=threads, checkpoint=checkpoints, resume=resumed, on_nonfinite=on_nonfinite, guards=guards,
+            callbacks=[EarlyStopping(early_stopping)] if early_stopping else [], progress=not quiet, threads=threads,
+            checkpoint=checkpoints, resume=resumed, on_nonfinite=on_nonfinite, guards=guards, clip_norm=clip_norm,
+            accumulate=accumulate,
         )  # fmt: skip
         result = evaluate(model, test)
         history.save(folder / "history.jsonl")
@@ -128,6 +144,24 @@ def _resume_hint(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
         raise WriteError(f"{what}; once that is fixed, to go on: {again}") from error
     except MemoryError as error:
         raise DeviceMemoryError(f"out of memory ({error}); with more of it, to go on: {again}") from error
+
+
+def show_rates(model: Module, loader: Loader, optimizer: Any, output: Path | None) -> None:
+    """Execute ``minidl train --find-lr``: print the loss for each rate, and draw it in the folder `output`, if any."""
+    found = tried_rates(model, loader, optimizer=optimizer)
+    shown = range(0, len(found.lrs), 4)
+    top = max((found.smoothed[i] for i in shown), default=1.0)
+    tell("learning rate    loss")
+    for i in shown:
+        tell(f"{found.lrs[i]:13.2e}  {found.smoothed[i]:6.3f}  {'#' * round(50 * found.smoothed[i] / top)}")
+    if found.suggestion is None:
+        tell("the loss has not fallen at any of these rates: there is none to suggest")
+    else:
+        tell(f"to begin with: --lr {found.suggestion:.1g}, a tenth of the rate at which the loss was lowest")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        found.plot().savefig(output / "learning_rates.png", dpi=120)
+        tell(f"picture in {printable(output / 'learning_rates.png')}")
 
 
 def measured(result: dict[str, float]) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from .. import data, nn
 from ..backend import seed as start_seed
 from ..errors import OptionError
-from ..optim.by_name import find_rule
+from ..optim.by_name import find_rule, setting
 from ..system.terminal import tell
 from ..train import fit
 from ._ledger.entry import Entry
@@ -77,18 +77,6 @@ def _show(entry: Entry, letters: Alphabet, language: Language, notation: str) ->
 
         Console(highlight=False, soft_wrap=True).print(entry.rich(letters))
         tell("\n" + explain(entry, language, letters))
-
-
-def setting(text: str) -> tuple[str, Any]:
-    """``beta=0.5`` as a name and a value: a number, True, False, None, or a word."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise OptionError(f"--set {text!r}: write NAME=VALUE, such as beta=0.5")
-    words: dict[str, Any] = {"True": True, "False": False, "None": None}
-    try:
-        return name, words[value] if value in words else float(value)
-    except ValueError:
-        return name, value
 
 
 def _elements(element: str | None) -> list[tuple[str, tuple[int, ...]]] | None:

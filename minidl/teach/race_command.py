@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from ..errors import OptionError
-from ..optim.by_name import find_rule
+from ..optim.by_name import find_rule, setting
 from ..optim.rule import Rule
 from ..system.terminal import tell
 from . import functions
 from ._race import race
-from .explain_command import setting
 from .formula import formula
 from .functions import START, Function
 

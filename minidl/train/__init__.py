@@ -1,6 +1,7 @@
 """Training: the loop, what it reports, and models in files."""
 
 from .callbacks import Callback, Run
+from .find_lr import LearningRates, find_lr
 from .history import History
 from .loop import evaluate, fit
 from .predicting import predict
@@ -15,10 +16,12 @@ __all__ = [
     "EarlyStopping",
     "GradientNorm",
     "History",
+    "LearningRates",
     "Run",
     "Target",
     "TensorBoard",
     "evaluate",
+    "find_lr",
     "fit",
     "load",
     "predict",

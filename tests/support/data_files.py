@@ -1,6 +1,20 @@
-"""Small files in the true formats of CIFAR-10 and IMDB."""
+"""Small files in the true formats of MNIST, CIFAR-10 and IMDB."""
+
+import struct
+
+from minidl.data import mnist
 
 BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+
+
+def write_digits(folder, count, test=20):
+    """Four IDX files, of MNIST's first digits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part, size in (("train", mnist()[0], count), ("t10k", mnist()[1], test)):
+        images, labels = part.inputs[:size].tobytes(), part.labels[:size].astype("u1").tobytes()
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, size, 28, 28) + images)
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, size) + labels)
+    return folder
 
 
 def write_cifar(folder, count=3):

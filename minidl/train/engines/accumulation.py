@@ -49,11 +49,11 @@ class _Joining(Loader):
         return self._loader.order()
 
     def batches(
-        self, order: np.ndarray | None, first: int = 0, last: int | None = None
+        self, order: np.ndarray | None, first: int = 0, last: int | None = None, *more: Any
     ) -> Iterator[tuple[Array, Array]]:
-        """The joined batches numbered from `first` up to `last`."""
+        """The joined batches numbered from `first` up to `last`; `more`: what else the other loader takes."""
         stop = len(self._loader) if last is None else min(last * self._every, len(self._loader))
-        single = iter(self._loader.batches(order, first * self._every, stop))
+        single = iter(self._loader.batches(order, first * self._every, stop, *more))
         while group := list(islice(single, self._every)):
             inputs, labels = zip(*group, strict=True)
             yield _joined(inputs), _joined(labels)
@@ -70,6 +70,11 @@ def parts(run: Run, samples: int) -> list[slice]:
     """The parts of a batch of so many samples: one, unless gradients are accumulated."""
     size = run.micro_batch or max(samples, 1)
     return [slice(start, min(start + size, samples)) for start in range(0, samples, size)]
+
+
+def rows(batch: Any, part: slice) -> Any:
+    """A part of an array, or of each array in a tuple."""
+    return tuple(rows(array, part) for array in batch) if isinstance(batch, tuple) else batch[part]
 
 
 def accumulate(vectors: Any, sizes: Sequence[int], differentiate: Callable[[int], Any]) -> Any:
@@ -107,11 +112,11 @@ class PassesInParts:
         cut, outputs = parts(self._run, len(x)), []
 
         def differentiate(number: int) -> Any:
-            loss, output = self._passes(x[cut[number]], y[cut[number]])
+            loss, output = self._passes(rows(x, cut[number]), rows(y, cut[number]))
             outputs.append(_copied(plain(output)))  # the next part may be computed in the same place
             return plain(loss)
 
-        sizes = [rows.stop - rows.start for rows in cut]
+        sizes = [part.stop - part.start for part in cut]
         loss = accumulate(self._run.optimizer.vectors, sizes, differentiate)
         self.engine = self._passes.engine
         return wrap(loss), _joined(outputs)
@@ -121,8 +126,8 @@ def _copied(output: Any) -> Any:
     return tuple(map(_copied, output)) if isinstance(output, tuple) else output.copy()
 
 
-def _joined(outputs: Sequence[Any]) -> Any:
+def _joined(batches: Sequence[Any]) -> Any:
     """Arrays, or tuples of them, one after the other."""
-    if isinstance(outputs[0], tuple):
-        return tuple(_joined(alike) for alike in zip(*outputs, strict=True))
-    return array_module(outputs[0]).concatenate(outputs)
+    if isinstance(batches[0], tuple):
+        return tuple(_joined(alike) for alike in zip(*batches, strict=True))
+    return array_module(batches[0]).concatenate(batches)

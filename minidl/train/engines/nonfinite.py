@@ -24,7 +24,7 @@ from ...ops.shape import plain
 from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
-from .accumulation import parts
+from .accumulation import parts, rows
 from .eager import Eager, Passes
 from .engine import Engine
 from .snapshot import RunSnapshot
@@ -217,7 +217,7 @@ def nonfinite_error(
         with debug(), np.errstate(all="ignore"):
             for part in parts(run, len(x)):
                 run.optimizer.zero_grad()
-                loss(run.model(x[part]), y[part]).backward()
+                loss(run.model(rows(x, part)), rows(y, part)).backward()
     except NonFiniteError as found:
         cause, where = found, f"it began in {found}"
     finally:
