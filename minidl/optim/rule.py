@@ -6,7 +6,7 @@ handed in and handed back, so one definition serves Python floats, arrays, Tenso
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, TypeAlias, dataclass_transform
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..backend import array_module
 from ..errors import OptionError
 from ..ops import minimum, sqrt
 from .hyperparameters import Choice, NotNegative, Range, ShareOrNone, check_eps, declared
+from .translate import in_our_words
 
 Value: TypeAlias = Any  # a Python number, an array, a Tensor or a Symbol: a rule takes any of them
 
@@ -73,7 +74,8 @@ class Rule(_Declared):
                 known = ", ".join(self.hyperparameters)
                 hint = " (lr is an argument of each step)" if name == "lr" else ""
                 message = f"{self.name}: unknown hyperparameter {name!r}{hint}; known ones: {known}"
-                raise OptionError(message + _in_our_words(self.name, given, self.hyperparameters))
+                unknown = {name: value for name, value in given.items() if name not in self.hyperparameters}
+                raise OptionError(message + in_our_words(self.name, unknown))
             setattr(self, name, self.hyperparameters[name].checked(self.name, name, value))
         self.scheduled = [name for name in self.hyperparameters if callable(getattr(self, name))]
         self.__post_init__()
@@ -172,13 +174,6 @@ def root(s: Value, eps: Value, mode: str, correction: Value = 1.0) -> Value:
     if mode == "inside":
         return sqrt(s + eps)
     return sqrt(s) + (eps / correction**0.5 if mode == "hat" else eps)
-
-
-def _in_our_words(rule: str, given: dict[str, Any], known: Iterable[str]) -> str:
-    """What those of the `given` hyperparameters that are not `known` are called here, as the end of a sentence."""
-    from .translate import in_our_words  # which is for errors and for those who ask, not for every import
-
-    return in_our_words(rule, {name: value for name, value in given.items() if name not in known})
 
 
 def _number(value: Value) -> Value:
