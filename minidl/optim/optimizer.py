@@ -167,7 +167,7 @@ class Optimizer:
         (``requires_grad=False``) stay. Afterwards all are what they were before, bit for bit. BatchNorm's running
         statistics stay as well: ``model.estimate_statistics(loader)`` makes them anew for the weights that it finds.
         """
-        with self._exchanged("averaged", self.averages or self.rule.iterate is not Rule.iterate):
+        with self._exchanged("averaged", True) if self.averages and self.t else self.at_iterate():
             yield
 
     @property
@@ -213,7 +213,7 @@ class Optimizer:
         self.vectors.claim()
         self.vectors.prepare()
         before = self.vectors.values.copy()
-        self._show(averages=name == "averaged" and self.t > 0)
+        self._show(averages=name == "averaged")
         self._holding = name
         self._changed()
         try:

@@ -48,8 +48,9 @@ class LearningRates:
         axes.plot(self.lrs, self.smoothed, color="#0072B2", label="smoothed")
         if self.suggestion is not None:
             axes.axvline(self.suggestion, color="#D55E00", linestyle="--", label=f"suggestion: {self.suggestion:.2g}")
-        top = 1.2 * np.max(self.smoothed[: max(1, len(self.smoothed) // 2)])
-        axes.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(0, top))
+        if len(self.smoothed):  # the divergence at the end need not be seen in full
+            axes.set_ylim(0, 1.2 * np.max(self.smoothed[: (len(self.smoothed) + 1) // 2]))
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
         return figure

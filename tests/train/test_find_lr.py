@@ -87,6 +87,7 @@ def test_where_the_loss_never_falls_nothing_is_suggested():
     optimizer = optim.SGD(model.parameters())
     found = train.find_lr(model, x, x[:, :2], optimizer=optimizer, loss=nn.mean_squared_error, start=1e3, end=1e6)
     assert found.suggestion is None
+    assert len(found.plot().axes[0].lines) == 2
     assert len(found.lrs) < 5
 
 
