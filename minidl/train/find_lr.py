@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import restore_rng, rng_state
 from ..checks import checked_integer
-from ..data import Loader
+from ..data import Dataset, Loader
 from ..data.loader import BatchSize
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
@@ -18,6 +18,7 @@ from ..ops.shape import plain
 from .callbacks import Callback, Run
 from .learning_curve import load_figure
 from .loop import fit
+from .losses import Loss
 
 KEEP = 0.9  # of the old, in a running average
 TOO_LARGE = 4  # times the lowest mean loss so far: the training has diverged
@@ -62,7 +63,7 @@ def find_lr(
     targets: Any = None,
     *,
     optimizer: Any,
-    loss: Callable[[Any, Any], Any] = softmax_cross_entropy,
+    loss: Loss | str = softmax_cross_entropy,
     batch_size: BatchSize | None = None,
     start: float = 1e-6,
     end: float = 10.0,
@@ -83,7 +84,7 @@ def find_lr(
         train: the training set, as `fit` takes it, ...
         targets: ... with its targets, if it is an array.
         optimizer: copied as well; its own rate, which may be a schedule, does not matter.
-        loss: a function of output and labels.
+        loss: a function of output and labels, or its name.
         batch_size: that of the training to come: the rate depends on it.
         start: the lowest rate, above 0.
         end: the highest.
@@ -121,8 +122,9 @@ def find_lr(
 
 def _epochs(train: Any, batch_size: BatchSize | None, steps: int) -> int:
     """Epochs that have at least so many steps."""
-    size = len(train) if batch_size == "full" else batch_size or 128
-    return math.ceil(steps / (len(train) if isinstance(train, Loader) else max(1, math.ceil(len(train) / size))))
+    if isinstance(train, Loader):
+        return math.ceil(steps / len(train))
+    return math.ceil(steps / len(Loader(train, batch_size))) if isinstance(train, Dataset) else steps
 
 
 class _Ramp(Callback):

@@ -90,6 +90,26 @@ def test_batchnorm_sees_one_batch_at_a_time_and_a_resumed_run_has_the_same_bits(
     assert set(batches) == {20, 3}
 
 
+def test_batches_that_are_streamed_are_joined_as_they_come():
+    def batches():
+        for start in range(0, 203, 20):
+            yield INPUTS[start : start + 20], DATA.labels[start : start + 20]
+
+    streamed, history, _ = training(batches, accumulate=3)
+    values, expected, _ = training(Loader(DATA, 20, shuffle=False), accumulate=3)
+    np.testing.assert_array_equal(streamed, values)
+    assert history["step"] == expected["step"] == [4, 8, 12]
+
+
+def test_weights_of_samples_count_as_in_one_large_batch():
+    weights = np.random.default_rng(1).uniform(0, 2, 203)
+    data = Dataset(INPUTS, DATA.labels, sample_weight=weights)
+    large, expected, _ = training(data, batch_size=60)
+    values, history, _ = training(data, batch_size=20, accumulate=3)
+    np.testing.assert_allclose(values, large, atol=2e-6)
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+
+
 class Sometimes(nn.Module):
     """Takes its second layer for some batches only."""
 
