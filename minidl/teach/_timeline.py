@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import own_streams, restore_rng, rng_state
+from ..backend import generator, own_streams, restore_rng, rng_state
 from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..errors import OptionError, StateError
@@ -32,6 +32,7 @@ from ._ledger.ledger import Index, ledger
 
 SMALL = 5000  # parameters: of a smaller model every state is kept, ...
 EVERY = 20  # ... of a larger one each twentieth
+STREAMS = "shuffle", "dropout"  # the random streams of a training
 EPOCHS = 10  # of how many an engine should think: nobody knows how far a timeline goes
 MEMORY = 200_000_000  # bytes of states, of which every second one goes when they are more
 
@@ -69,6 +70,8 @@ class Timeline:
         self.label = "as it began"
         self._run = Run(model, optimizer, EPOCHS, len(self.loader))
         self._engine = choose_engine(self._run, self.loader, self.loss, [], None)
+        for purpose in STREAMS:  # they have to be there, or what they begin with is no part of the first state
+            generator(purpose)
         self._rng = rng_state()
         self._every = 1 if sum(p.size for p in model.parameters()) <= SMALL else EVERY
         self._frames: dict[int, Keyframe] = {}

@@ -163,6 +163,15 @@ def test_random_numbers_outside_are_neither_used_nor_moved():
     assert state(line.back(3).step(3)) == straight(6)
 
 
+def test_a_training_that_nobody_seeded_goes_back_too(monkeypatch):
+    monkeypatch.setattr("minidl.backend._process", minidl.backend._Streams(None))
+    model = nn.Sequential(nn.Dense(5, 8), nn.Dropout(0.2), nn.Dense(8, 3))
+    line = Timeline(model, optim.SGD(model.parameters()), nn.softmax_cross_entropy, POINTS).step(3)
+    found = state(line)
+    line._frames = {0: line._frames[0]}
+    assert state(line.goto(0).step(3)) == found
+
+
 def test_a_step_that_cannot_be_made_again_is_an_error():
     def noisy(output, y):
         return nn.softmax_cross_entropy(output, y) * float(np.random.rand())
