@@ -327,3 +327,20 @@ def test_a_step_that_is_looked_at_again_keeps_its_program_and_is_never_recorded_
             program = step.program
     assert step.reason is None
     assert step.program is program
+
+
+PICKED = {
+    "one element": lambda z: z.mean(0)[1],
+    "one of a list": lambda z: z.mean(0)[[2, 0]][1],
+    "a list of rows": lambda z: z[[2, 0]].sum(),
+    "a list of columns": lambda z: z[:, [2, 0]].sum(),
+    "columns by an array": lambda z: z[:, np.array([2, 0])].sum(),
+    "a list and a number": lambda z: z[3, [2, 0, 2]].sum(),
+}
+
+
+@pytest.mark.parametrize("name", PICKED)
+def test_a_loss_may_pick_elements_in_every_way(executor, name):
+    compiled, eager = both(lambda: Model(lambda model, x: model.dense(x)), lambda z, y: PICKED[name](z * z), batches())
+    assert compiled[3].reason is None
+    assert_equal(compiled, eager)

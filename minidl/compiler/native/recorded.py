@@ -333,7 +333,7 @@ def _views(array: Array, index: Any, picked: Array) -> list[tuple[Array, Array]]
     parts = index if isinstance(index, tuple) else (index,)
     lists = [i for i, part in enumerate(parts) if isinstance(part, Buffer)]
     if not lists:
-        return [(array[index], picked)]
+        return [(_view(array, parts), picked)]
     numbers = parts[lists[0]]
     before = all(isinstance(part, slice) for part in parts[: lists[0]])
     if len(lists) > 1 or not before or numbers.kind != "constant" or numbers.array.ndim != 1:
@@ -344,5 +344,13 @@ def _views(array: Array, index: Any, picked: Array) -> list[tuple[Array, Array]]
     found = []
     for k, number in enumerate(numbers.array):
         place = (*parts[:axis], int(number), *parts[axis + 1 :])
-        found.append((array[place], picked[(slice(None),) * axis + (k,)]))
+        found.append((_view(array, place), _view(picked, (slice(None),) * axis + (k,))))
     return found
+
+
+def _view(array: Array, place: tuple[Any, ...]) -> Array:
+    """The view ``array[place]``: an array of one element too, of which NumPy makes a scalar."""
+    view = array[place if any(part is ... for part in place) else (*place, ...)]
+    if view.size and not np.may_share_memory(view, array):  # by a list: NumPy makes a copy
+        raise UnsupportedError("machine code picks by slices, numbers and arrays")
+    return view
