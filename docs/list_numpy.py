@@ -42,8 +42,9 @@ def differentiable() -> Iterator[str]:
 
 
 def own_name(function: Callable[..., Any]) -> str:
-    """The name that the function was defined under."""
-    return getattr(function, "name", "") or function.__name__
+    """The name that the function was defined under, after linalg. if that is where it is found."""
+    name = getattr(function, "name", "") or function.__name__
+    return name if getattr(ops, name, None) is function else f"linalg.{name}"
 
 
 def summary(function: Callable[..., Any]) -> str:

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 try:
-    from . import backend, creation, elsewhere, errors, machine_code, nn, ops
+    from . import backend, creation, elsewhere, errors, linalg, machine_code, nn, ops
     from ._debug import debug
     from .backend import seed, use_backend
     from .backward import gradients
@@ -54,6 +54,7 @@ __all__ = [
     "from_dlpack",
     "grad",
     "gradients",
+    "linalg",
     "load",
     "nn",
     "no_grad",

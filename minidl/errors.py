@@ -7,6 +7,8 @@ how to fix it.
 
 from typing import Any
 
+import numpy as np
+
 __all__ = [
     "BackendError",
     "DTypeError",
@@ -15,6 +17,7 @@ __all__ = [
     "GradientError",
     "GuardWarning",
     "LabelError",
+    "LinAlgError",
     "MinidlError",
     "MissingExtraError",
     "MixedBackendError",
@@ -64,6 +67,10 @@ class NonFiniteError(MinidlError, FloatingPointError):
     """A number that is infinite or NaN came up: while `minidl.debug` was watching, or in `fit`."""
 
     history: Any = None  # of `fit`: the epochs before
+
+
+class LinAlgError(MinidlError, np.linalg.LinAlgError):
+    """A matrix that has no inverse, no Cholesky factor, or no decomposition, where one was asked for."""
 
 
 class LabelError(MinidlError, ValueError):

@@ -76,7 +76,7 @@ from .joining import (
     vsplit,
     vstack,
 )
-from .linalg import diag, diagonal, dot, einsum, inner, matmul, norm, outer, tensordot, trace
+from .linalg import diag, diagonal, dot, einsum, inner, matmul, outer, tensordot, trace
 from .matrices import cross, diagflat, kron, matrix_transpose, tril, triu, vdot
 from .nans import nan_to_num, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
 from .nn import (
@@ -94,6 +94,7 @@ from .nn import (
     softmax_cross_entropy,
     softplus,
 )
+from .norms import norm
 from .order import median, partition, percentile, ptp, quantile
 from .padding import pad
 from .powers import cbrt, exp2, hypot, log2, log10, logaddexp, logaddexp2

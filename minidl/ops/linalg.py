@@ -1,23 +1,22 @@
-"""Products of vectors, matrices and stacks of them; diagonals and norms."""
+"""Products of vectors, matrices and stacks of them; diagonals."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..autograd import Op
 from ..backend import Array, array_module
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ShapeError
 from ..operands import as_operands
 from . import reduce
 from .arithmetic import multiply
-from .elementwise import absolute, where
 from .indexing import scatter
-from .shape import Axis, broadcast_to, moveaxis, reshape, swapaxes, transpose
+from .shape import broadcast_to, moveaxis, reshape, swapaxes, transpose
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # that subscripts of einsum may have
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"  # that subscripts of einsum may have
 
 
 @Op
@@ -152,7 +151,7 @@ def _from_lists(*given: Any) -> tuple[str, tuple[Any, ...]]:
 
 
 def _spelled(numbers: Sequence[Any]) -> str:
-    return "".join("..." if i is Ellipsis else _LETTERS[i] for i in numbers)
+    return "".join("..." if i is Ellipsis else LETTERS[i] for i in numbers)
 
 
 def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
@@ -165,7 +164,7 @@ def _explicit(subscripts: str, ndims: list[int]) -> tuple[list[str], str]:
     for term, extra, ndim in zip(terms, hidden, ndims, strict=True):
         if extra < 0 or (extra and "..." not in term):
             raise ShapeError(f"einsum: {term!r} does not fit an operand with {ndim} axes")
-    unused = "".join(letter for letter in _LETTERS if letter not in subscripts)
+    unused = "".join(letter for letter in LETTERS if letter not in subscripts)
     spare = unused[: max(hidden)]
     if not arrow:
         output = "..." + "".join(sorted(letter for letter in set(inputs) - set(",.") if inputs.count(letter) == 1))
@@ -221,41 +220,3 @@ def _steps(offset: int, rows: int, columns: int) -> slice:
     length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
     start = offset if offset > 0 else -offset * columns
     return slice(start, start + length * (columns + 1), columns + 1)
-
-
-@Op
-def _norm2(x: Array, axis: Axis, keepdims: bool) -> Array:
-    x = x if x.dtype.kind == "f" else x.astype(float)
-    scale, scaled = reduce.safe_to_square(x, axis)
-    y = array_module(x).sqrt((scaled * scaled).sum(axis=axis, keepdims=keepdims))
-    return y * reduce.left(scale, axis, keepdims)
-
-
-def _norm2_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    # Where y is 0, so is all of x: divided by 1 it is the subgradient 0, not NaN.
-    return reduce.kept(g, axis, keepdims) * (x / reduce.kept(where(y == 0, 1, y), axis, keepdims))
-
-
-_norm2.vjp(_norm2_vjp)
-
-
-def norm(x: Array, ord: float | Literal["fro"] | None = None, axis: Axis = None, keepdims: bool = False) -> Any:
-    """``numpy.linalg.norm``: by default √Σx², over `axis`: a number, a pair (of matrices), or None for all.
-
-    For vectors `ord` may be 2 or None (√Σx²), 1 (Σ|x|), inf or -inf (the largest and the smallest |x|); for
-    matrices "fro" or None (√Σx²). √Σx² is right for x of any size, also where x² would overflow or vanish. Where
-    it is 0, its derivative is 0, of all the subgradients the least; there the second derivative of what is made of it
-    is 0 too, also that of norm(x)**2, which should be 2: write sum(x * x) where a second derivative is wanted.
-    Raises `UnsupportedError` for other norms.
-    """
-    (x,) = as_operands("norm", x)
-    if ord is None and axis is None:
-        return _norm2(x, None, keepdims)
-    axes = x.ndim if axis is None else len(normalize_axis_tuple(axis, x.ndim))
-    if (axes, ord) in [(1, None), (1, 2), (2, None), (2, "fro")]:
-        return _norm2(x, axis, keepdims)
-    if axes == 1 and ord == 1:
-        return reduce.sum(absolute(x), axis, keepdims, None)
-    if axes == 1 and ord in (math.inf, -math.inf):
-        return (reduce.max if ord > 0 else reduce.min)(absolute(x), axis, keepdims)
-    raise UnsupportedError(f"norm: ord={ord!r} over {axes} axes is not there: see minidl.norm for those that are")

@@ -12,11 +12,11 @@ from ..backend import array_module
 from ..errors import UnsupportedError
 from .shape import plain
 
-# by NumPy's own objects, not their names: numpy.ma.sum and numpy.linalg.trace are something else
+# By NumPy's own objects, not their names: numpy.ma.sum and numpy.linalg.trace are something else. minidl/linalg.py
+# adds its own.
 NAMESAKES: dict[Any, Callable[..., Any]] = {
     getattr(np, name): getattr(ops, name) for name in ops.__all__ if hasattr(np, name)
 }
-NAMESAKES[np.linalg.norm] = ops.norm
 _RENAMED = {"a_min": "min", "a_max": "max", "newshape": "shape"}
 # What has no gradient, and is answered with plain numbers and arrays.
 ANSWERED = {
@@ -24,11 +24,11 @@ ANSWERED = {
     np.array_equiv, np.array_repr, np.array_str, np.bincount, np.bitwise_and, np.bitwise_or, np.bitwise_xor,
     np.can_cast, np.count_nonzero, np.diag_indices_from, np.digitize, np.flatnonzero, np.histogram, np.histogram2d,
     np.histogram_bin_edges, np.intersect1d, np.invert, np.isclose, np.iscomplex, np.iscomplexobj, np.isin, np.isinf,
-    np.isneginf, np.isposinf, np.isreal, np.isrealobj, np.left_shift, np.lexsort, np.logical_and, np.logical_not,
-    np.logical_or, np.logical_xor, np.may_share_memory, np.min_scalar_type, np.nanargmax, np.nanargmin, np.ndim,
-    np.nonzero, np.result_type, np.right_shift, np.save, np.savetxt, np.savez, np.savez_compressed, np.searchsorted,
-    np.setdiff1d, np.setxor1d, np.shape, np.shares_memory, np.signbit, np.size, np.tril_indices_from,
-    np.triu_indices_from, np.union1d, np.unique, np.unravel_index,
+    np.isneginf, np.isposinf, np.isreal, np.isrealobj, np.left_shift, np.lexsort, np.linalg.matrix_rank,
+    np.logical_and, np.logical_not, np.logical_or, np.logical_xor, np.may_share_memory, np.min_scalar_type,
+    np.nanargmax, np.nanargmin, np.ndim, np.nonzero, np.result_type, np.right_shift, np.save, np.savetxt, np.savez,
+    np.savez_compressed, np.searchsorted, np.setdiff1d, np.setxor1d, np.shape, np.shares_memory, np.signbit, np.size,
+    np.tril_indices_from, np.triu_indices_from, np.union1d, np.unique, np.unravel_index,
 }  # fmt: skip
 
 
@@ -56,11 +56,13 @@ def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
         theirs = inspect.signature(func)
     except ValueError:  # NumPy before 2.4 has none for functions in C, such as concatenate
         theirs = inspect.Signature([*own.values(), inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+    nameless = [name for name, parameter in theirs.parameters.items() if parameter.kind is parameter.POSITIONAL_ONLY]
     several = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in theirs.parameters.values())
 
     def called(*args: Any, **options: Any) -> Any:
         bound = theirs.bind(*args, **options)
         by_place, given = (bound.args, bound.kwargs) if several else ((), bound.arguments)  # f(a, *several) and f(a, b)
+        by_place = (*by_place, *[given.pop(name) for name in nameless if name in given])
         given |= given.pop("kwargs", {})
         given = {_RENAMED.get(option, option): value for option, value in given.items()}
         for option in [option for option in given if option not in accepted]:
@@ -80,7 +82,8 @@ def _answer(func: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """What NumPy's `func`, or CuPy's of that name, says of the Tensors' arrays."""
     args, options = plain(args), {name: plain(value) for name, value in options.items()}
     module = next((m for m in map(array_module, _arrays((*args, *options.values()))) if m is not np), np)
-    return (func if module is np else getattr(module, func.__name__))(*args, **options)
+    home = module.linalg if func.__module__ == "numpy.linalg" else module
+    return (func if module is np else getattr(home, func.__name__))(*args, **options)
 
 
 def _arrays(values: Any) -> Iterator[Any]:

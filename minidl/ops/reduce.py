@@ -158,10 +158,10 @@ def _prod_vjp(g: Any, y: Any, a: Any, axis: Axis, keepdims: bool, dtype: Any) ->
     last = tuple(range(a.ndim - len(axes), a.ndim))
     moved = moveaxis(a, axes, last)
     rows = reshape(moved, (*moved.shape[: a.ndim - len(axes)], math.prod(moved.shape[i] for i in last)))
-    return kept(g, axis, keepdims) * moveaxis(reshape(_others(rows), moved.shape), last, axes)
+    return kept(g, axis, keepdims) * moveaxis(reshape(products_of_others(rows), moved.shape), last, axes)
 
 
-def _others(a: Any) -> Any:
+def products_of_others(a: Any) -> Any:
     """For each element the product of all others along the last axis.
 
     Dividing the whole product by it would fail at a zero; so pairs are multiplied, then pairs of pairs,
@@ -171,7 +171,7 @@ def _others(a: Any) -> Any:
         return a**0
     half = a.shape[-1] // 2
     left, right, rest = a[..., :half], a[..., half : 2 * half], a[..., 2 * half :]
-    others = _others(concatenate([left * right, rest], -1))
+    others = products_of_others(concatenate([left * right, rest], -1))
     pair = others[..., :half]
     return concatenate([pair * right, pair * left, others[..., half:]], -1)
 

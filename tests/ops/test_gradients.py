@@ -5,6 +5,7 @@ The registry is in tests/support/op_cases.py; test_strict.py runs it on the stan
 
 import pkgutil
 from importlib import import_module
+from inspect import isclass
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from op_cases import CASES, COMPARISONS, CONSTANT, MINIDL, NUMPY, every_case, networks, real
 
 import minidl
-from minidl import Tensor, check_grads, ops
+from minidl import Tensor, check_grads, linalg, ops
 from minidl.autograd import Node, Op
 from minidl.errors import OptionError, ShapeError, UnsupportedError
 from minidl.fusable import Fusable
@@ -159,6 +160,8 @@ def _ops_behind(node):
 def test_every_public_function_has_its_cases():
     named = {name: op for name, op in vars(ops).items() if name in ops.__all__ or isinstance(op, Op)}
     public = {name: op for name, op in named.items() if name == getattr(op, "name", None) or name == op.__name__}
+    functions = {name: f for name, f in vars(linalg).items() if name in linalg.__all__ and not isclass(f)}
+    public |= {f"linalg.{name}": f for name, f in functions.items() if f not in public.values()}
     constant = {name for name, op in public.items() if isinstance(op, Op) and not op.recorded}
     assert constant == set(CONSTANT)
     assert public.keys() - constant == {case.op for case in CASES}
@@ -380,8 +383,9 @@ A = np.ones((2, 3))
         (ShapeError, lambda x: minidl.einsum("ij->k", x), "einsum: "),
         (ShapeError, lambda x: minidl.einsum("ij,ij->i", x, np.ones((2, 4))), "einsum: "),
         (UnsupportedError, lambda x: minidl.pad(x, 1, mode="empty"), "mode 'empty'.*choose one of constant, edge"),
-        (UnsupportedError, lambda x: minidl.norm(x, 2), "ord=2 over 2 axes"),
-        (UnsupportedError, lambda x: minidl.norm(x, 3, axis=0), "ord=3 over 1 axes"),
+        (OptionError, lambda x: minidl.norm(x, 3), "ord=3 is not there for matrices: choose of fro"),
+        (OptionError, lambda x: minidl.norm(x, "nuc", axis=0), "ord='nuc' is not there for vectors: give a number"),
+        (ShapeError, lambda x: minidl.norm(x[None], 2), r"norm: over 3 axes of shape \(1, 2, 3\): give axis="),
         (IndexError, lambda x: x[2], "out of bounds"),
         (IndexError, lambda x: minidl.take(x, 3, axis=1), "out of bounds"),
     ],

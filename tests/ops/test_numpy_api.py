@@ -88,6 +88,28 @@ CALLS = {
     "diag": lambda np, a: np.diag(a, k=1),
     "linalg.norm": lambda np, a: np.linalg.norm(a, axis=1, keepdims=True),
     "linalg.norm by place": lambda np, a: np.linalg.norm(a, 1, 0),
+    "linalg.norm of matrices": lambda np, a: np.linalg.norm(a, "nuc"),
+    "linalg.inv": lambda np, a: np.linalg.inv(a[:, :2]),
+    "linalg.solve": lambda np, a: np.linalg.solve(a[:, :2], a),
+    "linalg.det": lambda np, a: np.linalg.det(a[:, :2]),
+    "linalg.slogdet": lambda np, a: np.linalg.slogdet(a[:, :2]).logabsdet,
+    "linalg.eigh": lambda np, a: np.linalg.eigh(a[:, :2], UPLO="U").eigenvalues,
+    "linalg.eigvalsh": lambda np, a: np.linalg.eigvalsh(a[:, :2]),
+    "linalg.svd": lambda np, a: np.linalg.svd(a, full_matrices=False).S,
+    "linalg.svd by place": lambda np, a: np.linalg.svd(a, True, False),
+    "linalg.svdvals": lambda np, a: np.linalg.svdvals(a),
+    "linalg.cholesky": lambda np, a: np.linalg.cholesky(a @ a.T, upper=True),
+    "linalg.pinv": lambda np, a: np.linalg.pinv(a, rcond=1e-3),
+    "linalg.cond": lambda np, a: np.linalg.cond(a),
+    "linalg.matrix_power": lambda np, a: np.linalg.matrix_power(a[:, :2], 3),
+    "linalg.multi_dot": lambda np, a: np.linalg.multi_dot([a, a.T, a]),
+    "linalg.trace": lambda np, a: np.linalg.trace(a[None], offset=1),  # not numpy.trace: of the last two axes
+    "linalg.matmul": lambda np, a: np.linalg.matmul(a, B.T),
+    "linalg.outer": lambda np, a: np.linalg.outer(a[0], B[0]),
+    "linalg.tensordot": lambda np, a: np.linalg.tensordot(a, B, axes=([1], [1])),
+    "linalg.matrix_transpose": lambda np, a: np.linalg.matrix_transpose(a),
+    "linalg.matrix_norm": lambda np, a: np.linalg.matrix_norm(a, ord=2),
+    "linalg.vector_norm": lambda np, a: np.linalg.vector_norm(a, axis=1, ord=3),
     "astype": lambda np, a: np.astype(a, "float64"),
     "isfinite": lambda np, a: np.isfinite(a),
     "floor": lambda np, a: np.floor(a),
@@ -127,8 +149,11 @@ def test_the_result_can_be_differentiated():
         (lambda x: np.heaviside(x, 0), r"no numpy.heaviside for Tensors.*\.numpy\(\)"),
         (lambda x: np.cov(x), "no numpy.cov"),
         (lambda x: np.interp(x, [0, 1], [1, 2]), "no numpy.interp"),
-        (lambda x: np.linalg.inv(x), "no numpy.linalg.inv"),
-        (lambda x: np.linalg.trace(x), "no numpy.linalg.trace"),  # not numpy.trace: over the last two axes
+        (lambda x: np.linalg.eig(x), "no numpy.linalg.eig"),  # complex, in general
+        (
+            lambda x: np.linalg.svd(x, hermitian=True),
+            "numpy.linalg.svd of a Tensor takes no hermitian=, only a, full_m",
+        ),
         (lambda x: np.fft.fft(x), "no numpy.fft.fft"),
         (lambda x: np.exp(x, out=np.empty_like(A)), "numpy.exp with out="),
         (lambda x: np.add(x, 1, where=A > 0), "numpy.add with where="),
@@ -155,7 +180,7 @@ def test_functions_are_told_apart_by_identity():
         """A function that calls itself exp."""
 
     impostor.__name__, impostor.__module__ = "exp", "numpy"
-    for function in (impostor, np.ma.sum, np.ma.exp, np.linalg.outer):
+    for function in (impostor, np.ma.sum, np.ma.exp, np.linalg.eigvals):
         with pytest.raises(UnsupportedError):
             numpy_function(function)
 

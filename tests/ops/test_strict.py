@@ -113,6 +113,11 @@ def test_what_is_not_recorded(name):
     np.testing.assert_array_equal(result.numpy(), getattr(np, name)(*arrays))
 
 
+def test_what_is_answered_is_answered_where_the_tensor_is():
+    x = leaf(StrictArray(np.eye(2)))
+    assert np.linalg.matrix_rank(x).item() == np.count_nonzero(x).item() == 2
+
+
 @pytest.mark.parametrize("index", [np.array([1, 0, 1]), [1, 0, 1], StrictArray(np.array([1, 0, 1]))])
 def test_an_index_may_come_from_anywhere(index):
     x = leaf(StrictArray(np.arange(3.0)))

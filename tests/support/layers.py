@@ -35,7 +35,7 @@ LAYERS = {
         "fusable",
         "guards",
     },
-    "operations": {"ops"},
+    "operations": {"ops", "linalg"},
     "tensors": {
         "construct",
         "dlpack",

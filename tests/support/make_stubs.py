@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import minidl
-from minidl import nn, ops, optim
+from minidl import linalg, nn, ops, optim
 from minidl.optim.hyperparameters import Choice, Range
 from minidl.optim.rules import Rule
 
@@ -48,7 +48,9 @@ def overload(definition: ast.FunctionDef, place: str | None) -> str:
             operand = "Tensor" if argument.arg == place else "ArrayLike"
             argument.annotation = ast.Name(ARRAY.sub(operand, ast.unparse(argument.annotation)))
     result = "Array" if place is None else "Tensor"
-    twin.returns = ast.Name(re.sub(r"\b(Any|Array)\b", result, ast.unparse(definition.returns)))
+    returned = ast.unparse(definition.returns or ast.Name(""))
+    # list[Any] becomes list[Tensor]; of what a parameter decides about, nothing is said
+    twin.returns = ast.Name("Any" if "|" in returned else re.sub(r"\b(Any|Array)\b", result, returned))
     return ast.unparse(twin).replace(":\n    ...", ": ...")
 
 
@@ -103,10 +105,34 @@ from .nn import batch_norm as batch_norm
 from .nn import binary_cross_entropy as binary_cross_entropy
 from .nn import dense as dense
 from .nn import softmax_cross_entropy as softmax_cross_entropy
+from .norms import Ord
 from .order import Method
 from .shape import Axis, Shape
 """
     return "\n".join([imports, listed(ops.__all__), *functions, ""])
+
+
+def linalg_stub() -> str:
+    """minidl/linalg.pyi."""
+    values = {name: getattr(linalg, name) for name in linalg.__all__}
+    shared = [name for name, value in values.items() if value is getattr(ops, name, None)]
+    own = [name for name, value in values.items() if not (name in shared or inspect.isclass(value))]
+    functions = [text for name in own for text in overloads(name, values[name])]
+    imports = """\
+from collections.abc import Sequence
+from typing import Any, Literal, overload
+
+from .arrays import Array, ArrayLike
+from .errors import LinAlgError as LinAlgError
+from .ops.decompositions import EighResult as EighResult
+from .ops.decompositions import QRResult as QRResult
+from .ops.decompositions import SVDResult as SVDResult
+from .ops.norms import Ord
+from .ops.shape import Axis
+from .ops.solving import SlogdetResult as SlogdetResult
+from .tensor import Tensor"""
+    same = [f"from .ops import {name} as {name}" for name in shared]
+    return "\n".join([imports, *same, "", listed(linalg.__all__), *functions, ""])
 
 
 def nn_stub() -> str:
@@ -142,8 +168,13 @@ from .hyperparameters import Rate"""
 
 def stubs() -> dict[Path, str]:
     """The text of each stub, by its file."""
-    made = {"ops": ops_stub(), "nn": nn_stub(), "optim": optim_stub()}
-    return {PACKAGE / name / "__init__.pyi": HEAD + text for name, text in made.items()}
+    made = {
+        "ops/__init__": ops_stub(),
+        "nn/__init__": nn_stub(),
+        "optim/__init__": optim_stub(),
+        "linalg": linalg_stub(),
+    }
+    return {PACKAGE / f"{name}.pyi": HEAD + text for name, text in made.items()}
 
 
 if __name__ == "__main__":

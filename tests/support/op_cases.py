@@ -10,12 +10,13 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import linalg_cases
 import numpy as np
 import pytest
 from case import CUBE, ONE, TWO, Case, distinct, positive, real, unit
 from numpy_cases import numpys
 
-from minidl import ops
+from minidl import linalg, ops
 
 
 def elementwise():
@@ -234,9 +235,13 @@ def networks():
     yield Case("batch_norm", lambda xp, x, g, b: xp.batch_norm(x, g, b, eps=1e-3), (((4, 3), (3,), (3,)),))
 
 
+def linear_algebra():
+    yield from (Case(*row) for row in linalg_cases.rows())
+
+
 CASES = [
     case
-    for family in (elementwise, reductions, shapes, indexing, products, einsums, networks, numpys)
+    for family in (elementwise, reductions, shapes, indexing, products, einsums, networks, numpys, linear_algebra)
     for case in family()
 ]
 
@@ -282,7 +287,7 @@ NUMPY = SimpleNamespace(
     transfer=lambda a, backend: a,
     getitem=lambda a, index: a[index],
 )
-MINIDL = SimpleNamespace(**vars(ops), home="numpy")
+MINIDL = SimpleNamespace(**{**vars(ops), "linalg": linalg}, home="numpy")
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 COMPARISONS = "equal not_equal less less_equal greater greater_equal".split()

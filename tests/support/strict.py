@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minidl.ops.shape import rebuilt
+
 _LINES = (Path(__file__).parent / "cupy_names.txt").read_text().splitlines()[1:]
 # the parameters of each; None for a ufunc and for what is no function
 CUPY = {
@@ -34,7 +36,7 @@ def _outer(value):
     if isinstance(value, np.ndarray | np.generic):
         return StrictArray(value)
     if isinstance(value, tuple | list):
-        return type(value)(_outer(v) for v in value)
+        return rebuilt(value, map(_outer, value))
     return value
 
 
@@ -56,7 +58,7 @@ class _Function:
 
     def __init__(self, name):
         self.__name__ = name
-        self._numpy = getattr(np, name)
+        self._numpy = functools.reduce(getattr, name.split("."), np)
 
     def __call__(self, *args, **options):
         _checked(self.__name__, args, options)
@@ -89,13 +91,18 @@ def _index(index):
 
 
 class _Namespace:
-    """What ``sys.modules["cupy"]`` is to a CuPy array."""
+    """What ``sys.modules["cupy"]`` is to a CuPy array, and its ``linalg``."""
 
     __name__ = "strict"
 
+    def __init__(self, within=""):
+        self._within = within
+
     def __getattr__(self, name):
-        if name in CUPY and not name.startswith("ndarray."):
-            return _functions(name)
+        if name == "linalg":
+            return _Namespace("linalg.")
+        if self._within + name in CUPY and not name.startswith("ndarray."):
+            return _functions(self._within + name)
         if isinstance(getattr(np, name, None), float | type):  # pi, inf, float32, ...
             return getattr(np, name)
         raise AttributeError(f"module 'cupy' has no attribute {name!r}")
