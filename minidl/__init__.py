@@ -34,7 +34,9 @@ machine_code.source = functools.partial(importlib.import_module, ".compiler.nati
 if TYPE_CHECKING:
     from . import data, export, optim, train
     from . import sklearn as sklearn
+    from .batching import vmap
     from .compiler import compile
+    from .derivatives import hessian, hvp, jacobian, jvp
     from .gradcheck import check_grads
     from .train import load, save
 
@@ -54,6 +56,10 @@ __all__ = [
     "from_dlpack",
     "grad",
     "gradients",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "linalg",
     "load",
     "nn",
@@ -67,6 +73,7 @@ __all__ = [
     "train",
     "use_backend",
     "value_and_grad",
+    "vmap",
     *creation.__all__,
     *ops.__all__,
 ]
@@ -76,11 +83,16 @@ _LATER = {
     "compile": "compiler",
     "data": "data",
     "export": "export",
+    "hessian": "derivatives",
+    "hvp": "derivatives",
+    "jacobian": "derivatives",
+    "jvp": "derivatives",
     "load": "train",
     "optim": "optim",
     "save": "train",
     "sklearn": "sklearn",  # not in __all__: it needs its extra
     "train": "train",
+    "vmap": "batching",
 }
 
 

@@ -3,16 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
-from . import ops
-from .backend import array_module
-from .backward import gradients
-from .errors import GradientError
-from .graph import depends_only_on
+from .evaluation import evaluate, numbers_of, pulled_back, returns_one_element, takes_argnum
 from .hardware.arithmetic import computes
-from .node import wrap
-from .operands import recorded
-from .recording import paused, recording, transforms
 from .tensor import Tensor
+from .trees import filled
 
 
 @overload
@@ -21,6 +15,7 @@ def value_and_grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., tupl
 def value_and_grad(
     f: Callable[..., Any], argnum: Sequence[int]
 ) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
+@takes_argnum
 def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
     """A function with `f`'s arguments that returns ``(f(*args), gradient)``.
 
@@ -30,58 +25,41 @@ def value_and_grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Ca
 
     Args:
         f: a function that returns a Tensor of one element.
-        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers. The argument is an array,
+            or a dict, list or tuple of arrays, to any depth; a list of numbers is a vector. Keywords pass through.
 
     Returns:
-        The function. Its gradient is a Tensor of that argument's shape, zeros if `f` does not use it; for a sequence
-        of numbers, a tuple of these.
+        The function. Its gradient is a Tensor of that argument's shape, zeros if `f` does not use it; for a dict, list
+        or tuple, such a one of gradients; for a sequence of numbers, a tuple of these.
 
     Raises:
         GradientError: in a call, if `f` returns anything but a single element.
+        OptionError: in a call, if there is no argument of that number by position.
+        DTypeError: in a call, if the argument holds what has no gradient, integers for example.
     """
-    numbers = [argnum] if isinstance(argnum, int) else list(argnum)
+    numbers, several, check = numbers_of(argnum), isinstance(argnum, Sequence), returns_one_element("grad")
 
     @computes
-    def transformed(*args: Any) -> tuple[Any, Any]:
-        inputs, alone = list(args), bool(paused())
-        with recording(True):
-            for i in numbers:
-                x = inputs[i]
-                # a node of its own, so that only the way through this argument counts
-                inputs[i] = ops.positive(Tensor(x)) if recorded(x) else Tensor(x, requires_grad=True)
-            chosen = [inputs[i] for i in numbers]
-            value = _differentiated(f, inputs)
-            alone = alone or (not any(map(recorded, args)) and depends_only_on(value, chosen))
-            if value.requires_grad:
-                found = gradients(value, chosen, create_graph=not alone)
-            else:
-                found = [wrap(array_module(x.data).zeros_like(x.data)) for x in chosen]
-        return value.detach() if alone else value, found[0] if isinstance(argnum, int) else tuple(found)
+    def transformed(*args: Any, **keywords: Any) -> tuple[Any, Any]:
+        found = evaluate("grad", f, args, keywords, numbers, check)
+        gradient = pulled_back(found.value, found.tensors, None, create_graph=not found.alone)
+        inputs = tuple(found.inputs) if several else found.inputs[0]
+        return found.result(found.value), filled(inputs, gradient)
 
     return transformed
-
-
-def _differentiated(f: Callable[..., Any], inputs: list[Any]) -> Any:
-    before = transforms.set(transforms.get() + 1)
-    try:
-        value = f(*inputs)
-    finally:
-        transforms.reset(before)
-    if not isinstance(value, Tensor) or value.size != 1:
-        raise GradientError(f"grad: the function must return a Tensor of one element, not {value!r}")
-    return value
 
 
 @overload
 def grad(f: Callable[..., Any], argnum: int = 0) -> Callable[..., Tensor]: ...
 @overload
 def grad(f: Callable[..., Any], argnum: Sequence[int]) -> Callable[..., tuple[Tensor, ...]]: ...
+@takes_argnum
 def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[..., Any]:
     """A function with `f`'s arguments that returns the gradient of `f`.
 
     Args:
         f: a function that returns a Tensor of one element.
-        argnum: the number of the argument to differentiate by, or a sequence of such numbers.
+        argnum: the number of the argument to differentiate by, or a sequence of such numbers; see `value_and_grad`.
 
     Returns:
         The function, which returns the gradient as `value_and_grad` does; it can be differentiated again.
@@ -90,4 +68,4 @@ def grad(f: Callable[..., Any], argnum: int | Sequence[int] = 0) -> Callable[...
         GradientError: in a call, if `f` returns anything but a single element.
     """
     transformed = value_and_grad(f, argnum)
-    return lambda *args: transformed(*args)[1]
+    return lambda *args, **keywords: transformed(*args, **keywords)[1]

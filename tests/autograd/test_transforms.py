@@ -54,6 +54,11 @@ def test_what_was_recorded_outside_can_be_differentiated_through_a_gradient():
     assert minidl.grad(lambda x: (x[0] * x[1] * 2.0).sum())([w[0], w[1]]).requires_grad
 
 
+def test_only_the_way_through_the_argument_counts_not_that_through_the_same_tensor_outside():
+    w = leaf([1.0, 2.0])
+    assert minidl.grad(lambda x: (x * w).sum())(w).tolist() == [1, 2]
+
+
 def test_under_no_grad_a_gradient_is_plain_whatever_goes_in():
     model = nn.Dense(2, 1)
     x = np.ones((1, 2), np.float32)
