@@ -213,7 +213,9 @@ def test_the_compiler_and_the_plan_keep_to_100_columns(path):
 
 
 PUBLIC = {
-    "": "Tensor tensor no_grad grad value_and_grad gradients check_grads debug use_backend threads seed save load nn optim data train errors",
+    "": "Tensor tensor no_grad grad value_and_grad gradients check_grads debug use_backend threads seed save load nn optim data train errors "
+    "jacobian hessian hvp jvp vmap linalg",
+    "linalg": "inv solve pinv det slogdet matrix_power multi_dot cholesky qr eigh eigvalsh svd svdvals cond trace norm",
     "ops": (
         "add subtract multiply divide power negative absolute sign exp expm1 log log1p sqrt square reciprocal sin cos tan tanh "
         "sinh cosh arcsin arccos arctan arctan2 maximum minimum clip where equal not_equal less less_equal greater greater_equal "

@@ -25,6 +25,7 @@ CONTINUED = {
     "docs/numpy.md",
     "docs/optimizers.md",
     "docs/tensors.md",
+    "docs/transforms.md",
 }  # a block goes on with the names of those above it
 MISTAKES = {"docs/guards.md": (GuardWarning, LabelError, ShapeError)}  # shown there; test_guards.py says which by which
 TRACKERS = {
