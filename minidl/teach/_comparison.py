@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import to_numpy
+from ..display.figures import ACCENT, FAINT, INK, new_figure, style
+from ..display.tables import lines_of
 from ..nn import Module
-from .plots import ACCENT, FAINT, INK, new_figure, style
 
 ROWS = 12  # of the table, at most
 
@@ -44,8 +45,7 @@ class Comparison:
         for step in steps:
             _, *losses = self.rows[step - 1]
             table.append([str(step), *("-" if loss is None else f"{loss:.6g}" for loss in losses)])
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in table]
+        lines = lines_of(table, ">" * len(table[0]))
         for label, apart in zip(self.labels[1:], self.distances, strict=True):
             far = max(apart, key=lambda name: apart[name])
             lines.append(f"{label}: weights differ most in {far}, by {apart[far]:.3g} of its size")

@@ -1,7 +1,6 @@
 """How activations and gradients flow through a model: layer by layer, now and over a training."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,18 @@ from ..autograd import recording
 from ..backend import to_numpy
 from ..backward import gradients
 from ..data import Dataset, Loader
+from ..display.figures import INK, new_figure, style
+from ..display.tables import lines_of
 from ..errors import OptionError
 from ..nn import Module, ReLU, softmax_cross_entropy
 from ..nn._effects import ForwardEffects
 from ..nn._module import in_mode
+from ..nn._watching import Called, watching
 from ..ops.shape import plain
 from ..tensor import Tensor
 from ..train import Callback, Run
 from ..train.losses import for_batches
-from .plots import INK, legend_below, new_figure, style
+from .plots import legend_below
 
 SAMPLES = 256
 COLUMNS = {
@@ -74,8 +76,8 @@ class Flow(Callback):
 
     def measure(self, model: Module, step: int = 0) -> None:
         """Append a row for each layer of `model`, as it is now. The model is left as it was."""
-        with ForwardSight(model) as sight, np.errstate(all="ignore"):
-            found = _measured(model, sight, self._batch, self._loss)
+        with watching(model) as calls, np.errstate(all="ignore"):
+            found = _measured(model, calls, self._batch, self._loss)
         self.rows += [{"step": step, **row} for row in found]
 
     def _note_update(self, model: Module) -> None:
@@ -93,11 +95,7 @@ class Flow(Callback):
         last = [row for row in self.rows if row["step"] == self.rows[-1]["step"]]
         table = [["layer", *COLUMNS.values()]]
         table += [[row["layer"], *(_shown(name, row[name]) for name in COLUMNS)] for row in last]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join(
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in table
-        )
+        return "\n".join(lines_of(table, "<" + ">" * len(COLUMNS)))
 
     def plot(self) -> Any:
         """A matplotlib figure: by layer if there is one measurement, else over the steps.
@@ -129,37 +127,19 @@ def flow(
     return found
 
 
-class ForwardSight:
-    """Within the block the results of the innermost layers are kept, by name, as the model is called."""
-
-    def __init__(self, model: Module) -> None:
-        self._model = model
-        self.results: dict[str, Tensor] = {}
-
-    def __enter__(self) -> "ForwardSight":
-        self._stack = ExitStack()
-        for name, module in self._model.named_modules():
-            if not module.children():
-                self._stack.enter_context(module.register_forward_hook(self._keeper(name or "model")))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def _keeper(self, name: str) -> Callable[[Module, Any, Any], None]:
-        def keep(module: Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                self.results[name] = output
-
-        return keep
+def _results(calls: list[Called]) -> dict[str, Tensor]:
+    """What the innermost layers gave, by name."""
+    inner = [call for call in calls if isinstance(call.layer, Module) and not call.layer.children()]
+    return {call.name or "model": call.output for call in inner if isinstance(call.output, Tensor)}
 
 
-def _measured(model: Module, sight: ForwardSight, batch: tuple[Any, Any], loss: Any) -> list[dict[str, Any]]:
+def _measured(model: Module, calls: list[Called], batch: tuple[Any, Any], loss: Any) -> list[dict[str, Any]]:
     effects = ForwardEffects(model)
     try:
         with in_mode(model, training=True), recording(True):
             value = loss(model(batch[0]), batch[1])
-            parts = [t for t in sight.results.values() if t.requires_grad]
+            results = _results(calls)
+            parts = [t for t in results.values() if t.requires_grad]
             weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
             found = gradients(value, [*parts, *weights.values()])
     finally:
@@ -168,7 +148,7 @@ def _measured(model: Module, sight: ForwardSight, batch: tuple[Any, Any], loss: 
     by_weight = dict(zip(weights, found[len(parts) :], strict=True))
     modules = dict(model.named_modules())
     rows = []
-    for name, result in sight.results.items():
+    for name, result in results.items():
         numbers = to_numpy(plain(result))
         module = modules["" if name == "model" else name]
         weight = f"{name}.weight" if name != "model" else "weight"

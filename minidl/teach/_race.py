@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..display.figures import INK, new_figure, style
 from ..errors import OptionError
 from ..optim.rule import Rule
 from ..transforms import grad
 from .functions import Function, descend
-from .plots import COLOURS, INK, contours, new_figure, style
+from .plots import COLOURS, contours
 from .stability import is_linear, largest_stable_lr
 
 FAR = 1e6  # from the start: a run that is farther away has diverged

@@ -1,16 +1,11 @@
-"""One style for every figure: a colour per rule, contour traces, learning curves, heat maps.
+"""What figures of update rules are made of: a colour per rule, contours, traces, curves, dots."""
 
-matplotlib is imported when a figure is made, and never pyplot: no window opens, no global state is left.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import MissingExtraError
-from ..train.learning_curve import load_figure
+from ..display.figures import INK
 
 # Okabe & Ito's colours, told apart by the colour-blind too, and three more. A rule that looks ahead is drawn dashed,
 # in a hue near that of the rule it grew out of: no two lines differ by hue alone.
@@ -27,52 +22,6 @@ COLOURS = {
     "AdamW": "#777777",
 }
 _DASHED = {"Nesterov", "RMSPropNesterov", "NAdam"}
-INK, FAINT, ACCENT = "#222222", "#999999", "#44AA99"  # for what is no rule's
-
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, Greek ones too, on every machine
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.7,
-    "legend.frameon": True,
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.85,
-    "legend.fontsize": 9,
-    "lines.linewidth": 1.8,
-    "savefig.dpi": 120,
-    "svg.fonttype": "path",  # letters as outlines: what is seen does not depend on the reader's fonts
-    "svg.hashsalt": "minidl",  # the same figure, the same file
-}
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Within the block matplotlib draws in minidl's style; without matplotlib nothing happens."""
-    try:
-        load_figure()
-    except MissingExtraError:
-        yield
-        return
-    from matplotlib import rc_context
-
-    with rc_context(_STYLE):
-        yield
-
-
-def new_figure(columns: int = 1, rows: int = 1, *, width: float = 4.4, height: float = 3.4, **options: Any) -> Any:
-    """A figure and an array of its axes, (rows, columns), `width` by `height` inches each.
-
-    Raises `MissingExtraError` if matplotlib is not installed.
-    """
-    figure = load_figure()(figsize=(columns * width, rows * height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def rule_style(rule: str) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from ..backend import restore_rng, rng_state
 from ..checks import checked_integer
 from ..data import Dataset, Loader
 from ..data.loader import BatchSize
+from ..display.figures import TRAINING, VALIDATION, new_figure, style
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
 from ..ops.shape import plain
 from .callbacks import Callback, Run
-from .learning_curve import load_figure
 from .loop import fit
 from .losses import Loss
 
@@ -38,22 +38,21 @@ class LearningRates:
     smoothed: np.ndarray = field(repr=False)
     suggestion: float | None
 
+    @style()
     def plot(self) -> Any:
         """The losses over the rates, as a Matplotlib ``Figure``: ``.savefig("lr.png")``, or let a notebook show it.
 
         Raises `MissingExtraError` without the extra `plot`.
         """
-        figure = load_figure()(figsize=(6, 3.6), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(self.lrs, self.losses, color="#0072B2", alpha=0.3, label="each batch")
-        axes.plot(self.lrs, self.smoothed, color="#0072B2", label="smoothed")
+        figure, ((axes,),) = new_figure(width=6, height=3.6)
+        axes.plot(self.lrs, self.losses, color=TRAINING, alpha=0.3, label="each batch")
+        axes.plot(self.lrs, self.smoothed, color=TRAINING, label="smoothed")
         if self.suggestion is not None:
-            axes.axvline(self.suggestion, color="#D55E00", linestyle="--", label=f"suggestion: {self.suggestion:.2g}")
+            axes.axvline(self.suggestion, color=VALIDATION, linestyle="--", label=f"suggestion: {self.suggestion:.2g}")
         if len(self.smoothed):  # the divergence at the end need not be seen in full
             axes.set_ylim(0, 1.2 * np.max(self.smoothed[: (len(self.smoothed) + 1) // 2]))
         axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend()
         return figure
 
 

@@ -1,57 +1,57 @@
 """The learning curve as a picture."""
 
-import logging
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..display.figures import TRAINING, VALIDATION, as_bytes, label_ends, new_figure, style
 from ..errors import MissingExtraError
-from ..system.extras import missing_extra
-from .history import History
+
+if TYPE_CHECKING:
+    from .history import History
+
+_OF_THE_RUN = {"epoch", "step", "lr", "seconds", "engine", "skipped"}  # told of each epoch, and measured on no data
+_SHARES = {"accuracy", "exact_match"}
 
 
-def learning_curve(history: History, path: str | Path) -> str | None:
-    """Draw loss and accuracy against the epoch into `path` (PNG or SVG, by its ending).
+@style()
+def curve(history: "History") -> Any:
+    """A figure of the loss, and of whatever else was measured, against the epoch; for training and validation.
+
+    Raises `MissingExtraError` if matplotlib is not installed.
+    """
+    names = {name.removeprefix("validation_"): None for row in history.rows for name in row if name not in _OF_THE_RUN}
+    panels = list(names) or ["loss"]
+    figure, (row_of_axes,) = new_figure(len(panels), width=4.5, height=3.6)
+    for axes, name in zip(row_of_axes, panels, strict=True):
+        _draw(axes, history, name)
+    return figure
+
+
+def _draw(axes: Any, history: "History", name: str) -> None:
+    """The lines of one measurement."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    axes.set(title=name.replace("_", " "), xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if name in _SHARES:
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+    for label, key, colour in (("training", name, TRAINING), ("validation", f"validation_{name}", VALIDATION)):
+        points = [(row["epoch"], row[key]) for row in history.rows if math.isfinite(row.get(key, math.nan))]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker="o", markersize=3, color=colour, label=label)
+    label_ends(axes)
+
+
+def learning_curve(history: "History", path: str | Path) -> str | None:
+    """Draw the curve into `path` (PNG or SVG, by its ending).
 
     Returns why there is no picture, if there is none: Matplotlib is not installed, or does not work here.
     """
     try:
-        _draw(history, path)
+        Path(path).write_bytes(as_bytes(curve(history), Path(path).suffix.removeprefix(".")))
     except MissingExtraError as error:
         return str(error)
     except (MemoryError, SystemError) as error:
         return f"out of memory ({error})"
     return None
-
-
-def load_figure() -> Any:
-    """Matplotlib's ``Figure``: not pyplot, so no window and no global state. Raises `MissingExtraError`."""
-    log = logging.getLogger("matplotlib")
-    level = log.level
-    log.setLevel(logging.ERROR)  # a home folder that cannot be written to is no reason for two lines of warning
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_extra("figures need matplotlib", "matplotlib", "plot", error) from error
-    finally:
-        log.setLevel(level)
-    return Figure
-
-
-def _draw(history: History, path: str | Path) -> None:
-    Figure = load_figure()
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for prefix, colour in (("", "#0072B2"), ("validation_", "#D55E00")):  # Okabe & Ito: safe for the colour-blind
-            values = [row.get(prefix + name) for row in history.rows]
-            if None not in values:
-                label = "validation" if prefix else "training"
-                axes.plot(history["epoch"], values, marker="o", markersize=3, color=colour, label=label)
-        axes.set(title=name, xlabel="epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        if axes.lines:
-            axes.legend(frameon=False)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    figure.savefig(path, dpi=120)

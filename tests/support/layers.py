@@ -21,6 +21,7 @@ LAYERS = {
         "overrides",
         "hardware",
         "system",
+        "display",
     },
     "autograd": {
         "node",
@@ -55,7 +56,7 @@ LAYERS = {
     "speed": {"kernels", "compiler"},
     "training": {"train"},
     "other libraries": {"export", "sklearn"},
-    "teaching": {"teach"},
+    "teaching": {"teach", "plots"},
     "command line": {"commands", "cli", "__main__"},
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names}

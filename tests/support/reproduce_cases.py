@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import minidl
-from minidl.teach import plots
+from minidl.display import figures
 from minidl.teach.reproduce import ROWS
 
 # every id of the checklist of the notes
@@ -36,7 +36,7 @@ DRAWN = [id for id in IDS if id.startswith("F") and id not in ABSENT] + [
 
 def made(id):
     minidl.seed(0)
-    with plots.style():
+    with figures.style():
         return ROWS[id].run(quick=True)
 
 

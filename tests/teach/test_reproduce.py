@@ -6,6 +6,7 @@ from reproduce_cases import IDS, OFFERS, made
 
 import minidl
 from minidl import optim
+from minidl.display import figures
 from minidl.optim import rules
 from minidl.teach import functions, plots
 from minidl.teach.reproduce import ROWS, Check, Result, trials
@@ -229,7 +230,7 @@ def test_every_rule_has_a_colour_of_its_own():
 
 
 def test_a_rules_line_has_its_colour_everywhere():
-    _, ((axes,),) = plots.new_figure()
+    _, ((axes,),) = figures.new_figure()
     plots.curves(axes, [0, 1], {"Adam": [1, 2], "Nesterov": [2, 1]})
     plots.trace(axes, np.zeros((3, 2)), "Adam")
     colours = [line.get_color() for line in axes.get_lines()]

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...display.tables import html_of
 from ...errors import OptionError, StateError
 from ...optim import Optimizer
 from ...tensor import Tensor
 from ...train import Callback, Run
 from .entry import Entry
 
+_LAST = 12  # entries that a notebook shows
 Index = int | tuple[int, ...]
 Elements = Sequence[tuple[Any, Index]]
 
@@ -116,6 +118,21 @@ class Ledger(Callback):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __repr__(self) -> str:
+        places = ", ".join(map(self._where, self._places)) or "elements that its first step chooses"
+        return f"<Ledger of {places}: {len(self)} entries>"
+
+    def _repr_html_(self) -> str:
+        """The last entries as a table."""
+        head = ("t", "element", "gradient", "before", "after", "moved by")
+        rows = [
+            (str(entry.t), entry.where, *(f"{x:.6g}" for x in (entry.g, entry.before["theta"], entry.after["theta"])),
+             f"{entry.step:+.4g}")
+            for entry in list(self)[-_LAST:]
+        ]  # fmt: skip
+        note = f"{len(self)} entries in all; book.at(t) shows one with every number of its equation"
+        return html_of([head, *rows], "><>>>>", note)
 
     def _record(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
         """Execute `step`, and read the values before and after it into entries."""

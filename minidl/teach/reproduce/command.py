@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...backend import seed
+from ...display.figures import style
+from ...display.tables import WIDTH, lines_of
 from ...errors import OptionError
 from ...hardware.threads import use_blas_threads
 from ...system.terminal import printable, tell
-from ..plots import style
 from .registry import DIFFERS, GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
 from .report import report
 
@@ -106,8 +107,5 @@ def _lines(check: Check) -> list[str]:
 
 
 def _table(table: Table) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(table.head, *table.rows, strict=True)]
-    rows = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(r, widths, strict=True)) for r in (table.head, *table.rows)
-    ]
-    return ["", *(f"       {line.rstrip()}" for line in ([table.caption] if table.caption else []) + rows), ""]
+    rows = lines_of([table.head, *table.rows], width=WIDTH - 7)
+    return ["", *(f"       {line}" for line in ([table.caption] if table.caption else []) + rows), ""]

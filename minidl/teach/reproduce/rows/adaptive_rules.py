@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from .... import nn, optim
+from ....display.figures import new_figure
 from ....optim import rules, schedules
 from ....optim.rule import Rule
 from ...functions import START, after_20, bowl, descend, slope
-from ...plots import COLOURS, curves, new_figure
+from ...plots import COLOURS, curves
 from .. import as_printed
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from ....display.figures import new_figure
 from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import START, after_20, bowl, descend
-from ...plots import lines, new_figure
+from ...plots import lines
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
 
 

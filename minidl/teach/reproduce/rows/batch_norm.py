@@ -6,12 +6,12 @@ import numpy as np
 
 from .... import nn, optim
 from ....backend import seed
+from ....display.figures import ACCENT, FAINT, INK, new_figure
 from ....errors import ShapeError
 from ....nn._mlp import mlp
 from ....ops import batch_norm
 from ....tensor import Tensor
 from ....train import evaluate, fit
-from ...plots import ACCENT, FAINT, INK, new_figure
 from ..as_printed import batch_norm_without_eps
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
 from ..trials import digits, in_processes

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .... import optim
+from ....display.figures import INK, new_figure
 from ....errors import DataError
-from ...plots import INK, curves, dots, legend_below, new_figure, plain_log, rule_style
+from ...plots import curves, dots, legend_below, plain_log, rule_style
 from ..registry import Picture, Result, Table, claim, row
 from ..trials import ANOTHER_WORKLOAD, PLOTTED, RULES, Curve, Trial, datasets, run, run_all, workload
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ....display.figures import FAINT, INK, new_figure
 from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import DOMAIN, START, bowl, descend, fading, parabola, plateau, saddle, two_valleys
-from ...plots import COLOURS, FAINT, INK, contours, minimum, new_figure, trace
+from ...plots import COLOURS, contours, minimum, trace
 from ..registry import Picture, Result, claim, row
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from .... import nn, optim
 from ....backend import seed
 from ....data import Dataset
+from ....display.figures import INK, new_figure
 from ....optim import rules, schedules
 from ....optim.rule import Rule
 from ....optim.schedules import robbins_monro
 from ....optim.symbols import equation
 from ....train import fit
 from ...functions import CURVATURES, START, after_20, bowl, descend, point, slope
-from ...plots import COLOURS, INK, new_figure
+from ...plots import COLOURS
 from .. import as_printed
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
 

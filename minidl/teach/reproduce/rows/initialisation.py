@@ -9,7 +9,8 @@ from .... import nn, optim
 from ....autograd import recording
 from ....backend import seed
 from ....data import Loader
-from ...plots import FAINT, INK, legend_below, new_figure
+from ....display.figures import FAINT, INK, new_figure
+from ...plots import legend_below
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, number, row
 from ..trials import digits, in_processes
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ....display.figures import FAINT, INK, new_figure
 from ....optim import schedules
 from ....optim.schedules import robbins_monro
-from ...plots import FAINT, INK, lines, new_figure
+from ...plots import lines
 from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
 
 KERAS = schedules.exponential(1e-2, 10_000, 0.9)  # the note's ExponentialDecay

@@ -8,7 +8,8 @@ import numpy as np
 from .... import gradients, nn, optim
 from ....arrays import PIXEL
 from ....backend import seed
-from ...plots import COLOURS, new_figure
+from ....display.figures import new_figure
+from ...plots import COLOURS
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
 from ..trials import digits, in_processes
 

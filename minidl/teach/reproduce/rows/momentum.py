@@ -7,9 +7,10 @@ import numpy as np
 from .... import nn, optim
 from ....backend import seed
 from ....data import Dataset, Loader
+from ....display.figures import FAINT, INK, new_figure
 from ....optim import rules, schedules
 from ...functions import CURVATURES, START, bowl, descend, slope
-from ...plots import COLOURS, FAINT, INK, contours, minimum, new_figure, trace
+from ...plots import COLOURS, contours, minimum, trace
 from .. import as_printed
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ....display.figures import INK, new_figure
 from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import CURVATURES, START, bowl, descend
-from ...plots import INK, new_figure, rule_style
+from ...plots import rule_style
 from ...stability import spectral_radius, update_matrix
 from ..registry import CLOSED_FORM, Picture, Result, Table, claim, number, row
 

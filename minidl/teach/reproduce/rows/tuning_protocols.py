@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...plots import dots, new_figure
+from ....display.figures import new_figure
+from ...plots import dots
 from ..registry import Check, Picture, Result, Table, claim, row
 from ..trials import ANOTHER_WORKLOAD, PLOTTED, Curve, Trial, run, run_all
 
