@@ -15,6 +15,7 @@ try:
     from .creation import *  # noqa: F403 (the same)
     from .dlpack import from_dlpack
     from .hardware.thread_limit import threads
+    from .nn import _module
     from .ops import *  # noqa: F403 (NumPy's names, at the top)
     from .recording import no_grad
     from .tensor import Tensor
@@ -30,9 +31,10 @@ finally:
 
 # Imported when it is first worth loading; where the folder is not there, NumPy goes on.
 machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)
+_module.predicting = functools.partial(importlib.import_module, ".train.predicting", __name__)
 
 if TYPE_CHECKING:
-    from . import data, export, optim, train
+    from . import data, export, optim, plots, train
     from . import sklearn as sklearn
     from .batching import vmap
     from .compiler import compile
@@ -66,6 +68,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "plots",
     "save",
     "seed",
     "tensor",
@@ -89,6 +92,7 @@ _LATER = {
     "jvp": "derivatives",
     "load": "train",
     "optim": "optim",
+    "plots": "plots",
     "save": "train",
     "sklearn": "sklearn",  # not in __all__: it needs its extra
     "train": "train",

@@ -136,11 +136,12 @@ def _was_given(context: click.Context, parameter: click.Parameter) -> bool:
 @click.option(
     "--model", type=click.Path(path_type=Path), help="A run's folder or a model file.  [default: the newest in runs/]"
 )
-def evaluate(dataset: str, model: Path | None) -> None:
+@click.option("--confusion", is_flag=True, help="Show what is taken for what, as a table and as a picture.")
+def evaluate(dataset: str, model: Path | None, confusion: bool) -> None:
     """Show the loss and accuracy of a trained model on a test set."""
     from .commands.trained import evaluate_run
 
-    evaluate_run(dataset, model)
+    evaluate_run(dataset, model, confusion)
 
 
 @main.command()

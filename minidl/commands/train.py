@@ -104,7 +104,7 @@ def train_run(
         save(folder / MODEL, model, **notes)  # the last file: where it is, the run is finished
     tell(f"{measured(result)}  ({time.perf_counter() - start:.1f} s in all)")
     files = [MODEL, "history.jsonl", CONFIG, *([] if no_curve else ["curve.png"]), f"{CHECKPOINTS}/"]
-    tell(f"results in {printable(folder)}/: {', '.join(files)}")
+    tell(f"results in {printable(folder)}/:\n  {', '.join(files)}")
     if no_curve and epochs:
         tell(f"(no curve.png: {no_curve})")
 

@@ -14,6 +14,7 @@ from ..ops import softmax
 from ..system.terminal import printable, tell
 from ..train.loop import evaluate
 from ..train.saving.model_file import load, notes
+from .confusion import show_confusion
 from .train import MODEL, find_dataset, measured
 
 _DIGITS = tuple("0123456789")
@@ -29,8 +30,11 @@ def find_model(path: Path | None) -> Path:
     return path / MODEL if path.is_dir() else path
 
 
-def evaluate_run(dataset: str, path: Path | None) -> None:
-    """Execute ``minidl evaluate``. Raises `NonFiniteError` for a model that holds numbers that are not finite."""
+def evaluate_run(dataset: str, path: Path | None, confusion: bool = False) -> None:
+    """Execute ``minidl evaluate``, with or without ``--confusion``.
+
+    Raises `NonFiniteError` for a model that holds numbers that are not finite.
+    """
     file = find_model(path)
     model = load(file)
     _, test = find_dataset(dataset)
@@ -43,7 +47,9 @@ def evaluate_run(dataset: str, path: Path | None) -> None:
     result = evaluate(model, test)
     if not math.isfinite(result["loss"]):
         raise _not_finite(file, model, f"its loss on {test.name} is {result['loss']}")
-    tell(f"{printable(file)}: {measured(result)}  ({test.name}, {len(test):,} images)")
+    tell(f"{printable(file)}:\n  {measured(result)}  ({test.name}, {len(test):,} images)")
+    if confusion:
+        show_confusion(model, test, file.parent)
 
 
 def predict_images(images: Iterable[Path], path: Path | None) -> bool:

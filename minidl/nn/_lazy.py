@@ -34,6 +34,9 @@ class LazyParameter(Parameter):
         self.__class__ = Parameter  # type: ignore[assignment]  # whoever holds it, holds the parameter
         vars(self)["_array"] = to_backend(values, backend)
 
+    def _repr_html_(self) -> str:
+        return repr(self).strip("<>")
+
     def __repr__(self) -> str:
         return f"<the weight of {self._layer!r}, not called yet>"
 

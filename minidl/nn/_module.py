@@ -19,6 +19,8 @@ from ._forward_hooks import Hook, through_hooks
 from ._loading import converted
 from ._members import attributes, members, slots_of
 
+predicting: Any = None  # a function that imports minidl.train.predicting, which lies above; set by minidl/__init__.py
+
 
 class Parameter(Tensor):
     """A Tensor that training changes: a leaf that requires a gradient, found by `Module.parameters`."""
@@ -202,11 +204,33 @@ class Module:
             tensor.changed()
         return self
 
+    def predict(self, inputs: Any, batch_size: int = 1000) -> np.ndarray:
+        """The outputs for `inputs`, in evaluation mode, without recording, in batches; uint8 is scaled to [0, 1].
+
+        Args, result and errors are those of `minidl.train.predict`.
+        """
+        return predicting().predict(self, inputs, batch_size=batch_size)
+
     def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
-        """A table of layers, output shapes and parameters; see `minidl.nn._summary.summary`."""
+        """A table of layers, output shapes and parameters, as a string that shows itself.
+
+        A line for each layer in the order in which they are called, those of Modules of one's own too. The model is
+        run once on zeros, in evaluation mode.
+
+        Args:
+            input_shape: one sample's; by default it is read off the first Dense layer.
+
+        Raises:
+            OptionError: there is no such layer.
+        """
         from ._summary import summary
 
         return summary(self, input_shape)
+
+    def _repr_html_(self) -> str:
+        from ._summary import html
+
+        return html(self)
 
     def estimate_statistics(self, loader: Any) -> None:
         """Replace BatchNorm's running statistics by those of one whole pass over `loader`; see _batchnorm.py."""

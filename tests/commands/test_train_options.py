@@ -91,7 +91,7 @@ def test_a_run_from_before_there_were_such_options_is_read(run, tmp_path):
 
 def test_quiet_prints_the_result_only(digits, tmp_path):
     printed, _ = said("train", "--dataset", str(digits), *TRAINED, "--quiet", "--output", str(tmp_path / "out"))
-    assert [line.split()[0] for line in printed.splitlines()] == ["test", "results"]
+    assert [line.split()[0] for line in printed.splitlines()] == ["test", "results", "model.safetensors,"]
 
 
 def test_find_lr_shows_a_loss_for_each_rate_in_eighty_columns_and_trains_nothing(digits, tmp_path):

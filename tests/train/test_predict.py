@@ -47,6 +47,11 @@ def test_a_data_set_and_lists_are_taken_too(model, pictures):
     assert predict(nn.Dense(2, 3), [[1, 2], [3, 4]]).shape == (2, 3)
 
 
+def test_a_model_predicts_by_itself_too(model, pictures):
+    np.testing.assert_array_equal(model.predict(pictures, batch_size=7), predict(model, pictures, batch_size=7))
+    assert model.training
+
+
 def test_the_classes_of_digits_are_one_line():
     test = mnist()[1][:50]
     model = nn.Sequential(nn.Dense(784, 10))
