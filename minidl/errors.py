@@ -25,6 +25,7 @@ __all__ = [
     "OptionError",
     "ShapeError",
     "StateError",
+    "TrainingInterrupted",
     "UnknownNameError",
     "UnsupportedError",
     "WriteError",
@@ -71,6 +72,18 @@ class NonFiniteError(MinidlError, FloatingPointError):
 
 class LinAlgError(MinidlError, np.linalg.LinAlgError):
     """A matrix that has no inverse, no Cholesky factor, or no decomposition, where one was asked for."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):  # no MinidlError: ``except Exception`` must not catch Ctrl-C
+    """Ctrl-C in `fit`. Model and optimizer are as after the last update; what was measured is in `history`."""
+
+    def __init__(self, message: str, history: Any = None) -> None:
+        super().__init__(message)
+        self.history = history  # of the epochs that have ended
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: no traceback, since nothing is wrong."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class LabelError(MinidlError, ValueError):

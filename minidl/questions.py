@@ -6,6 +6,7 @@ from typing import Any, Never
 
 import numpy as np
 
+from .backend import to_numpy
 from .elsewhere import refuse_options
 from .errors import ShapeError
 from .node import Node, wrap
@@ -29,6 +30,14 @@ class Questions(Node):
                 f"f'{{x.mean():{spec}}}', or format x.tolist() element by element"
             )
         return format(self._array.item(), spec)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the numbers, with shape, dtype and origin."""
+        from .display.arrays import html_of_array
+
+        facts = [f"{type(self).__name__} {self.shape} {self.dtype}", *([self.backend] * (self.backend != "numpy"))]
+        facts += ["requires_grad"] * self.requires_grad + ([] if self._op is None else [f"made by {self._op.name}"])
+        return html_of_array(to_numpy(self._array), ", ".join(facts))
 
     def any(self, axis: Axis = None, keepdims: bool = False, **other: Never) -> bool | np.ndarray:
         """Whether an element is true (or not zero): a plain boolean, or a plain array of them along `axis`."""

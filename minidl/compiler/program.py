@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Array
+from ..display.tables import html_text
 
 
 @dataclass(eq=False)
@@ -110,6 +111,16 @@ class Program:
 
     def __str__(self) -> str:
         return "\n".join(f"{name}:\n{listing}" for name, listing in self.history)
+
+
+def listing_html(program: Program) -> str:
+    """The listing after each pass for a notebook: the last is open, the others are for a click."""
+    *earlier, last = program.history
+    parts = [(name, listing, "") for name, listing in earlier] + [(*last, " open")]
+    return "".join(
+        f"<details{state}><summary>{name}</summary>{html_text(listing)}</details>"
+        for name, listing, state in parts
+    )
 
 
 class Slot(int):

@@ -12,6 +12,7 @@ from .. import nn
 from ..autograd import Node, wrap
 from ..backend import Array
 from ..deposit import slot_of
+from ..display.tables import html_line
 from ..errors import UnsupportedError
 from ..hardware.arithmetic import computes
 from ..hardware.threads import both
@@ -29,7 +30,7 @@ from .native.summation_order import Order
 from .native.zeros import order_without_zeros
 from .numpy_executor import NumpyExecutor, allocate
 from .passes import optimised
-from .program import Program
+from .program import Program, listing_html
 from .tape.step import RecordedSteps
 
 
@@ -68,6 +69,16 @@ class Step:
         x, y = _array(x, np.float32), _array(y)
         with self._alone:
             return self._update(x, y)
+
+    def __repr__(self) -> str:
+        if self.program is None:
+            return f"<Step, eager: {self.reason or 'not called yet'}>"
+        return f"<Step, {self.engine}: {len(self.program.instructions)} instructions>"
+
+    def _repr_html_(self) -> str:
+        """The program, for a notebook."""
+        listing = "" if self.program is None else listing_html(self.program)
+        return html_line(repr(self)) + listing
 
     def _update(self, x: Any, y: Any) -> Any:
         known = self.recorded

@@ -41,6 +41,7 @@ from .given import ClassWeight, check_streamed, evaluation_data, training_data
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
+from .last import keeping_history
 from .losses import Loss, find_loss, for_batches, unweighted
 from .metrics import Metrics, RunningMetrics, checked_metrics
 from .progress import Progress, say
@@ -136,8 +137,9 @@ def fit(
         ShapeError, LabelError: data and model do not fit.
         NonFiniteError: a loss or gradient is not finite; it names the op, and model and optimizer are as before.
         WriteError, DataError, StateError: the checkpoint folder cannot be used, see `Checkpoint`.
-        KeyboardInterrupt: Ctrl-C, between two updates, after saving to `checkpoint`. SIGTERM and SIGHUP end a run
-            with a `checkpoint` in the same way, by ``SystemExit``.
+        TrainingInterrupted: Ctrl-C (it is a ``KeyboardInterrupt``), between two updates, after saving to `checkpoint`.
+            The model is in evaluation mode; the error's `history`, also `last_history`, has the epochs so far. SIGTERM
+            and SIGHUP end a run with a `checkpoint` in the same way, by ``SystemExit``.
     """
     epochs = checked_integer(epochs, "fit: epochs", 0)
     loss = find_loss("fit", loss, label_smoothing)
@@ -175,7 +177,7 @@ def fit(
         watchers.append(Progress())
     # Without a checkpoint nothing is to be saved, and SIGTERM ends the process at once, as it always does.
     signals = [SIGINT] if checkpoint is None else [SIGINT, SIGTERM, SIGHUP]
-    with ExitStack() as stack:
+    with keeping_history(run), ExitStack() as stack:
         stack.enter_context(deferring(*signals))
         arithmetic = computing(threads, _by_openblas(model, loader.batch_size, threads))
         stack.enter_context(_unbroken(own_streams(), arithmetic))

@@ -1,12 +1,17 @@
-"""The progress of `fit`: a line per epoch, and on a terminal a bar with rate and time left."""
+"""The progress of `fit`: a line per epoch; on a terminal and in a notebook also a bar with rate and time left."""
 
 import contextlib
+import re
 import sys
+import textwrap
 import time
 from typing import Any
 
+from ..display.notebook import in_notebook
+from ..display.tables import WIDTH
 from ..ops.shape import plain
 from ..system.terminal import tell
+from .bars import NotebookBar, TerminalBar
 from .callbacks import Callback, Run
 from .history import sentence
 
@@ -14,46 +19,23 @@ REPAINT = 0.2  # seconds: reading the loss off a GPU waits for it, so not at eve
 
 
 class Progress(Callback):
-    """Prints to standard output; where that is not a terminal, only the line per epoch."""
+    """Prints to standard output; where that is neither a terminal nor a notebook, only the line per epoch."""
 
     def on_start(self, run: Run) -> None:
-        """Show the bar, if this is a terminal."""
-        self.bar: Any = None
+        """Show the bar, where there is one."""
+        self.bar: TerminalBar | NotebookBar | None = None
         self.painted = time.perf_counter()
-        if _is_terminal() and run.epochs:
-            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
-
-            columns = (
-                "epoch {task.fields[epoch]}/{task.fields[epochs]}",
-                "{task.fields[rate]}",
-                "loss {task.fields[loss]}",
-            )
-            self.bar = Bar(
-                *[
-                    TextColumn(columns[0]),
-                    BarColumn(),
-                    TextColumn(columns[1]),
-                    TimeRemainingColumn(),
-                    TextColumn(columns[2]),
-                ],
-                auto_refresh=False,  # no second thread beside the arithmetic
-                transient=True,
-            )
-            fields = {"epoch": 1, "epochs": run.epochs, "rate": "", "loss": "-"}
-            self.task = self.bar.add_task("", total=run.total, **fields)
-            self.bar.start()
+        if run.epochs and _is_terminal():
+            self.bar = TerminalBar(run.total)
+        elif run.epochs and in_notebook():
+            self.bar = NotebookBar(run.total)
 
     def on_pause(self, run: Run) -> None:
         """Repaint the bar, a few times a second."""
         now = time.perf_counter()
-        if self.bar is None or now - self.painted < REPAINT:
-            return
-        self.painted = now
-        speed = self.bar.tasks[0].speed
-        rate = f"{speed:,.0f} steps/s" if speed else ""
-        shown = {"epoch": run.epoch, "rate": rate, "loss": f"{float(plain(run.loss)):.4f}"}
-        self.bar.update(self.task, completed=run.step, refresh=True, **shown)
+        if self.bar is not None and now - self.painted >= REPAINT:
+            self.painted = now
+            self.bar.paint(run.step, f"epoch {run.epoch}/{run.epochs}", f"loss {float(plain(run.loss)):.4f}")
 
     def on_epoch(self, run: Run) -> None:
         """Print the epoch's line."""
@@ -62,7 +44,7 @@ class Progress(Callback):
     def on_end(self, run: Run) -> None:
         """Remove the bar; print why training stopped early, if it did."""
         if self.bar is not None:
-            self.bar.stop()
+            self.bar.close()
         if run.stopped is not None:
             say(f"stopped after {run.step} steps: {run.stopped}")
 
@@ -73,6 +55,16 @@ def _is_terminal() -> bool:
 
 
 def say(text: str) -> None:
-    """Print a line, if there is still someone to read it: a closed pipe or a full disk behind it ends no training."""
+    """Print lines, if there is still someone to read them: a closed pipe or a full disk behind it ends no training.
+
+    On a terminal what is longer than a line goes on in the next.
+    """
     with contextlib.suppress(OSError):
-        tell(text)
+        tell("\n".join(map(_wrapped, text.splitlines())) if _is_terminal() else text)
+
+
+def _wrapped(line: str) -> str:
+    """`line` in several, broken between words; where two blanks part it, between those parts."""
+    kept = re.sub(r"(?<! ) (?! )", "\0", line) if "  " in line else line
+    options: Any = {"subsequent_indent": "    ", "break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(kept, WIDTH, **options).replace("\0", " ")

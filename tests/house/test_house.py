@@ -134,6 +134,7 @@ HEAVY = {
     "matplotlib",
     "onnx",
     "PIL",
+    "IPython",
     "rich",
     "safetensors",
     "tensorboardX",
@@ -144,13 +145,15 @@ RARE = {
     "lzma",
     "hashlib",
     "fcntl",
+    "html",
     "resource",
-}  # of the standard library: needed for a few files, or on POSIX alone
+}  # of the standard library: needed for a few files, in a notebook, or on POSIX alone
 LATE = {
     "cli.py": "a command imports what it needs, so that --help and typing mistakes are answered at once",
     "commands": "the same; and minidl's version and folder, which minidl/__init__.py knows",
     "compiler/native/cache/child.py": "a process of its own looks where it would import from before it does",
     "nn/_module.py": "Module promises summary() and estimate_statistics(), whose files need Module",
+    "questions.py": "a notebook asks for HTML, and nobody else",
     "optim/translate.py": "the optimizers' file needs translate()",
     "train/engines": "compiler/ is optional, and slow to import",
     "train/saving/archive.py": "minidl's version, which minidl/__init__.py knows",

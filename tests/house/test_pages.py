@@ -23,6 +23,7 @@ CONTINUED = {
     "docs/data.md",
     "docs/layers.md",
     "docs/numpy.md",
+    "docs/judging.md",
     "docs/optimizers.md",
     "docs/tensors.md",
     "docs/transforms.md",

@@ -104,7 +104,7 @@ def test_metrics_are_measured_in_training_and_validation_and_shown(compile, caps
     assert history["rmse"][-1] == pytest.approx(history["loss"][-1] ** 0.5, rel=0.1)
     assert history["validation_rmse"][-1] == pytest.approx(rmse(predict(model, X[:50]), Y[:50, None]), rel=1e-5)
     assert f"rmse {history['rmse'][-1]:.4f}" in capsys.readouterr().out
-    assert f"validation rmse {history['validation_rmse'][-1]:.4f}" in repr(history)
+    assert f"val rmse {history['validation_rmse'][-1]:.4f}" in repr(history)
 
 
 def test_where_a_program_keeps_no_outputs_they_are_measured_in_validation_or_the_program_is_another():

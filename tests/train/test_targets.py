@@ -32,7 +32,7 @@ def test_a_regression_in_three_lines():
     assert "accuracy" not in history[-1]
     expected = np.abs(predict(model, X[:50]).ravel() - Y[:50]).mean()
     assert history["validation_mean_absolute_error"][-1] == pytest.approx(expected, abs=1e-5)
-    assert f"validation mean absolute error {expected:.4f}" in repr(history)
+    assert f"val MAE {expected:.4f}" in repr(history)
     assert history["mean_absolute_error"][-1] < history["mean_absolute_error"][0]
     np.testing.assert_allclose(model.layers[0].weight.numpy().ravel(), [1, -2, 0.5], atol=0.05)
     assert predict(model, X).shape == (200, 1)

@@ -126,7 +126,7 @@ def test_progress_prints_a_line_per_epoch_and_no_bar_in_a_pipe(digits, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1  loss ")
-    assert "validation accuracy" in lines[0]
+    assert "val acc" in lines[0]
 
 
 def test_regression_has_no_accuracy():

@@ -165,7 +165,7 @@ def _let_go() -> None:
 @atexit.register
 def _end() -> None:
     """Let the children finish for the next process, unless this one was told to end."""
-    if not interrupted and getattr(sys, "last_type", None) is not KeyboardInterrupt:
+    if not interrupted and not issubclass(getattr(sys, "last_type", object), KeyboardInterrupt):
         for process in set(_compiling.values()):
             _send(process, b".")
     _let_go()
