@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 try:
     from . import backend, creation, elsewhere, errors, linalg, machine_code, nn, ops
     from ._debug import debug
+    from .autograd import Op
     from .backend import seed, use_backend
     from .backward import gradients
     from .creation import *  # noqa: F403 (the same)
@@ -32,6 +33,7 @@ finally:
 # Imported when it is first worth loading; where the folder is not there, NumPy goes on.
 machine_code.source = functools.partial(importlib.import_module, ".compiler.native.eager", __name__)
 _module.predicting = functools.partial(importlib.import_module, ".train.predicting", __name__)
+_module.saving = functools.partial(importlib.import_module, ".train", __name__)
 
 if TYPE_CHECKING:
     from . import data, export, optim, plots, train
@@ -47,6 +49,7 @@ __version__ = "0.1.0"
 tensor = Tensor
 
 __all__ = [
+    "Op",
     "Tensor",
     "backend",
     "check_grads",

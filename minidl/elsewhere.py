@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 _OWN_RULE = "optim.rules.Rule to make it of, in a few lines: docs/extending.md"
 
+_FAR = "outside minidl's aim, which are small multilayer perceptrons: PyTorch and Keras have it"
 # By where it is looked for: the name that somebody may know, and what to write here.
 _NAMES = {
     "minidl": {
@@ -34,8 +35,22 @@ _NAMES = {
         "eigvals": "linalg.eigvalsh, for symmetric matrices; the eigenvalues of others are complex, as Tensors are not",
         "lstsq": "linalg.pinv(a) @ b",
     },
+    "minidl.data": {
+        "DataLoader": "data.Loader",
+        "read_csv": "pandas.read_csv: fit and Dataset take its frames and columns",
+        "TensorDataset": "data.Dataset(inputs, labels)",
+    },
     "minidl.nn": {
         "BatchNorm1d": "nn.BatchNorm",
+        "Conv1d": _FAR,
+        "Conv2d": _FAR,
+        "Embedding": _FAR,
+        "GRU": _FAR,
+        "LSTM": _FAR,
+        "MaxPool2d": _FAR,
+        "Mish": "a function among the layers: lambda x: x * minidl.tanh(minidl.softplus(x))",
+        "MultiheadAttention": _FAR,
+        "PReLU": "nn.LeakyReLU, or a Module of your own with an nn.Parameter: docs/extending.md",
         "BatchNormalization": "nn.BatchNorm",
         "BCELoss": "nn.binary_cross_entropy, a function",
         "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits, a function",
@@ -116,7 +131,7 @@ OF_TENSORS = {name: f"minidl.{name}(x)" for name in _FUNCTIONS.split()} | {
 _OPTIONS = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "unbiased": "ddof", "correction": "ddof"}
 
 # By class of layer: the keyword that somebody may know, and what to write here.
-_LAYER_KEYWORDS = {
+_KEYWORDS = {
     "Dense": {
         "activation": "a layer of its own: nn.Sequential(nn.Dense(784, 128), nn.ReLU())",
         "bias_initializer": "bias_init",
@@ -126,6 +141,21 @@ _LAYER_KEYWORDS = {
         "kernel_initializer": "weight_init",
         "units": "out_features",
         "use_bias": "bias",
+    },
+    "fit": {
+        "accumulate_grad_batches": "accumulate=",
+        "device": "model.to('cupy'), or minidl.use_backend('cupy')",
+        "gradient_accumulation_steps": "accumulate=",
+        "gradient_clip_val": "clip_norm=",
+        "initial_epoch": "checkpoint= and resume=True",
+        "lr": "optimizer=optim.Adam(model.parameters(), lr=...)",
+        "learning_rate": "optimizer=optim.Adam(model.parameters(), lr=...)",
+        "max_epochs": "epochs=",
+        "shuffle": "a Loader's: fit(model, Loader(data, 128, shuffle=False), ...)",
+        "steps_per_epoch": "decided by the data and batch_size=",
+        "validation_data": "validation=(x, y)",
+        "validation_split": "validation=0.2, a share",
+        "verbose": "progress=",
     },
 }
 
@@ -160,8 +190,8 @@ def missing(module: str, name: str) -> AttributeError:
 
 
 def unexpected(kind: str, keyword: str) -> TypeError:
-    """The error for a `keyword` that a layer of class `kind` does not take, with what it is here, if it is anything."""
-    known = _LAYER_KEYWORDS.get(kind, {}).get(keyword)
+    """The error for a `keyword` that `kind`, a layer or function, does not take, with what it is here, if anything."""
+    known = _KEYWORDS.get(kind, {}).get(keyword)
     hint = "" if known is None else f": here it is {known}"
     return TypeError(f"{kind}() got an unexpected keyword argument {keyword!r}{hint}")
 

@@ -22,7 +22,8 @@ class Dataset:
     Args:
         inputs: (N, ...) array of one dtype, of NumPy, a GPU, pandas, h5py, ...; or rows that have no
             dtype in common, such as lists or a DataFrame (then float32). uint8 means pixels, 0 to 255: a
-            `Loader` scales them to [0, 1]. SciPy's sparse matrices are made dense, counts in them float32.
+            `Loader` scales them to [0, 1]. Other integers and booleans become float32. SciPy's sparse matrices are made
+            dense.
         labels: (N,) integers in 0 ... C - 1, in an array, a list or a Series, or strings: classes. Or floating targets,
             (N,) or (N, ...): what a regression is to predict, several yes-or-no labels (0.0 or 1.0, or booleans),
             an autoencoder's picture.

@@ -60,12 +60,14 @@ class Loader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset | tuple[Any, Any],
         batch_size: BatchSize | None = None,
         shuffle: bool = True,
         drop_last: bool = False,
         backend: Backend | None = None,
     ) -> None:
+        if isinstance(dataset, tuple) and len(dataset) == 2 and not any(isinstance(part, Dataset) for part in dataset):
+            dataset = Dataset(*dataset)
         if not isinstance(dataset, Dataset):
             raise OptionError(
                 f"Loader: expected a Dataset, got {type(dataset).__name__}; Dataset(inputs, labels) makes one "

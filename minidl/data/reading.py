@@ -23,7 +23,7 @@ def array_of(values: Any, where: str) -> np.ndarray:
 
 
 def inputs_of(values: Any, name: str) -> np.ndarray:
-    """The inputs as one array: in their own dtype, if they have one, else as float32; dense, if they are sparse."""
+    """The inputs as one array: floats and uint8 in their own dtype, all else as float32; dense, if they are sparse."""
     where = f"{name}: inputs"
     if hasattr(values, "toarray"):
         return _dense(values, where)
@@ -31,13 +31,18 @@ def inputs_of(values: Any, name: str) -> np.ndarray:
     if inputs.dtype.kind not in "biufc":
         raise DTypeError(f"{where}: expected numbers, got {inputs.dtype} of shape {inputs.shape}")
     own = str(getattr(values, "dtype", "object"))
-    return inputs if own != "object" else inputs.astype(np.float32, copy=False)
+    kept = own != "object" and _kept(inputs.dtype)
+    return inputs if kept else inputs.astype(np.float32, copy=False)
+
+
+def _kept(dtype: np.dtype[Any]) -> bool:
+    """Whether inputs stay in this dtype: floats, pixels, and what is refused later; not counts and booleans."""
+    return dtype.kind not in "biu" or dtype == np.uint8
 
 
 def _dense(values: Any, where: str) -> np.ndarray:
     """A SciPy sparse matrix as an array; counts, integers of more than a byte, as float32."""
-    kept = values.dtype.kind == "f" or values.dtype == np.uint8
-    dtype = values.dtype if kept else np.dtype(np.float32)
+    dtype = values.dtype if _kept(values.dtype) else np.dtype(np.float32)
     size = math.prod(values.shape) * dtype.itemsize
     if size > LARGEST:
         raise DataError(

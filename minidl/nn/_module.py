@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from operator import is_
+from pathlib import Path
 from reprlib import recursive_repr
 from typing import Any, ClassVar, Self
 
@@ -19,7 +20,9 @@ from ._forward_hooks import Hook, through_hooks
 from ._loading import converted
 from ._members import attributes, members, slots_of
 
-predicting: Any = None  # a function that imports minidl.train.predicting, which lies above; set by minidl/__init__.py
+# Functions that import minidl.train.predicting and minidl.train, which lie above; set by minidl/__init__.py.
+predicting: Any = None
+saving: Any = None
 
 
 class Parameter(Tensor):
@@ -210,6 +213,10 @@ class Module:
         Args, result and errors are those of `minidl.train.predict`.
         """
         return predicting().predict(self, inputs, batch_size=batch_size)
+
+    def save(self, path: str | Path, **notes: Any) -> None:
+        """Write the model to a safetensors file: `minidl.save`, whose arguments and errors these are."""
+        saving().save(path, self, **notes)
 
     def summary(self, input_shape: tuple[int, ...] | None = None) -> str:
         """A table of layers, output shapes and parameters, as a string that shows itself.

@@ -16,6 +16,7 @@ from ..display.figures import TRAINING, VALIDATION, new_figure, style
 from ..errors import OptionError
 from ..nn import Module, softmax_cross_entropy
 from ..ops.shape import plain
+from ..optim.by_name import find_rule
 from .callbacks import Callback, Run
 from .loop import fit
 from .losses import Loss
@@ -82,7 +83,7 @@ def find_lr(
         model: copied; the copy is trained.
         train: the training set, as `fit` takes it, ...
         targets: ... with its targets, if it is an array.
-        optimizer: copied as well; its own rate, which may be a schedule, does not matter.
+        optimizer: copied as well, or a name as for `fit`; its own rate, which may be a schedule, does not matter.
         loss: a function of output and labels, or its name.
         batch_size: that of the training to come: the rate depends on it.
         start: the lowest rate, above 0.
@@ -100,6 +101,8 @@ def find_lr(
     steps = checked_integer(steps, "find_lr: steps", 10)
     if not (isinstance(start, int | float) and isinstance(end, int | float) and 0 < start < end < math.inf):
         raise OptionError(f"find_lr: start={start!r}, end={end!r}: give two rates above 0, the lower one first")
+    if isinstance(optimizer, str):
+        optimizer = find_rule(optimizer)(model.parameters())
     twin, other = copy.deepcopy((model, optimizer))
     begun, factor = other.t, (end / start) ** (1 / (steps - 1))
     for group in other.groups:

@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 from ..autograd import recording
 from ..backend import own_streams
 from ..checks import checked_integer
 from ..data import Loader
 from ..data.loader import BatchSize
+from ..elsewhere import unexpected
 from ..errors import OptionError
 from ..hardware.arithmetic import computes, computing
 from ..hardware.thread_limit import limit
@@ -77,6 +78,7 @@ def fit(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     accumulate: int = 1,
+    **unknown: Never,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
 
@@ -128,6 +130,7 @@ def fit(
         accumulate: batches for an update, which takes the mean of their gradients as one batch of all their samples
             would (but for BatchNorm, which sees one batch at a time). The last batches of an epoch, if they are fewer,
             make an update too. Steps, schedules and `Run.batch` count updates.
+        **unknown: what other libraries call some of these is told minidl's name for it.
 
     Returns:
         The `History`, with a row of numbers for each epoch.
@@ -141,6 +144,8 @@ def fit(
             The model is in evaluation mode; the error's `history`, also `last_history`, has the epochs so far. SIGTERM
             and SIGHUP end a run with a `checkpoint` in the same way, by ``SystemExit``.
     """
+    for name in unknown:
+        raise unexpected("fit", name)
     epochs = checked_integer(epochs, "fit: epochs", 0)
     loss = find_loss("fit", loss, label_smoothing)
     measures = checked_metrics("fit", metrics)

@@ -40,7 +40,7 @@ class EarlyStopping(Callback):
 
     def __init__(
         self,
-        patience: int,
+        patience: int = 5,
         min_delta: float = 0.0,
         restore_best: bool = True,
         *,

@@ -203,7 +203,7 @@ def test_a_batch_that_is_not_finite_is_told_of_by_its_place():
         ([(X, -Y)], LabelError, "batch 1: label -"),
         ([(X, Y, W), (X, Y)], DataError, "batch 2: give all batches weights, or none"),
         (3, OptionError, "expected a Dataset, got int"),
-        ((X, Y), OptionError, "expected a Dataset, got tuple"),
+        ((X, Y, W), OptionError, "expected a Dataset, got tuple"),
     ],
 )
 def test_what_is_no_batch_is_told_of_by_its_number(source, error, message):
