@@ -160,6 +160,7 @@ def _period(text: str) -> None:
 
 
 RULE = Checked("NAME", _rule)
+RULES = "sgd, momentum, nesterov, adagrad, rmsprop, rmsprop-nesterov, adadelta, adam, adamw, nadam"
 SETTINGS = Checked("NAME=VALUE", hyperparameters)
 PERIOD = Checked("N steps|epochs|s", _period)
 

@@ -7,11 +7,15 @@ from .optimizer import Optimizer
 
 
 def find_rule(name: str) -> type[Optimizer]:
-    """The optimizer class called `name`, in any case. Raises `OptionError` with the list."""
+    """The optimizer class called `name`, in any case, and with -, + or _ in it, as RMSProp+Nesterov has.
+
+    Raises `OptionError` with the list.
+    """
     known = {kind.__name__.lower(): kind for kind in Optimizer.__subclasses__()}
-    if name.lower() not in known:
+    plain = name.lower().translate(dict.fromkeys(map(ord, "-+_ ")))
+    if plain not in known:
         raise OptionError(f"optimizer {name!r}: choose one of {', '.join(sorted(known))}")
-    return known[name.lower()]
+    return known[plain]
 
 
 def setting(text: str) -> tuple[str, Any]:
