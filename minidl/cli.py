@@ -10,7 +10,7 @@ import click
 
 from . import __version__
 from .commands.console import Group
-from .commands.options import PERIOD, RULE, SETTINGS, BatchSize, Limit, Rate, Share, Sizes, Whole
+from .commands.options import PERIOD, RULE, RULES, SETTINGS, BatchSize, Limit, Rate, Share, Sizes, Whole
 from .errors import OptionError
 from .system.terminal import tell
 
@@ -175,17 +175,29 @@ def export(model: Path | None, pixels: bool, output: Path | None) -> None:
 @main.command()
 @click.option("--problem", type=click.Choice(["mnist", "note-a"]), default="mnist",
               help="A small network on MNIST, or f(x) = 0.1·x1² + 2·x2² from (-5, -2).")  # fmt: skip
-@click.option("--optimizer", "optimizer_name", type=RULE, default="adam", help="A rule's name, in any case.")
+@click.option("--optimizer", "optimizer_name", type=RULE, default="adam", help=f"One of {RULES}.")
 @click.option("--lr", type=Rate(), default=None, help="Learning rate.  [default: the rule's own]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
-@click.option("--steps", type=Whole(1, 400), default=10, help="Steps to train.")
-@click.option("--at", type=Whole(1), default=None, help="The step to explain.  [default: the last]")
+@click.option(
+    "--steps", type=Whole(1, 400), default=None, help="Steps to train.  [default: 10, or as many as asked for]"
+)
+@click.option("--at", type=Whole(1, 400), default=None, help="The step to explain.  [default: the last]")
+@click.option("--from", "first", type=Whole(1, 400), default=None, help="Show a table of steps, from this one on.")
+@click.option("--to", "last", type=Whole(1, 400), default=None, help="Show a table of steps, up to this one.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), default=None, metavar="FILE",
+              help="Draw what the rule keeps and its effective rate, as .svg or .png (extra plot).")  # fmt: skip
 @click.option("--element", default=None, metavar="PARAMETER:INDEX",
               help="Such as layers.2.weight:3,7 or x:0.  [default: where the first gradient is largest]")  # fmt: skip
 @click.option("--gradient", default=None, metavar="PARAMETER:INDEX",
               help="Why this element's gradient is what it is at that step: the terms of its sum.")  # fmt: skip
-@click.option("--letters", type=click.Choice(["code", "A", "B"]), default="code", help="The code's names, or a note's.")
+@click.option("--note", type=click.Choice(["A", "B", "code"]), default=None,
+              help="Train and write as a lecture note does: its convention, its equation, its letters.")  # fmt: skip
+@click.option("--letters", type=click.Choice(["code", "A", "B"]), default="code",
+              help="minidl's equation, in the code's names or a note's letters.")  # fmt: skip
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
+@click.option(
+    "--decimal", type=click.Choice(["point", "comma"]), default=None, help="Before decimals.  [default: the language's]"
+)
 @click.option("--format", "notation", type=click.Choice(["text", "latex", "mathml"]), default="text")
 @click.option("--seed", type=Whole(0), default=0)
 def explain(**options: Any) -> None:

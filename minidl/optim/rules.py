@@ -23,7 +23,7 @@ from typing import Any, Literal
 from ..ops import maximum
 from .hyperparameters import EpsMode, EpsModeHat, NotNegative, NotNegativeOrNone, Share
 from .rule import Rule, Value, root
-from .symbols import scalar_function
+from .symbols import product_of
 
 __all__ = [
     "SGD",
@@ -325,11 +325,15 @@ class NAdam(Rule):
         return theta - lr * v_hat / root(s_hat, self.eps, self.eps_mode), v, s
 
 
-@scalar_function
+def _factor(i: Value, psi: Value) -> Value:
+    return 1 - 0.5 * 0.96 ** (i * psi)
+
+
+@product_of(_factor)
 def damping(t: int, psi: Value) -> Value:
     """(1 - ½·0.96^ψ) · (1 - ½·0.96^2ψ) · ... · (1 - ½·0.96^tψ)."""
     if not isinstance(psi, float):
-        return math.prod(1 - 0.5 * 0.96 ** (i * psi) for i in range(1, t + 1))
+        return math.prod(_factor(i, psi) for i in range(1, t + 1))
     products = _dampings(psi)
     return products[min(t, len(products) - 1)]
 

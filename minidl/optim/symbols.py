@@ -130,6 +130,19 @@ def scalar_function(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def product_of(factor: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator for a scalar function of ``t, *rest`` that is the product of ``factor(i, *rest)`` for i = 1, ..., t.
+
+    As such it is printed; what computes it may be quicker.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.factor = factor  # type: ignore[attr-defined]
+        return scalar_function(function)
+
+    return decorate
+
+
 class Equation(NamedTuple):
     """A rule in symbols: what goes in (θ, g, then the state), and what comes out (the new θ and state)."""
 

@@ -14,7 +14,6 @@ from minidl import nn, optim
 from minidl.data import Dataset
 from minidl.errors import OptionError, ShapeError, StateError
 from minidl.optim import schedules
-from minidl.optim.rules import damping
 from minidl.teach import ledger
 from minidl.train import fit
 
@@ -23,7 +22,7 @@ from minidl.train import fit
 
 def numbers(entry):
     """Each printed line: its name, and what its numbers come to if Python evaluates them."""
-    known = {"sqrt": math.sqrt, "maximum": max, "damping": damping}
+    known = {"sqrt": math.sqrt, "maximum": max, "prod": math.prod}
     for line in entry.text(letters="code", digits=17).splitlines()[1 : 1 + len(entry.lines)]:
         name, sides = line.split(" ← ")
         _, written, *result = sides.split(" = ")
@@ -51,7 +50,7 @@ def test_float32_keeps_the_same_numbers_to_its_own_precision(case):
 @every_rule
 def test_the_printed_lines_carried_out_in_order_are_the_rule(case):
     for entry in descent(case)[0]:
-        names = {"sqrt": math.sqrt, "maximum": max, "damping": damping, "lr": entry.lr, "t": entry.t, "g": entry.g}
+        names = {"sqrt": math.sqrt, "maximum": max, "prod": math.prod, "lr": entry.lr, "t": entry.t, "g": entry.g}
         names |= {name: getattr(entry.rule, name) for name in entry.rule.numbers()} | entry.before
         for line in entry.text().splitlines()[1 : 1 + len(entry.lines)]:
             name, expression = re.match(r"  (\w+) ← (.*?) = ", line).groups()
@@ -144,10 +143,10 @@ def test_by_default_each_parameters_largest_first_gradient_is_watched():
     (y * np.array([[1.0, 2.0], [5.0, 3.0]], np.float32)).sum().backward()
     optimizer.step()
     assert [(entry.t, entry.where) for entry in book] == [
-        (1, "parameter 0 [1]"),
-        (2, "parameter 0 [1]"),
-        (3, "parameter 0 [1]"),
-        (3, "parameter 1 [1, 0]"),
+        (1, "parameters[0][1]"),
+        (2, "parameters[0][1]"),
+        (3, "parameters[0][1]"),
+        (3, "parameters[1][1, 0]"),
     ]
 
 
@@ -163,7 +162,7 @@ def test_groups_have_their_own_numbers_and_schedules_those_of_the_step():
     assert [book.at(t, x).lr for t in (1, 2, 3)] == [0.1, 0.1, 0.1]
     assert [book.at(t, y).lr for t in (1, 2, 3)] == [0.5, 0.25, 0.125]
     assert (book.at(2, 0).rule.beta, book.at(2, 1).rule.beta) == (0.9, 0.25)
-    assert book.at(1, 1).title == "Momentum, t = 1: parameter 1"
+    assert book.at(1, 1).title == "Momentum, t = 1: parameters[1]"
     optimizer.groups[0]["beta"] = 0.5
     optimizer.step()
     assert book.at(4, x).rule.beta == 0.5
@@ -217,7 +216,7 @@ def test_what_was_not_recorded_is_said():
         book.at(5)
     with pytest.raises(OptionError, match=r"not recorded; these are: none so far"):
         ledger(optim.SGD([x])).at(1)
-    with pytest.raises(OptionError, match=r"not recorded; these are: parameter 0 \[1\]"):
+    with pytest.raises(OptionError, match=r"not recorded; these are: parameters\[0\]\[1\]"):
         ledger(optim.SGD([x]), [(0, 1)]).at(1, x, 0)
 
 

@@ -33,6 +33,7 @@ def test_note_as_momentum_by_hand():
         "  v ← β·v + g = 0.5·(-1) + (-0.88) = -1.38",
         "  θ ← θ - α·v = -4.4 - 0.6·(-1.38) = -3.572",
         "  Δθ = 0.828",
+        '  Note B itself writes v ← β·v - αₖ·g; θ ← θ + v: that is --note B, or note="B".',
     ]
     assert str(book.at(2, "x", 0)).splitlines()[1:] == [
         "  v ← beta * v + g = 0.5 * (-1) + (-0.88) = -1.38",
@@ -64,9 +65,10 @@ def test_adam_in_the_letters_of_both_notes():
         ("AdaGrad", "B", ["r ← r + g²", "θ ← θ - α·g / (√r + δ)"]),
         ("RMSProp", "A", ["s ← γ·s + (1 - γ)·g²", "w ← w - η·g / √(s + ε)"]),
         ("RMSProp", "B", ["r ← ρ·r + (1 - ρ)·g²", "θ ← θ - α·g / √(r + δ)"]),
-        ("AdaDelta", "A", ["s ← γ·s + (1 - γ)·g²", "g′ ← (√(Δx + ε) / √(s + ε))·g", "Δx ← γ·Δx + (1 - γ)·g′²", "w ← w - η·g′"]),
+        ("AdaDelta", "A", ["s ← γ·s + (1 - γ)·g²", "g′ ← (√(Δx + ε) / √(s + ε))·g", "Δx ← γ·Δx + (1 - γ)·g′²", "w ← w - g′"]),
         ("AdamW", "code", ["theta ← theta * (1 - lr * weight_decay)", "v ← beta1 * v + (1 - beta1) * g"]),
-        ("NAdam", "B", ["g ← g + λ·θ", "v ← β₁·v + (1 - β₁)·g", "r ← β₂·r + (1 - β₂)·g²", "μₜ ← β₁·(1 - 0.5·0.96^(t·ψ))"]),
+        ("NAdam", "B", ["g ← g + λ·θ", "v ← β₁·v + (1 - β₁)·g", "r ← β₂·r + (1 - β₂)·g²", "μₜ ← β₁·(1 - 0.5·0.96^(t·ψ))",
+                        "μₜ₊₁ ← β₁·(1 - 0.5·0.96^((t + 1)·ψ))", "Πₜ ← β₁^t·∏(i=1…t) (1 - 0.5·0.96^(i·ψ))"]),
     ],
 )  # fmt: skip
 def test_a_line_reads_as_the_notes_have_it(case, letters, expected):
@@ -92,6 +94,21 @@ def test_what_float32_keeps_is_shown_beside_what_the_equation_gives():
     assert entry.kept["theta"] == np.float32(entry.after["theta"])
     exact = Entry("x", optim.rules.SGD(), 0.5, 1, 2.0, {"theta": 1.0}, {"theta": 0.0}, np.dtype("float32"))
     assert "kept" not in str(exact)
+
+
+@every_rule
+def test_noise_of_float64_is_not_shown(case):
+    assert not any("kept" in entry.text(letters="A") for entry in descent(case, steps=8)[0])
+
+
+def test_nadams_schedule_is_the_product_that_it_is():
+    entry = descent("NAdam")[0].at(3)
+    product = "prod(1 - 0.5 * 0.96 ** (i * 0.004) for i in range(1, 3 + 1))"
+    assert f"0.9 ** 3 * {product} = 0.0912143" in entry.text()
+    assert "0.9^3·∏(i=1…3) (1 - 0.5·0.96^(i·0.004)) = 0.0912143" in entry.text(letters="A")
+    assert r"\prod_{i=1}^{t} \left(1 - 0.5 \cdot 0.96^{i \cdot \psi}\right)" in entry.latex("B")
+    assert math.prod(0.9 * (1 - 0.5 * 0.96 ** (i * 0.004)) for i in (1, 2, 3)) == pytest.approx(0.0912143, rel=1e-6)
+    assert "damping" not in "".join((entry.text(), entry.text("A"), entry.latex("B"), entry.mathml("B")))
 
 
 # an own rule: nothing is known about the built-in ones
@@ -222,7 +239,7 @@ def test_latex_is_balanced_and_matplotlib_can_read_it(case, letters):
         MathTextParser("path").parse(f"${row.removesuffix(chr(92) * 2).replace('&', '')}$")
 
 
-CHILDREN = {"mfrac": 2, "msup": 2, "msub": 2, "mover": 2, "msqrt": 1, "mtr": 3, "math": 1}
+CHILDREN = {"mfrac": 2, "munderover": 3, "msup": 2, "msub": 2, "mover": 2, "msqrt": 1, "mtr": 3, "math": 1}
 TAGS = {*CHILDREN, "msubsup", "mtable", "mtd", "mrow", "mi", "mn", "mo", "mtext"}
 
 

@@ -51,9 +51,8 @@ def exercise(rule: Rule, language: Any = "en") -> str:
 def answer(rule: Rule) -> str:
     """The function that `exercise` asks for, written out from the rule itself."""
     body = _assignments(rule)
-    needed = [name for name in ("sqrt",) if any(f"{name}(" in line for line in body)]
+    needed = [name for name in ("prod", "sqrt") if any(f"{name}(" in line for line in body)]
     imports = [f"from math import {', '.join(needed)}"] if needed else []
-    imports += ["from minidl.optim.rules import damping"] if any("damping(" in line for line in body) else []
     lines_ = [f"    {line}" for line in body] + [f"    return {', '.join(['theta', *rule.state])}"]
     return "\n".join([*imports, *([""] * 2 if imports else []), _head(rule), *lines_])
 

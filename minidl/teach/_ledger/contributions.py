@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...optim.execution.plan import is_array
+from ...optim.execution.plan import in_order, is_array
 from ...optim.symbols import Symbol
 from ..notation.assignments import Line
+from ..notation.gradient import Gradient
 from .entry import Entry
 
 Shares = dict[str, float]
@@ -19,8 +20,8 @@ Shares = dict[str, float]
 _SOURCES = {"theta": "theta", "g": "gradient", "weight_decay": "decay"}  # by symbol; any other array is state: momentum
 
 
-class Divisor(NamedTuple):
-    """What the step was divided by: the line of the rule it is in, its expression, and its value."""
+class Part(NamedTuple):
+    """A part of a line of the rule: the line, the part's expression, and its value."""
 
     line: Line
     expression: Symbol
@@ -45,12 +46,51 @@ def contributions(entry: Entry) -> dict[str, float]:
     return parts | {"rounding": entry.step - sum(parts.values())}
 
 
-def divisor(entry: Entry) -> Divisor | None:
+def divisor(entry: Entry) -> Part | None:
     """The divisor that has a value of its own for every weight, such as √s + ε; None in a rule without one."""
+    found = _quotient(entry)
+    return None if found is None else _part(entry, found[0], found[1].args[1])
+
+
+def numerator(entry: Entry) -> Part | None:
+    """What stands over the divisor, where that is no gradient, velocity or number: AdaDelta's √(d + ε)."""
+    found = _quotient(entry)
+    if found is None or not is_array(found[1].args[0]) or set(_shares(entry, found[1].args[0], {})) != {""}:
+        return None
+    return _part(entry, found[0], found[1].args[0])
+
+
+def effective_rate(entry: Entry) -> float:
+    """What the learning rate comes to for this weight: lr over the divisor (times the numerator), if there is one."""
+    under, over = divisor(entry), numerator(entry)
+    with np.errstate(all="ignore"):
+        return float(np.float64(entry.lr) * (over.value if over else 1.0) / (under.value if under else 1.0))
+
+
+def corrections(entry: Entry) -> dict[str, Part]:
+    """By what the bias correction divided, by the name of the average (or of g): scalars that change with t."""
+    found: dict[str, Part] = {}
     for line in entry.lines:
-        found = _divisor(line.expression, line)
+        for x in in_order([line.expression]):
+            if not isinstance(x, Symbol) or x.op != "divide" or not is_array(x.args[0]) or x in line.known:
+                continue
+            average, by = x.args
+            names = [line.known[y] for y in in_order([average]) if is_array(y) and y in line.known]
+            if names and not is_array(by) and any(isinstance(y, Symbol) and y.op == "t" for y in in_order([by])):
+                found.setdefault(names[-1], _part(entry, line, by))
+    return found
+
+
+def _part(entry: Entry, line: Line, x: Symbol) -> Part:
+    return Part(line, x, entry.values[x])
+
+
+def _quotient(entry: Entry) -> tuple[Line, Symbol] | None:
+    """The first division by an array, and its line."""
+    for line in entry.lines:
+        found = _division(line.expression, line)
         if found is not None:
-            return Divisor(line, found, entry.values[found])
+            return line, found
     return None
 
 
@@ -65,6 +105,8 @@ def _expand(entry: Entry, x: Any, seen: dict[Any, Shares]) -> Shares:
     """As `_shares`, for an expression that is not in `seen`: by its outermost operation."""
     value = np.float64(entry.values[x])  # NumPy's, so that 0/0 is nan
     op, args = (x.op, x.args) if isinstance(x, Symbol) else ("", ())
+    if isinstance(op, Gradient):
+        return _shares(entry, args[1], seen)
     if op and not args:
         return {_SOURCES.get(op, "momentum" if is_array(x) else ""): value}
     if op in ("add", "subtract"):
@@ -93,10 +135,10 @@ def _product(left: Shares, right: Shares) -> Shares:
     return product
 
 
-def _divisor(x: Any, line: Line) -> Symbol | None:
-    """The first array that `line` divides by, in the part of it that no other line computes."""
+def _division(x: Any, line: Line) -> Symbol | None:
+    """The first division by an array in the part of `line` that no other line computes."""
     if not isinstance(x, Symbol) or (x in line.known and x is not line.expression):
         return None
     if x.op == "divide" and is_array(x.args[1]):
-        return x.args[1]
-    return next((found for part in x.args if (found := _divisor(part, line)) is not None), None)
+        return x
+    return next((found for part in x.args if (found := _division(part, line)) is not None), None)

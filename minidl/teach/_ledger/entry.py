@@ -1,7 +1,7 @@
 """One entry of the ledger: a step of one element, as the rule's own equation with every number in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +9,16 @@ import numpy as np
 
 from ...optim.execution.plan import Scalars, in_order
 from ...optim.rule import Rule
-from ...optim.symbols import Symbol
 from ..notation.assignments import Line, lines, looks_ahead
-from ..notation.formats import Code, Latex, MathML, Text
-from ..notation.letters import Alphabet, Letter, alphabet
-from ..notation.printer import Printer
+from ..notation.letters import Alphabet
+from ..notation.notes import Note, note_lines, noted
+from . import writing
+from .sentences import Decimal, Language
 
 if TYPE_CHECKING:
     from rich.text import Text as RichText
+
+_NOISE = 1e-12  # of a number: what float64 rounds, and nobody wants to see
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,8 @@ class Entry:
 
     `where` names the element; `rule` is the rule of that step, its schedules read; `before` and `after` hold
     theta and the state by name, before the step and after; `g` is the gradient, `dtype` that of the parameter.
-    `first` is the ledger's first entry for the same element (None if that is this one).
+    `first` is the ledger's first entry for the same element (None if that is this one), `diverged` the step at which
+    the element ceased to be a finite number. `note` is "A" or "B" in an entry that has been read `in_note`.
     """
 
     where: str
@@ -37,6 +40,8 @@ class Entry:
     after: Mapping[str, float]
     dtype: np.dtype[Any]
     first: "Entry | None" = field(default=None, repr=False)
+    diverged: int | None = None
+    note: Note = "code"
 
     @property
     def title(self) -> str:
@@ -50,8 +55,8 @@ class Entry:
 
     @cached_property
     def lines(self) -> list[Line]:
-        """The rule's lines, in the order in which they are executed."""
-        return lines(self.rule)
+        """The rule's lines, in the order in which they are executed; or a note's."""
+        return lines(self.rule) if self.note == "code" else note_lines(self.rule, self.note)
 
     @cached_property
     def values(self) -> dict[Any, float]:
@@ -71,67 +76,74 @@ class Entry:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """The stored numbers that are not the computed ones, by name, in the parameter's dtype."""
-        pairs = [(name, x, self.computed[name]) for name, x in self.after.items()]
-        return {name: self.dtype.type(x) for name, x, exact in pairs if x != exact and (x == x or exact == exact)}
+        """The stored numbers that are not the computed ones (to 1e-12), by name, in the parameter's dtype."""
+        stored = {name: x for name, x in self.after.items() if name != "theta" or not self.apart}
+        pairs = [(name, x, self.computed[name]) for name, x in stored.items()]
+        return {name: self.dtype.type(x) for name, x, exact in pairs if _differ(x, exact)}
 
-    def leaves(self, line: Line, letters: Alphabet) -> dict[Any, Letter]:
-        """How the symbols in a line are written."""
-        letter = alphabet(letters, looks_ahead(self.rule))
-        leaves = {x: letter(x.op) for x in in_order([line.expression]) if isinstance(x, Symbol) and not x.args}
-        return leaves | {x: letter(name) for x, name in line.known.items()}
+    @property
+    def apart(self) -> bool:
+        """Whether theta here is not what the parameter holds: in a note's lines for a rule that looks ahead."""
+        return self.note != "code" and looks_ahead(self.rule)
 
-    def text(self, letters: Alphabet = "code", digits: int = 6) -> str:
-        """The entry as plain text, a line of the rule on a line; `letters` is "code", "A" or "B" (the notes')."""
-        return "".join(part for part, _ in self._styled(letters, digits))
+    def fits(self, note: Note) -> bool:
+        """Whether the note has this rule, in the convention in which the step was made."""
+        own = noted(type(self.rule), note)
+        return own is not None and not own.differing(self.rule, self.lr)
 
-    def rich(self, letters: Alphabet = "code", digits: int = 6) -> "RichText":
+    def in_note(self, note: Note) -> "Entry":
+        """The same step in the note's own equations, if it `fits`; itself if it does not.
+
+        A note that looks ahead writes of θ, where minidl's parameter holds the look-ahead point.
+        """
+        if self.note == note or not self.fits(note):
+            return self
+        before, after = (
+            {**values, "theta": self.rule.iterate(*(values[name] for name in ("theta", *self.rule.state)))}
+            for values in (self.before, self.after)
+        )
+        first = None if self.first is None else self.first.in_note(note)
+        return replace(self, before=before, after=after, first=first, note=note)
+
+    def text(
+        self, letters: Alphabet = "code", digits: int = 6, *, note: Note | None = None, language: Language = "en",
+        decimal: Decimal | None = None,
+    ) -> str:  # fmt: skip
+        """The entry as plain text, a line of the rule on a line.
+
+        Args:
+            letters: those in which minidl's lines are written: "code", "A" or "B" (the notes').
+            digits: significant ones.
+            note: "A" or "B" for the lines of the note itself, in its convention, order and letters. Where it has no
+                such lines, or the training is in another convention, minidl's are written in its letters, and a
+                last line says so. "code" is ``letters="code"``.
+            language: "en", "es" or "it".
+            decimal: "." or ","; by default what the language has. The code's own names always go with a point.
+
+        Raises `OptionError` for what is none of these, and for a note together with other letters.
+        """
+        return "".join(part for part, _ in writing.styled(self, letters, digits, note, language, decimal))
+
+    def rich(
+        self, letters: Alphabet = "code", digits: int = 6, *, note: Note | None = None, language: Language = "en",
+        decimal: Decimal | None = None,
+    ) -> "RichText":  # fmt: skip
         """The same with colours, for `rich.print`."""
         from rich.text import Text as RichText
 
-        return RichText.assemble(*self._styled(letters, digits))
+        return RichText.assemble(*writing.styled(self, letters, digits, note, language, decimal))
 
-    def latex(self, letters: Alphabet = "code", digits: int = 6) -> str:
+    def latex(
+        self, letters: Alphabet = "code", digits: int = 6, *, note: Note | None = None, decimal: Decimal = "."
+    ) -> str:
         r"""The lines as LaTeX: an ``aligned`` environment, to be put between ``\[`` and ``\]``."""
-        rows = [rf"{name} &\leftarrow {' = '.join(sides)}" for name, *sides in self._rows(Latex(digits), letters)]
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        return writing.latex(self, letters, digits, note, decimal)
 
-    def mathml(self, letters: Alphabet = "code", digits: int = 6) -> str:
+    def mathml(
+        self, letters: Alphabet = "code", digits: int = 6, *, note: Note | None = None, decimal: Decimal = "."
+    ) -> str:
         """The lines as MathML: one ``math`` element, a table with a row for each."""
-        rows = []
-        for name, *sides in self._rows(MathML(digits), letters):
-            right = "<mo>=</mo>".join(sides)
-            rows.append(f"<mtr><mtd>{name}</mtd><mtd><mo>←</mo></mtd><mtd>{right}</mtd></mtr>")
-        table = "\n".join(rows)
-        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>\n{table}\n</mtable></math>'
-
-    def _rows(self, printer: Printer, letters: Alphabet) -> list[tuple[str, ...]]:
-        """Per line: the name, the expression, the same in numbers, the result; without repetitions."""
-        rows = []
-        for line in self.lines:
-            leaves = self.leaves(line, letters)
-            numbers = {x: self.values[x] for x in leaves if x in self.values}
-            name = printer.letter(alphabet(letters, looks_ahead(self.rule))(line.name))
-            sides = (printer.write(line.expression, leaves), printer.write(line.expression, numbers))
-            rows.append((name, *dict.fromkeys((*sides, printer.value(self.values[line.expression])))))
-        return rows
-
-    def _styled(self, letters: Alphabet, digits: int) -> list[tuple[str, str]]:
-        """The pieces of the text, each with rich's name for how it looks."""
-        printer = (Code if letters == "code" else Text)(digits)
-        letter = alphabet(letters, looks_ahead(self.rule))
-        pieces = [(self.title, "bold")]
-        for name, expression, *numbers in self._rows(printer, letters):
-            pieces += [(f"\n  {name}", "bold"), (f" ← {expression}", "")]
-            pieces += [(f" = {number}", "cyan") for number in numbers]
-        moved = printer.letter(letter("theta"))
-        pieces += [(f"\n  moved {moved} by " if letters == "code" else f"\n  Δ{moved} = ", "bold")]
-        pieces += [(printer.value(self.step), "bold cyan")]
-        if self.kept:
-            errors = {name: f"{x!s} ({float(x) - self.computed[name]:+.1e})" for name, x in self.kept.items()}
-            listed = ", ".join(f"{printer.letter(letter(name))} = {error}" for name, error in errors.items())
-            pieces.append((f"\n  kept as {self.dtype}: {listed}", "dim"))
-        return pieces
+        return writing.mathml(self, letters, digits, note, decimal)
 
     def __str__(self) -> str:
         return self.text()
@@ -141,3 +153,10 @@ class Entry:
 
     def _repr_html_(self) -> str:
         return self.mathml()
+
+
+def _differ(x: float, exact: float) -> bool:
+    """Whether two numbers are more than noise apart; two that are no numbers are not."""
+    if x != x or exact != exact:
+        return (x == x) != (exact == exact)
+    return x != exact and not abs(x - exact) <= _NOISE * abs(exact)

@@ -17,10 +17,12 @@ import numpy as np
 
 from ...display.tables import html_of
 from ...errors import OptionError, StateError
+from ...nn import Module
 from ...optim import Optimizer
 from ...tensor import Tensor
 from ...train import Callback, Run
 from .entry import Entry
+from .history import picture, table
 
 _LAST = 12  # entries that a notebook shows
 Index = int | tuple[int, ...]
@@ -41,9 +43,9 @@ class Ledger(Callback):
     ``len(book)`` counts the entries; iterating over it gives them all, in the order of the steps.
     """
 
-    def __init__(self, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(self, elements: Elements | None = None, names: Mapping[str, Tensor] | Module | None = None) -> None:
         self.elements = elements
-        self.names = dict(names or {})
+        self.names = dict(names.named_parameters() if isinstance(names, Module) else names or {})
         self.optimizer: Optimizer | None = None
         self._hook: Callable[[], None] | None = None  # what replaces the optimizer's step
         self._covered: Callable[[], None] | None = None  # what it replaced, if that was the hook of another ledger
@@ -51,6 +53,7 @@ class Ledger(Callback):
         self._shapes: list[tuple[int, ...]] = []
         self._places: list[_Place] = []
         self._entries: dict[tuple[_Place, int], Entry] = {}
+        self._newest: dict[_Place, Entry] = {}
 
     def attach(self, optimizer: Any) -> None:
         """Record every step of `optimizer` from now on.
@@ -98,6 +101,42 @@ class Ledger(Callback):
 
         Left out, they are those of the first element recorded. Raises `OptionError` if there is no such entry.
         """
+        place = self._recorded(parameter, index)
+        if (place, step) not in self._entries:
+            steps = [t for other, t in self._entries if other == place]
+            known = f"its entries are of steps {min(steps)} to {max(steps)}" if steps else "it has none so far"
+            where = f"{self._where(place)} (a step without a gradient leaves none)"
+            raise OptionError(f"ledger: no entry of step {step} for {where}: {known}")
+        return self._entries[place, step]
+
+    def table(
+        self, first: int = 1, last: int | None = None, parameter: Any = None, index: Index | None = None, **shown: Any
+    ) -> str:
+        """The steps from `first` to `last` (both included) of an element, a line each.
+
+        A line has the gradient, what the rule keeps, the effective learning rate (lr over the divisor, if there is
+        one), the change of theta, and theta. `shown` are letters, digits, note, language and decimal, as in
+        `Entry.text`. Raises `OptionError` if there is no such entry.
+        """
+        return table(self._between(first, last, parameter, index), **shown)
+
+    def plot(
+        self, first: int = 1, last: int | None = None, parameter: Any = None, index: Index | None = None, **shown: Any
+    ) -> Any:
+        """The same as a matplotlib figure, a panel for each value that is kept, and one for the effective rate.
+
+        `shown` are letters, note and language. Raises `MissingExtraError` without matplotlib.
+        """
+        return picture(self._between(first, last, parameter, index), **shown)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _recorded(self, parameter: Any, index: Index | None) -> _Place:
+        """The place of an element that is recorded: the first that fits."""
         number = None if parameter is None else self._number_of(parameter)
         places = [place for place in self._places if number in (None, place.parameter)]
         if index is not None and places:
@@ -106,18 +145,16 @@ class Ledger(Callback):
         if not places:
             recorded = ", ".join(map(self._where, self._places)) or "none so far"
             raise OptionError(f"ledger: that element is not recorded; these are: {recorded}")
-        if (places[0], step) not in self._entries:
-            steps = [t for place, t in self._entries if place == places[0]]
-            known = f"its entries are of steps {min(steps)} to {max(steps)}" if steps else "it has none so far"
-            where = f"{self._where(places[0])} (a step without a gradient leaves none)"
-            raise OptionError(f"ledger: no entry of step {step} for {where}: {known}")
-        return self._entries[places[0], step]
+        return places[0]
 
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries.values())
-
-    def __len__(self) -> int:
-        return len(self._entries)
+    def _between(self, first: int, last: int | None, parameter: Any, index: Index | None) -> list[Entry]:
+        """The entries of one element from a step to another."""
+        place = self._recorded(parameter, index)
+        found = [e for (other, t), e in self._entries.items() if other == place and first <= t <= (last or t)]
+        if not found:
+            until = "the end" if last is None else last
+            raise OptionError(f"ledger: no entries from step {first} to {until} for {self._where(place)}")
+        return found
 
     def __repr__(self) -> str:
         places = ", ".join(map(self._where, self._places)) or "elements that its first step chooses"
@@ -155,7 +192,8 @@ class Ledger(Callback):
             rule, lr = rules[id(p)]
             new = self._values(optimizer, place)
             names = ("theta", *rule.state)
-            self._entries[place, optimizer.t] = Entry(
+            last = self._newest.get(place)
+            entry = Entry(
                 where=self._where(place),
                 rule=rule,
                 lr=lr,
@@ -164,8 +202,10 @@ class Ledger(Callback):
                 before={name: old[name] for name in names},
                 after={name: new[name] for name in names},
                 dtype=p.dtype,
-                first=next((entry for (other, _), entry in self._entries.items() if other == place), None),
+                first=None if last is None else last.first or last,
+                diverged=_diverged(last, optimizer.t, new["theta"]),
             )
+            self._entries[place, optimizer.t] = self._newest[place] = entry
 
     def _choose_elements(self) -> None:
         """Of each parameter that has none yet, take the element with the largest gradient."""
@@ -209,12 +249,19 @@ class Ledger(Callback):
         return next((name for name, p in self.names.items() if p is self._parameters[parameter]), None)
 
     def _where(self, place: _Place) -> str:
-        name = self._name(place.parameter) or f"parameter {place.parameter} "
-        return f"{name}[{', '.join(map(str, place.element))}]" if place.element else name.strip()
+        name = self._name(place.parameter) or f"parameters[{place.parameter}]"  # as optimizer.parameters[0] is
+        return f"{name}[{', '.join(map(str, place.element))}]" if place.element else name
+
+
+def _diverged(last: Entry | None, t: int, theta: float) -> int | None:
+    """The step since which an element is no finite number."""
+    if math.isfinite(theta):
+        return None
+    return t if last is None or last.diverged is None else last.diverged
 
 
 def ledger(
-    optimizer: Any = None, elements: Elements | None = None, names: Mapping[str, Tensor] | None = None
+    optimizer: Any = None, elements: Elements | None = None, names: Mapping[str, Tensor] | Module | None = None
 ) -> Ledger:
     """Record every step of an optimizer, for a few elements of its parameters.
 
@@ -223,7 +270,8 @@ def ledger(
             the `fit` that it is given to, for that fit.
         elements: pairs of a parameter (itself, its number among the optimizer's, or its name) and an index. By default
             one element of each parameter, that with the largest gradient at the first step.
-        names: ``dict(model.named_parameters())``, or the like; a callback asks the model for it.
+        names: the model, or a dict of parameters by name; a callback asks the model that is trained. Without them
+            a parameter is called by its place: parameters[0] is ``optimizer.parameters[0]``.
 
     Returns:
         A `Ledger`; ``at(step)`` gives its entries.

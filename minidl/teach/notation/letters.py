@@ -49,6 +49,7 @@ _B = _BOTH | {
     "rho": Letter("ρ"),
     "eps": Letter("δ"),
     "s": Letter("r"),
+    "interim": Letter("θ", mark="tilde"),
     "v_hat": Letter("v", mark="hat"),
     "s_hat": Letter("r", mark="hat"),
     "s_max": Letter("r", "max"),
