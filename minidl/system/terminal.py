@@ -9,6 +9,7 @@ import unicodedata
 # What a terminal obeys instead of showing it: control characters, marks that turn the direction of writing, and the
 # halves of characters that stand in file names for bytes that are no text.
 _OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_INDEX = re.compile("[₀-₎ₐ-ₜᵢᵣᵤᵥ]+")  # what stands below a letter, as in vₜ₋₁: v_{t-1}
 _SPELLED = {  # in ASCII; Greek letters go by their names, and letters with accents go without
     "←": "<-", "→": "->", "≈": "~", "≤": "<=", "≥": ">=", "±": "+-", "×": "x", "·": "*", "⊙": "*", "√": "sqrt ",
     "–": "-", "—": "-", "−": "-", "…": "...", "⋯": "...", "‖": "|", "│": "|", "′": "'", "’": "'", "‘": "'", "“": '"',
@@ -63,7 +64,10 @@ def _spelled(error: UnicodeError) -> tuple[str, int]:
     """What stands for the characters that could not be encoded."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(map(_in_ascii, error.object[error.start : error.end])), error.end
+    text = _INDEX.sub(
+        lambda run: f"_{{{run[0]}}}" if len(run[0]) > 1 else f"_{run[0]}", error.object[error.start : error.end]
+    )
+    return "".join(map(_in_ascii, text)), error.end
 
 
 def _in_ascii(character: str) -> str:

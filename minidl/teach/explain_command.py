@@ -59,12 +59,12 @@ def explain_run(
 
 def _check(asked: dict[str, int | None], steps: int, picture: Path | None) -> None:
     """Raise `OptionError` for steps that there are not, and a picture in no format."""
-    for name, step in asked.items():
-        if step is not None and step > steps:
-            raise OptionError(f"{name} {step}: there are only {steps} steps (--steps)")
     first, last = asked["--from"], asked["--to"]
     if first is not None and last is not None and first > last:
         raise OptionError(f"--from {first} --to {last}: the first step comes after the last")
+    for name, step in asked.items():
+        if step is not None and step > steps:
+            raise OptionError(f"{name} {step}: there are only {steps} steps (--steps)")
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise OptionError(f"--picture {picture}: call it something.svg or something.png")
 

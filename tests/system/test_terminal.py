@@ -136,6 +136,10 @@ def test_letters_are_spelled_rather_than_lost(tmp_path):
     assert "?" not in result.stdout
 
 
+def test_a_time_below_a_letter_is_told_from_a_factor():
+    assert "wₜ₋₁ - η·vₜ / β₁".encode("ascii", "minidl.spelled") == b"w_{t-1} - eta*v_t / beta_1"
+
+
 def test_fit_speaks_to_a_stream_of_another_encoding_too(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", stream)
