@@ -42,7 +42,7 @@ def rmsprop(theta: Value, s: Value, gradient: GradientAt, *, lr: Value, rho: Val
 
 
 def rmsprop_nesterov(
-    theta: Value, s: Value, v: Value, gradient: GradientAt, *, lr: Value, rho: Value, beta: Value, eps: Value
+    theta: Value, s: Value, v: Value, gradient: GradientAt, *, lr: Value, beta: Value, rho: Value, eps: Value
 ) -> Lines:
     """1.6."""
     interim = yield "interim", theta + beta * v

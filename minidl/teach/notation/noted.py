@@ -1,5 +1,6 @@
 """What a note has of a rule: its equations, the convention that they are in, its letters."""
 
+import inspect
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,3 +31,16 @@ class NoteRule:
         """The settings in which `rule` is not in the note's convention: by name, the note's and the rule's own."""
         own = {name: lr if name == "lr" else getattr(rule, name) for name in self.options}
         return {name: (asked, own[name]) for name, asked in self.options.items() if asked != own[name]}
+
+
+def carried_out(equations: Callable[..., Lines], gradient: GradientAt, before: Mapping[str, Value]) -> dict[str, Value]:
+    """The values after a step by a note's `equations`, carried out on numbers: `before`, and what the lines give."""
+    names = inspect.signature(equations).parameters
+    lines = equations(gradient=gradient, **{name: before[name] for name in names if name != "gradient"})
+    values, value = dict(before), None
+    while True:
+        try:
+            name, value = lines.send(value)
+        except StopIteration:
+            return values
+        values[name] = value

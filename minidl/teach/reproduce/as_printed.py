@@ -1,112 +1,51 @@
 """The notes' algorithms line by line, right or wrong as they are printed. minidl's rules are held against them.
 
-Nothing else in minidl uses these: its rules are in optim/rules.py. The letters are the notes' own. Each
-algorithm is given the gradient as a function and returns its path, the starting point first.
+Nothing trains by these: the rules are in optim/rules.py. Each algorithm is given the gradient as a function and
+returns its path, the starting point first. Those that are right are note B's own lines, in notation/note_b.py, carried
+out on numbers; the misprints stand here, in the notes' letters.
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..notation import note_b
+from ..notation.noted import carried_out
+
 Gradient = Callable[[np.ndarray], np.ndarray]
 sqrt = np.sqrt
 
 
-def sgd(gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float]) -> np.ndarray:
-    """Note B 1.1; `alpha` is a function of k = 0, 1, 2, ..."""
-    path = [theta]
-    for k in range(steps):
-        g = gradient(theta)
-        theta = theta - alpha(k) * g
-        path.append(theta)
-    return np.array(path)
+def _path(equations: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    """``path(gradient, theta, steps, lr, ...)``: the hyperparameters follow in the order in which `equations` has them.
+
+    Each is a number, or a function of k = 0, 1, 2, ...
+    """
+    parameters = inspect.signature(equations).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "t"]
+
+    @functools.wraps(equations)
+    def path(gradient: Gradient, theta: np.ndarray, steps: int, *settings: Any) -> np.ndarray:
+        values, found = {"theta": theta, "v": np.zeros_like(theta), "s": np.zeros_like(theta)}, [theta]
+        for k in range(steps):
+            now = {n: x(k) if callable(x) else x for n, x in zip(names, settings, strict=True)}
+            values = carried_out(equations, gradient, {**values, **now, "t": k + 1})
+            found.append(values["theta"])
+        return np.array(found)
+
+    return path
 
 
-def momentum(
-    gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float
-) -> np.ndarray:
-    """Note B 1.3."""
-    path, v = [theta], np.zeros_like(theta)
-    for k in range(steps):
-        g = gradient(theta)
-        v = beta * v - alpha(k) * g
-        theta = theta + v
-        path.append(theta)
-    return np.array(path)
-
-
-def nesterov(
-    gradient: Gradient, theta: np.ndarray, steps: int, alpha: Callable[[int], float], beta: float
-) -> np.ndarray:
-    """Note B 1.4: there and back."""
-    path, v = [theta], np.zeros_like(theta)
-    for k in range(steps):
-        interim = theta + beta * v
-        g = gradient(interim)
-        v = beta * v - alpha(k) * g
-        theta = theta + v
-        path.append(theta)
-    return np.array(path)
-
-
-def adagrad(gradient: Gradient, theta: np.ndarray, steps: int, alpha: float, delta: float) -> np.ndarray:
-    """Note B 1.5.1."""
-    path, r = [theta], np.zeros_like(theta)
-    for _ in range(steps):
-        g = gradient(theta)
-        r = r + g * g
-        theta = theta + -alpha / (delta + sqrt(r)) * g
-        path.append(theta)
-    return np.array(path)
-
-
-def rmsprop(gradient: Gradient, theta: np.ndarray, steps: int, alpha: float, rho: float, delta: float) -> np.ndarray:
-    """Note B 1.5.2."""
-    path, r = [theta], np.zeros_like(theta)
-    for _ in range(steps):
-        g = gradient(theta)
-        r = rho * r + (1 - rho) * g * g
-        theta = theta + -alpha / sqrt(delta + r) * g
-        path.append(theta)
-    return np.array(path)
-
-
-def rmsprop_nesterov(
-    gradient: Gradient,
-    theta: np.ndarray,
-    steps: int,
-    alpha: Callable[[int], float],
-    beta: float,
-    rho: float,
-    delta: float,
-) -> np.ndarray:
-    """Note B 1.6."""
-    path, r, v = [theta], np.zeros_like(theta), np.zeros_like(theta)
-    for k in range(steps):
-        interim = theta + beta * v
-        g = gradient(interim)
-        r = rho * r + (1 - rho) * g * g
-        v = beta * v - alpha(k) / sqrt(r + delta) * g
-        theta = theta + v
-        path.append(theta)
-    return np.array(path)
-
-
-def adam(
-    gradient: Gradient, theta: np.ndarray, steps: int, alpha: float, beta1: float, beta2: float, delta: float
-) -> np.ndarray:
-    """Note B 1.7."""
-    path, t, v, r = [theta], 0, np.zeros_like(theta), np.zeros_like(theta)
-    for _ in range(steps):
-        g = gradient(theta)
-        t = t + 1
-        v = beta1 * v + (1 - beta1) * g
-        r = beta2 * r + (1 - beta2) * g * g
-        v_hat, r_hat = v / (1 - beta1**t), r / (1 - beta2**t)
-        theta = theta - alpha * v_hat / (sqrt(r_hat) + delta)
-        path.append(theta)
-    return np.array(path)
+sgd = _path(note_b.sgd)
+momentum = _path(note_b.momentum)
+nesterov = _path(note_b.nesterov)
+adagrad = _path(note_b.adagrad)
+rmsprop = _path(note_b.rmsprop)
+rmsprop_nesterov = _path(note_b.rmsprop_nesterov)
+adam = _path(note_b.adam)
 
 
 # --- Misprints: what note A prints, which is not what it means
