@@ -72,6 +72,37 @@ def test_a_smaller_divisor_is_told_in_per_cent():
     assert "ha diviso la spinta per 1,973: " in explain(grown, "it")
 
 
+@pytest.mark.parametrize(
+    ("case", "language", "sentence"),
+    [
+        ("Momentum", "es", "Todavía no hay momentum: no hay pasos anteriores."),
+        ("Momentum", "it", "Non c'è ancora momentum: non ci sono passi precedenti."),
+        ("Nesterov", "es", "(El valor guardado es el punto adelantado, θ̃, donde se evalúa el gradiente.)"),
+        ("Nesterov", "it", "(Il valore conservato è il punto anticipato, θ̃, in cui si calcola il gradiente.)"),
+        ("Adam", "es", "Corrección del sesgo: los promedios parten de 0, y por eso se multiplicaron: "),
+        (
+            "Adam",
+            "it",
+            "Per questo il primo passo è lungo quanto il tasso di apprendimento, 0,4, con qualunque gradiente.",
+        ),
+    ],
+)
+def test_first_steps_in_spanish_and_italian(case, language, sentence):
+    assert sentence in explain(descent(case)[0].at(1), language)
+
+
+def test_momentum_that_has_nothing_to_remember_is_told_from_a_first_step():
+    x = nn.Parameter([1.0, 2.0])
+    optimizer = optim.Momentum([x])
+    book = ledger(optimizer, [(x, 1)])
+    for k in range(3):
+        optimizer.zero_grad()
+        (x * np.array([1.0, float(k == 2)], np.float32)).sum().backward()
+        optimizer.step()
+    assert "There is no momentum yet" in explain(book.at(1))
+    assert "Momentum contributed nothing: the earlier steps have left none." in explain(book.at(3))
+
+
 # a training that diverges
 
 
