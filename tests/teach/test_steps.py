@@ -172,6 +172,13 @@ def test_a_picture_has_a_panel_for_each_value_and_one_for_the_rate():
     assert list(figure.axes[1].lines[0].get_ydata()) == [book.at(t).after["s"] for t in range(1, 7)]
 
 
+def test_a_training_that_diverged_can_be_drawn_too(tmp_path):
+    with np.errstate(all="ignore"):
+        book, _ = descent((optim.Nesterov, {"lr": 20}), steps=200)
+    book.plot(1, 200, "x", 1).savefig(tmp_path / "diverged.png")
+    assert "nan" in book.table(199, 200, "x", 1, note="B")
+
+
 # the command
 
 

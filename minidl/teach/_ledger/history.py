@@ -1,9 +1,11 @@
 """Many steps of one element: as a table, and as a picture of what the rule kept and of its effective learning rate."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from ...display.figures import INK, new_figure, style
+from ..notation.formats import Text
 from ..notation.letters import Alphabet
 from ..notation.notes import Note
 from ..plots import COLOURS, rule_style
@@ -11,6 +13,8 @@ from .contributions import effective_rate
 from .entry import Entry
 from .sentences import Decimal, Language, decimal_of, sentences
 from .writing import change_of, name_of, read
+
+_HUGE = 1e6  # what is larger is drawn on a logarithmic scale
 
 
 def table(
@@ -25,12 +29,8 @@ def table(
     """A line per step: the gradient, what the rule keeps, the effective learning rate, the change of θ, and θ."""
     shown = [read(entry, letters, note)[0] for entry in entries]
     letters = read(entries[0], letters, note)[1]
-    point = decimal_of(language, decimal)
+    cell = Text(digits, decimal_of(language, decimal)).value
     state = shown[0].rule.state
-
-    def cell(x: float) -> str:
-        return f"{x:.{digits}g}".replace(".", point)
-
     names = [name_of(shown[0], name, letters) for name in ("g", *state)]
     moved = change_of(shown[0], letters)
     ends = f"Δ{moved}" if letters == "code" else moved, name_of(shown[0], "theta", letters)
@@ -66,16 +66,23 @@ def _drawn(entries: list[Entry], letters: Alphabet, rate: str) -> Any:
     for panel, (name, values) in zip(axes[0], series.items(), strict=True):
         if "v" in first.rule.state and name == name_of(first, "v", letters):
             gradients = {"color": INK, "linewidth": 1, "label": name_of(first, "g", letters)}
-            panel.plot(steps, [e.g for e in entries], marker=".", **gradients)
-        panel.plot(steps, values, marker=".", label=name, **look)
+            panel.plot(steps, _drawable([e.g for e in entries]), marker=".", **gradients)
+        panel.plot(steps, _drawable(values), marker=".", label=name, **look)
         panel.set(title=name, xlabel="t")
-        if min(values) >= 0:
-            panel.set_ylim(bottom=0)
+        if any(abs(x) > _HUGE for x in values):  # it has diverged
+            panel.set_yscale("symlog")
+        elif min(values) >= 0 and max(values) > 0:  # from zero, so that a rate that hardly changes looks so
+            panel.set_ylim(0, 1.08 * max(values))
         panel.locator_params(axis="x", integer=True)
         if len(panel.lines) > 1:
             panel.legend()
     figure.suptitle(f"{first.rule.name}: {first.where}", x=0.01, ha="left")
     return figure
+
+
+def _drawable(values: list[float]) -> list[float]:
+    """Numbers that matplotlib can place; others leave a gap."""
+    return [x if abs(x) < 1e150 else math.nan for x in values]
 
 
 def _width(text: str) -> int:
