@@ -221,7 +221,7 @@ def seed(n: int) -> None:
 
 
 def generator(purpose: str) -> "np.random.Generator":
-    """The CPU random generator for one purpose: ``"init"``, ``"shuffle"``, ``"dropout"``, ``"split"`` or ``"sample"``.
+    """The CPU random generator for a purpose: "init", "shuffle", "dropout", "split", "sample" or "augment".
 
     Each purpose has its own stream, so adding dropout to a model changes neither
     its initial weights nor the order of its batches.

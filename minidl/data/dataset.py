@@ -12,6 +12,7 @@ from ..checks import checked_integer
 from ..errors import DataError, OptionError
 from .labels import labels_of, made_up
 from .reading import array_of, inputs_of
+from .transform import Transform, label
 
 
 class Dataset:
@@ -32,6 +33,8 @@ class Dataset:
         classes: the C class names; "0", "1", ... up to the largest label if not given, of strings those that occur,
             sorted. With them, labels (N,) that are booleans or whole floats are classes, too.
         sample_weight: (N,) numbers of at least 0, how much each sample counts in the loss; all 1 if not given.
+        transform: a function (inputs (N, D), a NumPy Generator) -> other inputs of the same shape and dtype, such as
+            `Augment`: what a training has instead of the inputs, anew in each epoch. Only a training, see `Loader`.
 
     Attributes:
         inputs: (N, D) NumPy array, each sample flattened, dtype kept; a view of the array
@@ -42,8 +45,10 @@ class Dataset:
         classes: tuple of C strings; of none for targets.
         name: string.
         sample_weight: (N,) floats, or None.
+        transform: the function, or None.
 
     Raises:
+        OptionError: for a `transform` that cannot be called.
         DataError: if `inputs`, `labels`, `shape` and `sample_weight` do not fit together; for a sparse matrix that is
             too large to be made dense.
         LabelError: for labels that are neither (N,) integers nor floating, or not in 0 ... C - 1.
@@ -59,6 +64,7 @@ class Dataset:
         shape: Sequence[int] | None = None,
         classes: Sequence[str] | None = None,
         sample_weight: Any = None,
+        transform: Transform | None = None,
     ) -> None:
         inputs = inputs_of(inputs, name)
         self.labels, self.classes = labels_of(labels, name, classes)
@@ -68,6 +74,7 @@ class Dataset:
                 f"and labels of shape {np.shape(labels) if hasattr(labels, 'shape') else self.labels.shape}"
             )
         self.name = name
+        self.transform = _checked(transform, name)
         self.shape = tuple(inputs.shape[1:] if shape is None else shape)
         if math.prod(self.shape) != math.prod(inputs.shape[1:]):
             raise DataError(f"{name}: a sample of shape {inputs.shape[1:]} does not reshape to {self.shape}")
@@ -100,6 +107,12 @@ class Dataset:
         part.sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
         return part
 
+    def with_transform(self, transform: Transform | None) -> "Dataset":
+        """The same samples (views) with this `transform`, or with none: ``train.with_transform(Augment(shift=2))``."""
+        other = copy.copy(self)
+        other.transform = _checked(transform, self.name)
+        return other
+
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return zip(self.inputs, self.labels, strict=True)
 
@@ -115,6 +128,7 @@ class Dataset:
             ("numbers in a sample", self.inputs.shape[1], other.inputs.shape[1]),
             ("dtype of inputs", self.inputs.dtype, other.inputs.dtype),
             ("shape of targets", self.labels.shape[1:], other.labels.shape[1:]),
+            ("transform", self.transform, other.transform),
         ):
             if ours != theirs:
                 raise DataError(f"{self.name} + {other.name}: {what}: {ours} and {theirs}; make both alike")
@@ -133,8 +147,8 @@ class Dataset:
     def split(self, share: float) -> "tuple[Dataset, Dataset]":
         """Two data sets: all samples but a `share`, and that share, drawn from the "split" stream of `minidl.seed`.
 
-        ``train, validation = dataset.split(0.1)``. Both are copies, in this data set's order. Raises `OptionError`
-        unless both get a sample.
+        ``train, validation = dataset.split(0.1)``. Both are copies, in this data set's order. The second has no
+        transform. Raises `OptionError` unless both get a sample.
         """
         count = round(share * len(self)) if isinstance(share, int | float) and 0 < share < 1 else 0
         if not 0 < count < len(self):
@@ -143,14 +157,14 @@ class Dataset:
                 f"between 0 and 1, such as 0.1"
             )
         order = generator("split").permutation(len(self))
-        return self[np.sort(order[count:])], self[np.sort(order[:count])]
+        return self[np.sort(order[count:])], self[np.sort(order[:count])].with_transform(None)
 
     def k_folds(self, k: int) -> "Iterator[tuple[Dataset, Dataset]]":
         """The k pairs of a cross-validation: ``for train, validation in dataset.k_folds(5): ...``.
 
         The samples are dealt out to k parts in an order drawn from the "split" stream of `minidl.seed`, class by class:
         parts, and the classes in them, differ by one sample at most (scikit-learn's ``StratifiedKFold``). Each part is
-        the validation set once. All are copies, in this data set's order.
+        the validation set once, without a transform. All are copies, in this data set's order.
 
         Args:
             k: from 2 to the number of samples.
@@ -166,12 +180,23 @@ class Dataset:
             dealt = dealt[np.argsort(self.labels[dealt], kind="stable")]
         part = np.empty(len(self), int)
         part[dealt] = np.arange(len(self)) % k
-        return ((self[part != i], self[part == i]) for i in range(k))
+        return ((self[part != i], self[part == i].with_transform(None)) for i in range(k))
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape)) or "1"
         of = f"{len(self.classes)} classes" if self.labels.ndim == 1 else f"{self.labels.shape[1]} targets"
-        return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {of}>"
+        made = "" if self.transform is None else f", transform {label(self.transform)}"
+        return f"<Dataset {self.name}: {len(self)} samples of {shape} {self.inputs.dtype}, {of}{made}>"
+
+
+def _checked(transform: Any, name: str) -> Transform | None:
+    """A transform, or None. Raises `OptionError` for what cannot be called."""
+    if transform is not None and not callable(transform):
+        raise OptionError(
+            f"{name}: transform={transform!r}: give a function of the inputs and a NumPy Generator, such as "
+            f"data.Augment(shift=2)"
+        )
+    return transform
 
 
 def _weights(values: Any, samples: int, name: str) -> np.ndarray:

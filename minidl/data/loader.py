@@ -24,6 +24,7 @@ from ..backend import (
 from ..checks import checked_integer
 from ..errors import DataError, DTypeError, OptionError
 from .dataset import Dataset
+from .transform import Transform, transformed
 
 BatchSize: TypeAlias = int | Literal["full"]
 
@@ -40,6 +41,7 @@ class Loader:
     y: (B,) integers, in the labels' dtype; targets (B, K) in that of x. If the samples have weights, the pair of these
     and the weights (B,): ``for x, (y, weights) in loader``, for a loss's ``sample_weight=``.
     All are plain arrays, made for this batch alone: keep them, or write into them.
+    A data set's transform makes other inputs as the epoch begins, from the "augment" stream.
 
     Args:
         dataset: a `Dataset`, its inputs uint8 or floating.
@@ -50,9 +52,10 @@ class Loader:
         backend: where the batches live; the current backend, as each epoch begins, if not given. To a GPU
             the data set is copied once, when the first batch is asked for: later changes of its arrays are
             not seen there.
+        transform: in place of the data set's own, see `Dataset`.
 
     Raises:
-        OptionError: for a batch size outside what is allowed, and for what is no Dataset.
+        OptionError: for a batch size outside what is allowed, and for what is no Dataset or transform.
         DataError: for an empty data set.
         DTypeError: for inputs of another dtype.
         BackendError: for a backend that is not there.
@@ -65,6 +68,7 @@ class Loader:
         shuffle: bool = True,
         drop_last: bool = False,
         backend: Backend | None = None,
+        transform: Transform | None = None,
     ) -> None:
         if isinstance(dataset, tuple) and len(dataset) == 2 and not any(isinstance(part, Dataset) for part in dataset):
             dataset = Dataset(*dataset)
@@ -80,7 +84,7 @@ class Loader:
             )
         if backend is not None:
             module_of(backend)
-        self.dataset = dataset
+        self.dataset = dataset if transform is None else dataset.with_transform(transform)
         self.batch_size = _checked_batch_size(batch_size, dataset)
         self.shuffle = shuffle
         self.drop_last = drop_last
@@ -92,17 +96,36 @@ class Loader:
         return math.floor(count) if self.drop_last else math.ceil(count)
 
     def __iter__(self) -> Iterator[tuple[Array, Any]]:
-        return self.batches(self.order())
+        order, inputs = self.order(), self.transformed(self.transform_seed())
+        return self.batches(order) if inputs is None else self.batches(order, inputs=inputs)
 
     def order(self) -> np.ndarray | None:
         """The samples' numbers in the order of the epoch that begins now, drawn anew; None for the data set's own."""
         return generator("shuffle").permutation(len(self.dataset)) if self.shuffle else None
 
-    def batches(self, order: np.ndarray | None, first: int = 0, last: int | None = None) -> Iterator[tuple[Array, Any]]:
-        """The batches numbered from `first` up to `last` (None: to the end) of an epoch in this `order`."""
+    def transform_seed(self) -> int | None:
+        """What the transform of the epoch that begins now draws from, drawn anew; None if there is no transform."""
+        return None if self.dataset.transform is None else int(generator("augment").integers(2**63))
+
+    def transformed(self, seed: int | None) -> Array | None:
+        """The inputs (N, D) of the epoch with this `transform_seed`, where batches live; None if that is None."""
+        if seed is None or self.dataset.transform is None:
+            return None
+        return to_backend(transformed(self.dataset, seed), self.backend or current_backend())
+
+    def batches(
+        self, order: np.ndarray | None, first: int = 0, last: int | None = None, inputs: Array | None = None
+    ) -> Iterator[tuple[Array, Any]]:
+        """The batches numbered from `first` up to `last` (None: to the end) of an epoch in this `order`.
+
+        `inputs`: those of the epoch, as `transformed` makes them; the data set's own if not given.
+        """
         backend = self.backend or current_backend()
         numbers = range(first, len(self) if last is None else last)
-        found = self._here(order, numbers) if backend == "numpy" else self._there(order, numbers, backend)
+        if backend == "numpy":
+            found = self._here(order, numbers, inputs)
+        else:
+            found = self._there(order, numbers, backend, inputs)
         return found if self.dataset.sample_weight is None else self._weighted(found, order, numbers)
 
     def sample(self, count: int) -> tuple[Array, Any]:
@@ -123,9 +146,9 @@ class Loader:
             chosen = weights[batch] if order is None else weights[order[batch]]
             yield x, (y, to_backend(chosen.astype(x.dtype), backend_of(x)))
 
-    def _here(self, order: np.ndarray | None, numbers: range) -> Iterator[tuple[Array, Array]]:
+    def _here(self, order: np.ndarray | None, numbers: range, inputs: Array | None) -> Iterator[tuple[Array, Array]]:
         """Batches on the CPU."""
-        inputs, labels = self.dataset.inputs, self.dataset.labels
+        inputs, labels = self.dataset.inputs if inputs is None else inputs, self.dataset.labels
         pixels = inputs.dtype == np.uint8
         whole = inputs.flags.c_contiguous  # take() is faster, but would copy all of a strided array for every batch
         for number in numbers:
@@ -145,9 +168,12 @@ class Loader:
                 x *= PIXEL
             yield x, y
 
-    def _there(self, order: np.ndarray | None, numbers: range, backend: Backend) -> Iterator[tuple[Array, Array]]:
+    def _there(
+        self, order: np.ndarray | None, numbers: range, backend: Backend, inputs: Array | None
+    ) -> Iterator[tuple[Array, Array]]:
         """Batches on a GPU, cut out there: all that travels is the order."""
-        inputs, labels = resident(self.dataset, backend)
+        own, labels = resident(self.dataset, backend)
+        inputs = own if inputs is None else inputs
         xp = array_module(inputs)
         every = np.arange(len(labels))
         chosen = every if order is None else every[order]  # a sample that is not there is noticed here, or nowhere

@@ -54,7 +54,9 @@ class Stream(Loader):
     def order(self) -> None:
         """None: the batches come as they come."""
 
-    def batches(self, order: np.ndarray | None, first: int = 0, last: int | None = None) -> Iterator[tuple[Array, Any]]:
+    def batches(
+        self, order: np.ndarray | None, first: int = 0, last: int | None = None, inputs: Array | None = None
+    ) -> Iterator[tuple[Array, Any]]:
         """The next batches, up to number `last` (None: all that come). An epoch begins where `first` is 0."""
         if first == 0 and self._made:
             self._waiting, self._made = self._begun(), 0
