@@ -50,7 +50,8 @@ class GraphStep:
         self.model, self.loss_function, self.optimizer, self.loader = model, loss, optimizer, loader
         self.reason: str | None = None
         xp = self._xp = module_of("cupy")
-        self._inputs, self._labels = resident(loader.dataset, "cupy")
+        self._own_inputs, self._labels = resident(loader.dataset, "cupy")
+        self._inputs = self._own_inputs
         self._order: Any = None
         self._order_on_gpu = xp.empty(len(self._labels), np.int64)
         self._step = xp.zeros((), np.int64)
@@ -66,14 +67,18 @@ class GraphStep:
         self._products: Any = None
         self._renew()
 
-    def run(self, order: np.ndarray, first: int, last: int) -> tuple[Array, Array]:
+    def run(
+        self, order: np.ndarray, first: int, last: int, inputs: Array | None = None
+    ) -> tuple[Array, Array]:
         """Make the updates of batches `first` to `last` of an epoch.
 
         order: integers on the CPU, the epoch's order of its samples, at most all of them; copied to
-        the GPU once, and not to be changed meanwhile. Returns the sum of the samples' losses and
-        the number of correct answers, arrays of dimension 0 on the GPU: to read them is to wait
-        for the steps.
+        the GPU once, and not to be changed meanwhile. inputs: (N, D) on the GPU, if not the data
+        set's own; captured by address, so each epoch's are best in the same place. Returns the sum
+        of the samples' losses and the number of correct answers, arrays of dimension 0 on the GPU:
+        to read them is to wait for the steps.
         """
+        self._inputs = self._own_inputs if inputs is None else inputs
         self.optimizer.zero_grad()
         for parameter in self.optimizer.parameters:
             release(parameter)
@@ -234,6 +239,7 @@ class GraphStep:
             *parameters,
             *statistics,
             *modes,
+            self._inputs,
             *(group.executor for group in optimizer.vectors.groups),
             uses_tf32(),
         ]

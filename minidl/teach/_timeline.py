@@ -21,6 +21,7 @@ from ..nn import Module
 from ..ops.shape import plain
 from ..train import Run
 from ..train.engines.choose import choose_engine
+from ..train.engines.eager import batches
 from ..train.guards.start import check_optimizer
 from ..train.keyframe import Keyframe, put_back, take
 from ..train.losses import for_batches
@@ -178,7 +179,7 @@ class Timeline:
         """
         with self._again():
             run = self._run
-            x, y = next(self.loader.batches(run.order, run.batch, run.batch + 1))
+            x, y = next(batches(self.loader, run, run.batch + 1))
             return graph(self.loss(self.model(x), y), self.model, unfold=unfold, x=x, y=y)
 
     def compare(self, *others: "Timeline") -> Comparison:

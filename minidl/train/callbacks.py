@@ -32,6 +32,9 @@ class Run:
     batch: int = 0
     step: int = 0
     order: Any = None  # the permutation in which this epoch takes the samples, see `Loader.order`
+    transform_seed: int | None = None  # what this epoch's inputs are made from, see `Loader.transform_seed`
+    inputs: Any = None  # this epoch's, (N, D), if the training set has a transform; written over by the next epoch's
+    inputs_seed: int | None = None  # the `transform_seed` that `inputs` were made from
     metrics: RunningMetrics = field(default_factory=RunningMetrics)  # of this epoch
     lr: float = 0.0  # of the last step
     loss: Any = None  # the last step's, a Tensor: reading it off a GPU waits for the GPU

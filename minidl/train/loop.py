@@ -84,10 +84,10 @@ def fit(
 
     Args:
         model: trained in place; in evaluation mode afterwards.
-        train: the training set: a `Dataset`, a `Loader` for those who want their own batches, or the inputs alone, with
-            `targets`. Or batches (x, y) or (x, y, sample_weight) that are made as they are needed: a generator
-            function, or whatever can be iterated over again, such as a list. They are taken in their order, and
-            without `checkpoint`.
+        train: the training set: a `Dataset` (whose transform makes other inputs for each epoch), a `Loader` for those
+            who want their own batches, or the inputs alone, with `targets`. Or batches (x, y) or (x, y, sample_weight)
+            that are made as they are needed: a generator function, or whatever can be iterated over again, such as a
+            list. They are taken in their order, and without `checkpoint`.
         targets: what belongs to inputs that are an array: (N,) integers, strings or booleans for classes, (N, C) soft
             or one-hot labels, or floating targets; see `Dataset`. Where the loss is minidl's own, they are converted to
             what it takes.
@@ -334,8 +334,9 @@ def evaluate(
     loader = evaluation_data(data, targets, loss, batch_size)
     loss = for_batches("evaluate", loss, loader)
     running = RunningMetrics(own)
+    plain = loader.dataset.transform is None  # a transform is for training alone
     with in_mode(model, training=False), recording(False):
-        for x, y in loader:
+        for x, y in loader if plain else loader.batches(loader.order()):
             output = model(x)
             running.add(loss(output, y), output, y, loss)
     return running.means()

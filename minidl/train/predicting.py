@@ -39,7 +39,7 @@ def predict(model: Module, inputs: Any, *, batch_size: int = 1000) -> np.ndarray
     samples = inputs if isinstance(inputs, Dataset) else _unlabelled(inputs)
     loader = Loader(samples, min(batch_size, len(samples)), shuffle=False)
     with in_mode(model, training=False), recording(False):
-        outputs = [to_numpy(plain(model(x))) for x, _ in loader]
+        outputs = [to_numpy(plain(model(x))) for x, _ in loader.batches(None)]  # which transforms nothing
     return np.concatenate(outputs)
 
 

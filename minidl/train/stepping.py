@@ -13,15 +13,28 @@ def in_mid_epoch(run: Run) -> bool:
 
 
 def begin_epoch(run: Run, loader: Loader) -> None:
-    """Go on with the present epoch, or begin the next one: in training mode, in an order that is drawn now."""
+    """Go on with the present epoch, or begin the next one: in training mode, in an order, on inputs, drawn now."""
     run.model.train()
     if not in_mid_epoch(run):
         run.epoch += 1
         run.batch = 0
         run.steps = len(loader)  # of streamed batches not yet known
         run.order = loader.order()
+        run.transform_seed = loader.transform_seed()
         run.metrics = RunningMetrics(run.measures)
         run.steps_by_engine.clear()
+    if run.inputs_seed != run.transform_seed:
+        _make_inputs(run, loader)
+
+
+def _make_inputs(run: Run, loader: Loader) -> None:
+    """Let `run.inputs` be what the transform makes for this epoch: in one place, since engines hold its address."""
+    made = loader.transformed(run.transform_seed)
+    if made is None or run.inputs is None:
+        run.inputs = made
+    else:
+        run.inputs[...] = made
+    run.inputs_seed = run.transform_seed
 
 
 def finished_row(run: Run) -> dict[str, Any]:

@@ -110,6 +110,29 @@ def test_captured_steps_train_as_the_eager_loop_in_whatever_order_the_streams_ru
 
 
 @pytest.mark.slow
+def test_captured_steps_read_the_inputs_that_a_transform_makes_for_each_epoch(device):
+    noisy = data()[:20].with_transform(lambda inputs, rng: inputs + rng.standard_normal(inputs.shape))
+    taken_away = noisy.with_transform(None)
+    net = model()
+    optimizer = optim.Adam(net.parameters())
+    for epoch in (noisy, noisy, taken_away):
+        epoch_by_hand(net, optimizer, Loader(epoch, 4))
+
+    there = on_the_gpu(model())
+    loader = Loader(noisy, 4)
+    steps = cuda_graph.GraphStep(there, nn.softmax_cross_entropy, optim.Adam(there.parameters()), loader)
+    place = StrictArray(np.empty((20, 6)))
+    for _ in range(2):
+        place[...] = StrictArray(loader.transformed(loader.transform_seed()))
+        steps.run(loader.order(), 0, 5, place)
+    steps.run(loader.order(), 0, 5)
+    assert steps.reason is None
+    expected = state(net)
+    for name, value in state(there).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-6, atol=1e-8, err_msg=name)
+
+
+@pytest.mark.slow
 def test_large_masks_are_kept_for_one_step_at_a_time(device, monkeypatch):
     monkeypatch.setattr(cuda_graph, "MOST_BYTES", 100)
     steps, _ = trained(on_the_gpu(model(0.5)), epochs=1)

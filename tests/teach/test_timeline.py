@@ -124,6 +124,21 @@ def test_a_fork_with_another_weight_is_made_again_whenever_it_is_passed():
     assert state(fork.step(10)) == after
 
 
+def test_a_timeline_goes_back_to_an_epoch_with_the_inputs_that_a_transform_made_for_it():
+    noisy = POINTS.with_transform(lambda inputs, rng: inputs + rng.standard_normal(inputs.shape, np.float32))
+
+    def steps(count):
+        model, optimizer, loss, _ = start()
+        return Timeline(model, optimizer, loss, Loader(noisy, 16)).step(count)
+
+    line = steps(13)  # of 5 in an epoch
+    assert float(line.graph().nodes[-1].value) == line.losses[12]  # the loss of the thirteenth
+    for t in (2, 7, 12, 4, 13):
+        assert state(line.goto(t)) == state(steps(t))
+    fork = line.goto(6).fork()
+    assert state(fork.step(7)) == state(steps(13)) == state(line.goto(13))
+
+
 def test_timelines_are_compared_in_a_table_and_a_picture():
     line = Timeline(*start()).step(5)
     fork = line.fork(lr=0.1).step(10)

@@ -133,7 +133,8 @@ class Compiled:
         run, dataset = self._run, self._loader.dataset
         if self._epoch == run.epoch:
             return
-        self._inputs, moved = _contiguous(dataset.inputs, self._inputs)
+        inputs = dataset.inputs if run.inputs is None else run.inputs
+        self._inputs, moved = _contiguous(inputs, self._inputs)
         labels = dataset.labels.astype(np.int64, order="C")
         if moved or self._labels.shape != labels.shape:
             self._labels, self._bound = labels, None

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd import wrap
+from ...backend import to_backend
 from ..callbacks import Run
 from .eager import PAUSE
 
@@ -26,7 +27,8 @@ class CudaGraphEngine:
         order = self._in_order if run.order is None else run.order
         last = min(last, run.batch + self._length(last - run.batch))
         size = self._step.loader.batch_size
-        loss_sum, correct = self._step.run(order, run.batch, last)
+        inputs = None if run.inputs is None else to_backend(run.inputs, "cupy")
+        loss_sum, correct = self._step.run(order, run.batch, last, inputs)
         samples = min(last * size, len(order)) - run.batch * size
         run.metrics.count((loss_sum / samples).astype("float64"), correct, samples)
         run.loss, run.lr = wrap(self._step.loss), run.optimizer.rate(run.optimizer.t)

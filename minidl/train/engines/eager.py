@@ -1,7 +1,7 @@
 """Training steps one by one: forward, loss, backward, update."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ...data import Loader
@@ -9,6 +9,13 @@ from ..callbacks import Callback, Run
 from .accumulation import in_parts
 
 PAUSE = 0.1  # seconds after which `advance` returns, so that callbacks get their turn
+
+
+def batches(loader: Loader, run: Run, last: int) -> Iterator[tuple[Any, Any]]:
+    """This epoch's batches, from the next one up to number `last`."""
+    if run.inputs is None:  # the argument may be new to a Loader of the user's
+        return loader.batches(run.order, run.batch, last)
+    return loader.batches(run.order, run.batch, last, run.inputs)
 
 
 class Passes(Protocol):
@@ -59,7 +66,7 @@ class Eager:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
         run = self.run
         until = time.perf_counter() + PAUSE
-        for x, y in self.loader.batches(run.order, run.batch, last):
+        for x, y in batches(self.loader, run, last):
             self.update(x, y, self.differentiate(x, y))
             if run.stopped is not None or time.perf_counter() > until:
                 return

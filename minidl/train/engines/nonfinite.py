@@ -249,5 +249,6 @@ def _advice(run: Run, loader: Loader, x: Any) -> str:
     if bad.any():
         place = run.batch * loader.batch_size + int(bad.argmax())
         row = place if run.order is None else run.order[place]
-        return f"The data hold such numbers already, first in sample {row} of {loader.dataset.name}: fix or drop it."
+        where = f"{loader.dataset.name}{'' if run.inputs is None else ', as its transform gives it'}"
+        return f"The data hold such numbers already, first in sample {row} of {where}: fix or drop it."
     return f'Lower lr (now {run.lr:g}), or leave such batches out: fit(..., on_nonfinite="skip").'

@@ -7,7 +7,7 @@ from ...autograd import wrap
 from ...data import Loader
 from ..callbacks import Callback, Run
 from .compiled import Compiled
-from .eager import PAUSE
+from .eager import PAUSE, batches
 
 if TYPE_CHECKING:
     from .nonfinite import CheckedEager
@@ -47,7 +47,7 @@ class Stepwise:
             symptom = checker and checker.symptom()
             if checker and symptom:
                 # A compiled step has no batch in hand: it is read again, for the error to look at.
-                x, y = next(self._loader.batches(run.order, run.batch, run.batch + 1))
+                x, y = next(batches(self._loader, run, run.batch + 1))
                 checker.reject(x, y, symptom)
                 return
             step.update(checked=False)

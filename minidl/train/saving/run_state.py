@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backend import backend_of, restore_rng, rng_state
 from ...data import Dataset
+from ...data.transform import label
 from ...errors import DataError
 from ...hardware.threads import blas_threads
 from ...optim.saving import mismatches as optimizer_mismatches
@@ -18,6 +19,7 @@ from ..metrics import RunningMetrics
 
 _ARRAY = "__array__"  # among the JSON values an array is {_ARRAY: its name}
 _COUNTS = "epoch", "batch", "steps", "step"
+_OTHERS = "epochs", "lr", "stopped", "straight", "transform_seed"
 _METRICS = {"samples": "samples", "skipped": "skipped", "loss": "loss", "right": "correct"}  # a file's name: ours
 
 Arrays = dict[str, np.ndarray]
@@ -37,8 +39,7 @@ def capture(run: Run, callbacks: Sequence[Callback], data: dict[str, Any]) -> tu
         "optimizer": _split("optimizer", run.optimizer.state_dict(), arrays),
         "callbacks": _split("callbacks", callback_states, arrays),
         "order": _split("order", run.order if unfinished else None, arrays),
-        "run": {name: getattr(run, name) for name in (*_COUNTS, "epochs", "lr", "stopped", "straight")}
-        | {"made": run.steps_by_engine},
+        "run": {name: getattr(run, name) for name in (*_COUNTS, *_OTHERS)} | {"made": run.steps_by_engine},
         "tally": {key: _python_number(getattr(run.metrics, name)) for key, name in _METRICS.items()},
         "measures": {name: _python_number(total) for name, total in run.metrics.others.items()},
         "spread": [_python_number(number) for number in run.metrics.spread or ()],
@@ -97,7 +98,7 @@ def restore(run: Run, callbacks: Sequence[Callback], arrays: Arrays, content: di
     run.lr, run.stopped = content["run"]["lr"], content["run"]["stopped"]
     run.straight = bool(content["run"].get("straight", content["run"].get("sparse")))  # its older name
     run.steps_by_engine = Counter(content["run"].get("made", {}))
-    run.order = _joined(content["order"], arrays)
+    run.order, run.transform_seed = _joined(content["order"], arrays), content["run"].get("transform_seed")
     run.metrics = RunningMetrics(run.measures)
     for key, name in _METRICS.items():
         setattr(run.metrics, name, content["tally"][key])
@@ -124,12 +125,13 @@ def circumstances(run: Run) -> dict[str, Any]:
 
 
 def fingerprint(data: Dataset) -> dict[str, Any]:
-    """The number of samples, and a SHA-256 over inputs and labels, and weights if there are any."""
+    """The number of samples, a SHA-256 over inputs, labels and any weights, and the name of the transform if any."""
     digest = hashlib.sha256(f"{data.inputs.dtype}{data.inputs.shape}{data.labels.dtype}".encode())
     for array in (data.inputs, data.labels, () if data.sample_weight is None else data.sample_weight):
         for start in range(0, len(array), 4096):
             digest.update(np.ascontiguousarray(array[start : start + 4096]).data)
-    return {"samples": len(data), "sha256": digest.hexdigest()}
+    found = {"samples": len(data), "sha256": digest.hexdigest()}
+    return found if data.transform is None else found | {"transform": label(data.transform)}
 
 
 def _named(callbacks: Sequence[Callback]) -> Iterator[tuple[str, Callback]]:
@@ -177,6 +179,7 @@ def _check(content: dict[str, Any]) -> None:
         and at["epoch"] - len(rows) in (0, 1)
         and type(at["lr"]) in numbers
         and isinstance(at["stopped"], str | None)
+        and (at.get("transform_seed") is None or (type(at["transform_seed"]) is int and at["transform_seed"] >= 0))
         and all(isinstance(at.get(name), bool | None) for name in ("straight", "sparse"))
         and all(type(count) is int for count in at.get("made", {}).values())
         and tally.keys() == _METRICS.keys()
@@ -205,4 +208,5 @@ def _shape(array: Any) -> str:
 
 
 def _data_summary(data: Any) -> str:
-    return f"{data['samples']} samples with SHA-256 {str(data['sha256'])[:8]}"
+    made = f" and transform {data['transform']}" if "transform" in data else ""
+    return f"{data['samples']} samples with SHA-256 {str(data['sha256'])[:8]}{made}"
