@@ -14,6 +14,7 @@ CONFIG = "config.json"
 RECORDS = ("versions", "output", "engine", "reason")  # what is there beside the options
 # Options that the first version's runs lack, with what it did.
 LATER: dict[str, Any] = {
+    "augment": False,
     "settings": "",
     "clip_norm": None,
     "accumulate": 1,

@@ -35,6 +35,7 @@ from .run_config import CONFIG, Reader, read_config, write_config
 from .run_folder import CHECKPOINTS, begin
 
 MODEL = "model.safetensors"
+AUGMENTED = {"shift": 2, "rotate": 10, "scale": 0.1, "elastic": 20}  # pixels, degrees, a share, and Simard's alpha
 
 
 def find_dataset(name: str) -> tuple[Dataset, Dataset]:
@@ -49,11 +50,12 @@ def find_dataset(name: str) -> tuple[Dataset, Dataset]:
 
 
 def train_run(
-    dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, optimizer_name: str,
-    lr: float | None, schedule: str, settings: str, weight_decay: float | None, ema: float | None,
-    clip_norm: float | None, batch_size: BatchSize, accumulate: int, early_stopping: int | None, epochs: int,
-    seed: int, validation: int, threads: int | None, backend: Backend, on_nonfinite: Action, guards: bool,
-    quiet: bool, checkpoint_every: str, output: Path | None, find_lr: bool = False, *, resumed: bool = False,
+    dataset: str, layers: tuple[int, ...], activation: str, batch_norm: str, dropout: float, augment: bool,
+    optimizer_name: str, lr: float | None, schedule: str, settings: str, weight_decay: float | None,
+    ema: float | None, clip_norm: float | None, batch_size: BatchSize, accumulate: int, early_stopping: int | None,
+    epochs: int, seed: int, validation: int, threads: int | None, backend: Backend, on_nonfinite: Action,
+    guards: bool, quiet: bool, checkpoint_every: str, output: Path | None, find_lr: bool = False, *,
+    resumed: bool = False,
 ) -> None:  # fmt: skip
     """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`."""
     options = {k: v for k, v in locals().items() if k not in ("resumed", "find_lr")}
@@ -70,6 +72,8 @@ def train_run(
     if early_stopping and not validation:
         raise OptionError("--early-stopping needs samples to validate on: give --validation a number of them")
     train, held_out = train[: len(train) - validation], train[len(train) - validation :]
+    if augment:
+        train = train.with_transform(data.Augment(**AUGMENTED, shape=train.shape))
     model = mlp(train.inputs.shape[1], layers, len(train.classes), activation, batch_norm, dropout)
     loader = Loader(train, batch_size)
     steps = epochs * -(-len(loader) // accumulate)
