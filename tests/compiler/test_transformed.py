@@ -97,6 +97,19 @@ def test_gradients_that_a_callback_sees_are_those_of_the_epochs_own_inputs(digit
     assert weights == trained(data, callbacks=[Clip()], compile=False)[0]
 
 
+def test_accumulated_and_averaged_steps_take_the_epochs_inputs_too(digits, engine):
+    class Own(Loader):
+        """Of a class of the user's, whose batches are joined."""
+
+    name, options = engine
+    data = digits.with_transform(Augment(shift=2))
+    expected, _ = trained(data, accumulate=2, compile=False)
+    weights, history = trained(data, accumulate=2, **options)
+    assert {row["engine"] for row in history.rows} == {name}
+    assert weights == expected == trained(Own(data, 60), accumulate=2, compile=False)[0]
+    assert expected != trained(digits, accumulate=2, compile=False)[0]
+
+
 def test_models_of_ones_own_are_recorded_on_transformed_inputs(digits):
     class Own(nn.Module):
         def __init__(self):
