@@ -9,7 +9,7 @@ from ...optim.rule import Rule
 from ...optim.symbols import Symbol
 from ..notation.assignments import Line, lines
 from ..notation.formats import Code, Text
-from ..notation.letters import Alphabet, Letter, alphabet
+from ..notation.letters import Letter
 
 _TASKS = {
     "en": (
@@ -40,7 +40,7 @@ def exercise(rule: Rule, language: Any = "en") -> str:
     write, called, equation, then = _TASKS[language]
     name = rule.name.lower()
     facts = {"rule": rule.name, "name": name, "file": f"my_{name}.py", "start": f"{rule.start(''):g}"}
-    shown = "\n".join(f"    {line}" for line in _equation(rule, "A" if language == "es" else "B"))
+    shown = "\n".join(f"    {line}" for line in _equation(rule))
     state = ", ".join(["theta", *rule.state])
     return "\n".join([
         write.format(**facts), "", _head(rule), "    ...", f"    return {state}", "",
@@ -77,12 +77,11 @@ def _assignments(rule: Rule) -> list[str]:
     return written
 
 
-def _equation(rule: Rule, letters: Alphabet) -> list[str]:
-    """The rule's lines in the letters of a note."""
-    printer, letter = Text(digits=6), alphabet(letters)
+def _equation(rule: Rule) -> list[str]:
+    """The rule's lines, in the names that the function has for them."""
+    printer = Text(digits=6)
     return [
-        f"{printer.letter(letter(line.name))} ← "
-        + printer.write(line.expression, {x: letter(name) for x, name in _names(line).items()})
+        f"{line.name} ← {printer.write(line.expression, {x: Letter(name) for x, name in _names(line).items()})}"
         for line in _without_iterate(rule)
     ]
 
