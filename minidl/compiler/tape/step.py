@@ -27,6 +27,7 @@ AGAIN = 10, 100, 1000  # ... and early, for what changes soon
 MOST_CHANGES = 3  # between the two recordings of a step
 RECORDING = "the first two steps of a kind are recorded"
 RECORDING_AGAIN = "it is recorded again, in case it depends on something that was not seen"
+FEW = 1024  # bytes, up to which they are compared as they lie in memory
 MOST = 100  # recordings of one step, whose batches have several shapes perhaps
 
 
@@ -170,13 +171,15 @@ def _sources() -> list[Source]:
 
 
 def _same_numbers(now: Any, before: Any) -> bool:
+    if now.nbytes <= FEW and now.dtype == before.dtype and now.tobytes() == before.tobytes():
+        return True  # in a tenth of the time
     return bool(np.array_equal(now, before, equal_nan=now.dtype.kind in "fc"))
 
 
-def layout_of(x: Any, y: Any) -> Any:
-    """What batches of the same step have in common; None if they hold what cannot be recorded."""
+def layout_of(batch: list[Any]) -> Any:
+    """What batches of a step have in common, from their leaves; None for what cannot be recorded."""
     found: list[Any] = []
-    for leaf in leaves((x, y)):
+    for leaf in batch:
         if isinstance(leaf, np.ndarray):
             turned = leaf.flags.f_contiguous and not leaf.flags.c_contiguous
             found.append((leaf.shape, leaf.dtype, turned))
@@ -219,7 +222,7 @@ class RecordedSteps:
 
     def make(self, x: Any, y: Any) -> Any:
         """The same by a step that is made, and recorded if that is possible."""
-        key = layout_of(x, y)
+        key = layout_of(leaves((x, y)))
         known = self._known.get(key)
         again = known if isinstance(known, Replay) and known.holds() else None
         before = again.recorded if again else known if isinstance(known, Recorded) else None
@@ -238,9 +241,11 @@ class RecordedSteps:
         """Forward, loss and backward by a recorded step; None if there is none for this batch."""
         if not self._known:
             return None
-        known, batch = self._known.get(layout_of(x, y)), arrays_of((x, y))
+        found = leaves((x, y))
+        known = self._known.get(layout_of(found))
         if not isinstance(known, Replay) or known.is_due():
             return None
+        batch = [leaf for leaf in found if isinstance(leaf, np.ndarray)]
         if not (known.serves(batch) and known.holds()):
             return None
         self.program, self.reason, self.recording = known.program, None, False
