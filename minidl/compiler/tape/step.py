@@ -177,7 +177,7 @@ def _same_numbers(now: Any, before: Any) -> bool:
 
 
 def layout_of(batch: list[Any]) -> Any:
-    """What batches of a step have in common, from their leaves; None for what cannot be recorded."""
+    """What batches of a step have in common, from their leaves; None if it cannot be recorded."""
     found: list[Any] = []
     for leaf in batch:
         if isinstance(leaf, np.ndarray):
