@@ -41,6 +41,7 @@ class Op(Generic[P]):
         self.arrays = 0  # how many of the arguments are arrays (of a variadic op: all but the parameters)
         self.parameters = slice(0)  # where the others are
         self.recorded = False  # whether any of them has a gradient formula
+        self.whole = False  # whether a recorded step repeats a call as it is, once: others wait for it
 
     def vjp(self, *formulas: Callable[..., Any] | None) -> None:
         """Take a formula ``(g, y, *args) -> gradient`` for each array argument; None where there is none.

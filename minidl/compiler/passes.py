@@ -41,7 +41,8 @@ def without_dead_code(program: Program) -> Program:
     for step in reversed(program.instructions):
         read = any(b.kind != "work" or b.home in needed for b in step.out)
         # These do more than fill buffers: a mask that nobody needs moves the random stream, too.
-        if read or not step.out or step.op in _EFFECTS:
+        effects = step.op in _EFFECTS or getattr(step.options.get("function"), "whole", False)
+        if read or not step.out or effects:
             kept.append(step)
             needed.update(b.home for b in step.args)
     return Program(kept[::-1], program.history, results=program.results)

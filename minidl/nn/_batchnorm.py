@@ -17,6 +17,8 @@ from ..ops import batch_norm, sqrt
 from ..overrides import overridden
 from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed, in_mode
+from ._shared_batch import shared_batch
+from ._shared_norm import batch_norm_across
 
 
 class BatchNorm(Module):
@@ -35,6 +37,8 @@ class BatchNorm(Module):
         num_features: the number of columns of x.
         eps: keeps the square root away from zero.
         momentum: the weight of the old value in the running statistics, in [0, 1].
+        sync: where several processes share a batch (``fit(parallel=)``), whether the statistics are those of the
+            whole batch; if not, each process normalises its part by itself, and the running statistics are averaged.
 
     Raises:
         OptionError: for num_features below 1, eps <= 0, or a momentum outside [0, 1].
@@ -42,13 +46,13 @@ class BatchNorm(Module):
             is zero.
     """
 
-    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.9) -> None:
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.9, sync: bool = True) -> None:
         if not eps > 0:
             raise OptionError(f"BatchNorm: eps must be above 0, got {eps!r}")
         if not 0 <= momentum <= 1:
             raise OptionError(f"BatchNorm: momentum must be in [0, 1], got {momentum!r}")
         self.num_features = checked_integer(num_features, "BatchNorm: num_features", 1)
-        self.eps, self.momentum = eps, momentum
+        self.eps, self.momentum, self.sync = eps, momentum, sync
         ones, zeros = np.ones(num_features, np.float32), np.zeros(num_features, np.float32)
         backend = current_backend()
         self.gamma = Parameter(ones.copy(), backend=backend)
@@ -65,11 +69,17 @@ class BatchNorm(Module):
             scale = self.gamma / sqrt(self.running_var + self.eps)
             return mark_evaluation(x * scale + (self.beta - self.running_mean * scale), self)
         warn_if_untracked_training(self)
-        if len(x) < 2:
+        shared = shared_batch() if self.sync else None
+        if (len(x) if shared is None else shared.total) < 2:
             raise ShapeError(
                 f"{self!r}: a training batch of {len(x)} has no variance to normalise by: use a larger batch_size, "
                 f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
             )
+        if shared is not None:
+            y, mean, variance = batch_norm_across(x, self.gamma, self.beta, self.eps, shared)
+            self._follow(self.running_mean, mean)
+            self._follow(self.running_var, variance)
+            return y
         values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
         if hooks.watcher is not None or overridden(self, "_follow") is not None:
             self._follow_batch(values)  # who watches sees all that is written
@@ -104,8 +114,9 @@ class BatchNorm(Module):
         running.changed()
 
     def config(self) -> dict[str, Any]:
-        """num_features, eps, momentum."""
-        return {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum}
+        """num_features, eps, momentum; sync if that is off."""
+        local = {} if self.sync else {"sync": False}
+        return {"num_features": self.num_features, "eps": self.eps, "momentum": self.momentum, **local}
 
 
 def estimate_statistics(model: Module, loader: Any) -> None:

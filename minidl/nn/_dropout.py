@@ -10,6 +10,7 @@ from ..errors import OptionError
 from ..guards import mark_evaluation, warn_if_untracked_training
 from ..ops.shape import plain
 from ._module import Module, arrayed
+from ._shared_batch import SharedBatch, shared_batch
 
 
 class Dropout(Module):
@@ -38,19 +39,28 @@ class Dropout(Module):
         if not self.training:
             return mark_evaluation(x, self)
         warn_if_untracked_training(self)
-        return x * hooks.draw(_mask, x.shape, self.rate, x.dtype, backend_of(plain(x)))
+        return x * hooks.draw(_mask, x.shape, self.rate, x.dtype, backend_of(plain(x)), shared_batch())
 
     def config(self) -> dict[str, Any]:
         """The rate."""
         return {"rate": self.rate}
 
 
-def _mask(shape: tuple[int, ...], rate: float, dtype: Any, backend: Backend) -> Any:
-    """0 with probability `rate`, else 1 / (1 - rate)."""
-    given = registry.get(("dropout mask", backend))
+def _mask(shape: tuple[int, ...], rate: float, dtype: Any, backend: Backend, shared: SharedBatch | None) -> Any:
+    """0 with probability `rate`, else 1 / (1 - rate); of a batch that is `shared`, this process's part."""
+    given = registry.get(("dropout mask", backend)) if shared is None else None
     found = None if given is None else given(shape, rate, dtype)
     if found is not None:  # drawn beforehand, for steps that are captured
         return found
-    kept = generator("dropout").random(shape, dtype=np.float32) >= rate
+    kept = _uniform(shape, shared) >= rate
     # scaled where it will be used: a byte for each element travels to a GPU
     return to_backend(kept, backend) * dtype.type(1 / (1 - rate))
+
+
+def _uniform(shape: tuple[int, ...], shared: SharedBatch | None) -> Any:
+    """Random numbers in [0, 1) for an array of this shape: rows of those that one process would draw for them all."""
+    if shared is None:
+        return generator("dropout").random(shape, dtype=np.float32)
+    each = shape[0] // shared.rows  # rows of the array for a sample
+    drawn = generator("dropout").random((shared.total * each, *shape[1:]), dtype=np.float32)
+    return drawn[shared.first * each :][: shape[0]]

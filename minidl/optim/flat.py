@@ -43,11 +43,14 @@ class Flat:
     """The parameters' values and gradients as two vectors, `values` and `gradients`.
 
     Each parameter keeps its shape, but its ``data`` becomes a view of `values`, and `backward` deposits
-    its gradient in a view of `gradients`. `parameters` must have passed `checked`.
+    its gradient in a view of `gradients`. `parameters` must have passed `checked`. `message` is the gradients and,
+    behind them, room for what is to travel with them.
     """
 
     values: Array
     gradients: Array
+    message: Array
+    _room = 0  # elements behind the gradients
 
     def __init__(self, parameters: Sequence[Node]) -> None:
         self.parameters = parameters
@@ -59,7 +62,8 @@ class Flat:
         _alike(self.parameters)
         like = self.parameters[0].data
         self.size, self.dtype, self._module = sum(p.data.size for p in self.parameters), like.dtype, array_module(like)
-        self.values, self.gradients = self.zeros(), self.zeros()
+        self.values, self.message = self.zeros(), self._cleared(self.size + self._room)
+        self.gradients = self.message[: self.size]
         self.pieces: list[Piece] = []
         stop = 0
         for number, p in enumerate(self.parameters):
@@ -70,9 +74,19 @@ class Flat:
 
     def zeros(self) -> Array:
         """A vector like `values`, of zeros."""
-        vector = aligned(self.size, self.dtype, self._module)
+        return self._cleared(self.size)
+
+    def _cleared(self, size: int) -> Array:
+        vector = aligned(size, self.dtype, self._module)
         vector[...] = 0
         return vector
+
+    def make_room(self, size: int) -> None:
+        """Let `message` have so many elements behind the gradients. All vectors are new ones then."""
+        if size != self._room:
+            self.claim()
+            self._room = size
+            self._lay()
 
     def _take(self, pieces: list[Piece]) -> None:
         copies = [piece.parameter.data.copy() for piece in pieces]  # they may overlap with where they go

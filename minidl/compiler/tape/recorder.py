@@ -13,6 +13,7 @@ from ...arrays import ARRAYS
 from ...autograd import Node, Op
 from ...deposit import assign, slot_of
 from ...nn._module import Buffer as Statistic
+from ...nn._shared_batch import shared_batch
 from ...operands import AS_THEY_ARE, SCALARS
 from ...ops.shape import plain as without_tensors
 from ...ops.shape import rebuilt
@@ -43,7 +44,14 @@ class Recorder(hooks.Watcher):
     def __init__(self, tape: Tape, model: nn.Module) -> None:
         self.tape = tape
         layers = [m for _, m in model.named_modules() if type(m) is nn.BatchNorm]
-        own = [m for m in layers if overridden(m, "forward", "_follow") is None]
+        shared = (
+            shared_batch() is not None
+        )  # then a layer that is synchronised is recorded op by op
+        own = [
+            m
+            for m in layers
+            if overridden(m, "forward", "_follow") is None and not (shared and m.sync)
+        ]
         self._following = {m.running_mean.data.ctypes.data: m for m in own}
         self._following_too = {m.running_var.data.ctypes.data for m in own}
         self._norms: list[Any] = []  # whose running statistics follow the next batch_norm
@@ -66,13 +74,14 @@ class Recorder(hooks.Watcher):
                 running = tape.buffer(layer.running_mean.data), tape.buffer(layer.running_var.data)
                 op_rules.follow(tape, running, kept, layer.momentum)
             return tape.new(y, out), (saved, kept)
-        mark, reason = len(tape.instructions), tape.reason
-        y, saved = op.evaluate(values)
-        if self._known(y):
-            return y, saved
-        # NumPy's calls do not tell it all: the op is called as a whole.
-        del tape.instructions[mark:]
-        tape.reason = reason
+        if not op.whole:
+            mark, reason = len(tape.instructions), tape.reason
+            y, saved = op.evaluate(values)
+            if self._known(y):
+                return y, saved
+            # NumPy's calls do not tell it all: the op is called as a whole.
+            del tape.instructions[mark:]
+            tape.reason = reason
         y, saved = op.evaluate(plain(values))
         made = tape.new(y)
         cell: list[Any] = [saved]
@@ -82,6 +91,7 @@ class Recorder(hooks.Watcher):
             return y
 
         call.__name__ = op.name
+        vars(call)["whole"] = op.whole
         tape.note_call(call, (tape.buffer(made),), tuple(values), {})
         return made, saved if saved is None else (cell, None)
 
@@ -124,6 +134,9 @@ class Recorder(hooks.Watcher):
         if not self.tape.listens():
             return made
         mask = self.tape.new(made)
+        if shared_batch() is not None:  # a part of what is drawn
+            self.tape.note_call(run, (self.tape.buffer(mask),), args, {})
+            return mask
         self.tape.emit_to("dropout_mask", (self.tape.buffer(mask),), (), rate=args[1])
         return mask
 

@@ -10,6 +10,7 @@ from ... import hooks
 from ...autograd import wrap
 from ...deposit import slot_of
 from ...nn._effects import ForwardEffects
+from ...nn._shared_batch import shared_batch
 from ...ops.shape import plain as without_tensors
 from ..eligibility import Watch, bypassed, unrecorded
 from ..native.cache.objects import MACHINE, Source
@@ -178,7 +179,7 @@ def _same_numbers(now: Any, before: Any) -> bool:
 
 def layout_of(batch: list[Any]) -> Any:
     """What batches of a step have in common, from their leaves; None if it cannot be recorded."""
-    found: list[Any] = []
+    found: list[Any] = [shared_batch()]
     for leaf in batch:
         if isinstance(leaf, np.ndarray):
             turned = leaf.flags.f_contiguous and not leaf.flags.c_contiguous
