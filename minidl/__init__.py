@@ -36,7 +36,7 @@ _module.predicting = functools.partial(importlib.import_module, ".train.predicti
 _module.saving = functools.partial(importlib.import_module, ".train", __name__)
 
 if TYPE_CHECKING:
-    from . import data, export, optim, plots, train
+    from . import data, export, optim, parallel, plots, train
     from . import sklearn as sklearn
     from .batching import vmap
     from .compiler import compile
@@ -71,6 +71,7 @@ __all__ = [
     "no_grad",
     "ops",
     "optim",
+    "parallel",
     "plots",
     "save",
     "seed",
@@ -95,6 +96,7 @@ _LATER = {
     "jvp": "derivatives",
     "load": "train",
     "optim": "optim",
+    "parallel": "parallel",
     "plots": "plots",
     "save": "train",
     "sklearn": "sklearn",  # not in __all__: it needs its extra

@@ -9,6 +9,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have other tests; NumPy reads this when it is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from mpiexec import MPIEXEC
+
 from minidl.backend import module_of
 from minidl.errors import BackendError
 
@@ -28,6 +30,10 @@ def _path(argument):
 
 
 def pytest_collection_modifyitems(items):
+    if MPIEXEC is None:
+        for item in items:
+            if item.get_closest_marker("mpi"):
+                item.add_marker(pytest.mark.skip(reason="there is no mpiexec: pip install 'minidl[mpi]'"))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

@@ -44,6 +44,8 @@ class Run:
     micro_batch: int | None = None  # samples in a forward pass, if an update's batch takes several (accumulate=)
     keep_gradients: bool = True  # whether callbacks may read gradients between two blocks of steps
     steps_by_engine: Counter[str] = field(default_factory=Counter)  # of this epoch
+    saved: int | None = None  # the step of the last checkpoint
+    ranks: Any = None  # the processes that make the steps together, see parallel/training.py; None: this one alone
     verify: Callable[[], None] = lambda: None
 
     @property

@@ -76,6 +76,11 @@ def evaluation_data(data: Any, targets: Any, loss: Any, batch_size: int) -> Load
     return Loader(data, min(batch_size, len(data)), shuffle=False)
 
 
+def untransformed(loader: Loader) -> Iterable[Any]:
+    """The batches to evaluate on: a transform is for training alone."""
+    return loader if loader.dataset.transform is None else loader.batches(loader.order())
+
+
 def arrays(inputs: Any, targets: Any, loss: Any, name: str, sample_weight: Any = None, classes: Any = None) -> Dataset:
     """A data set of arrays, whose targets are what the loss takes, where they can be meant as that alone.
 

@@ -14,8 +14,9 @@
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Never
 
@@ -33,12 +34,13 @@ from ..nn import Module, softmax_cross_entropy
 from ..nn._lazy import has_shape
 from ..nn._module import in_mode
 from ..optim.by_name import find_rule
+from .among_ranks import agree, communicator, join, threads_each, together
 from .callbacks import Callback, Run
 from .clipping import Clipping
 from .engines.accumulation import widened
 from .engines.choose import choose_engine
 from .engines.nonfinite import ACTIONS, Action, with_nonfinite_checks
-from .given import ClassWeight, check_streamed, evaluation_data, training_data
+from .given import ClassWeight, check_streamed, evaluation_data, training_data, untransformed
 from .guards import Guards
 from .guards.start import check_optimizer
 from .history import History
@@ -78,6 +80,7 @@ def fit(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     accumulate: int = 1,
+    parallel: Any = None,
     **unknown: Never,
 ) -> History:
     """Train `model` on `train`: for each batch, forward, loss, backward, update.
@@ -130,6 +133,8 @@ def fit(
         accumulate: batches for an update, which takes the mean of their gradients as one batch of all their samples
             would (but for BatchNorm, which sees one batch at a time). The last batches of an epoch, if they are fewer,
             make an update too. Steps, schedules and `Run.batch` count updates.
+        parallel: `minidl.parallel.world()`: the processes that mpiexec has started train this one model together, each
+            on its share of every batch (docs/parallel.md). False: each trains by itself.
         **unknown: what other libraries call some of these is told minidl's name for it.
 
     Returns:
@@ -146,6 +151,7 @@ def fit(
     """
     for name in unknown:
         raise unexpected("fit", name)
+    comm = communicator(parallel)
     epochs = checked_integer(epochs, "fit: epochs", 0)
     loss = find_loss("fit", loss, label_smoothing)
     measures = checked_metrics("fit", metrics)
@@ -178,14 +184,20 @@ def fit(
     watchers = [c if isinstance(c, Callback) else _after_epoch(c) for c in callbacks]
     if clip_norm is not None or clip_value is not None:
         watchers.append(Clipping(clip_norm, clip_value))
-    if progress:
+    if progress and (comm is None or comm.rank == 0):
         watchers.append(Progress())
     # Without a checkpoint nothing is to be saved, and SIGTERM ends the process at once, as it always does.
     signals = [SIGINT] if checkpoint is None else [SIGINT, SIGTERM, SIGHUP]
     with keeping_history(run), ExitStack() as stack:
+        if comm is not None:
+            stack.enter_context(together(comm))
+            threads = threads_each(comm, threads)
         stack.enter_context(deferring(*signals))
         arithmetic = computing(threads, _by_openblas(model, loader.batch_size, threads))
         stack.enter_context(_unbroken(own_streams(), arithmetic))
+        if comm is not None:
+            clip = {"clip_norm": clip_norm, "clip_value": clip_value}
+            updates = join(run, updates, comm, epochs=epochs, on_nonfinite=on_nonfinite, accumulate=accumulate, **clip)
         if checkpoint is not None:
             checkpoints = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
             run.keep_gradients |= type(checkpoints) is not Checkpoint  # a subclass may look at them
@@ -254,8 +266,10 @@ def _train(
             if run.steps_by_engine:
                 row["engine"] = run.main_engine()
             run.history.rows.append(row)
+            agree(run)
             for watcher in watchers:
                 watcher.on_epoch(run)
+            agree(run)
             raise_if_pending()  # after the callbacks, among which a checkpoint has just been saved
         run.optimizer.take_averages()
     finally:
@@ -269,9 +283,13 @@ def _train_epoch(run: Run, loader: Loader, engine: Any, watchers: list[Callback]
     begin_epoch(run, loader)
     # The engine comes back early if it takes long, so that callbacks, and signals, get their turn.
     while run.batch < run.steps and run.stopped is None:
-        engine.advance(_next_pause(run, watchers))
+        last = _next_pause(run, watchers)
+        engine.advance(last if run.ranks is None else run.ranks.next_block(run, last))
+        if run.ranks is not None:
+            run.ranks.end_block(run)
         for watcher in watchers:
             watcher.on_pause(run)
+        agree(run)
         raise_if_pending()
     run.verify()  # before its numbers go into the history
     return finished_row(run)
@@ -289,9 +307,16 @@ def _next_pause(run: Run, watchers: list[Callback]) -> int:
 
 def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback]) -> dict[str, float]:
     """The validation's part of the epoch's row. A signal does not wait for it: a resumed run validates again."""
+    loss = unweighted(loss)
     try:
-        with run.optimizer.averaged(), immediate():
-            measured = evaluate(run.model, run.validation, loss=unweighted(loss), metrics=run.measures)
+        if run.ranks is None:
+            with run.optimizer.averaged(), immediate():
+                measured = evaluate(run.model, run.validation, loss=loss, metrics=run.measures)
+        else:  # all go through it together, so a signal does wait
+            loader = evaluation_data(run.validation, None, loss, 1000)
+            own_share = partial(_measure, run.model, for_batches("evaluate", loss, loader), run.measures)
+            with run.optimizer.averaged():
+                measured = run.ranks.validated(run, loader, own_share).means()
     except (KeyboardInterrupt, SystemExit):  # a pause like any other: a checkpoint is saved there
         for watcher in watchers:
             watcher.on_pause(run)
@@ -299,7 +324,6 @@ def _validate(run: Run, loss: Callable[[Any, Any], Any], watchers: list[Callback
     return {f"validation_{name}": value for name, value in measured.items()}
 
 
-@computes
 def evaluate(
     model: Module,
     data: Any,
@@ -332,11 +356,15 @@ def evaluate(
     """
     loss, own = find_loss("evaluate", loss), checked_metrics("evaluate", metrics)
     loader = evaluation_data(data, targets, loss, batch_size)
-    loss = for_batches("evaluate", loss, loader)
+    return _measure(model, for_batches("evaluate", loss, loader), own, untransformed(loader)).means()
+
+
+@computes
+def _measure(model: Module, loss: Loss, own: Metrics, batches: Iterable[Any]) -> RunningMetrics:
+    """The sums over these batches, in evaluation mode."""
     running = RunningMetrics(own)
-    plain = loader.dataset.transform is None  # a transform is for training alone
     with in_mode(model, training=False), recording(False):
-        for x, y in loader if plain else loader.batches(loader.order()):
+        for x, y in batches:
             output = model(x)
             running.add(loss(output, y), output, y, loss)
-    return running.means()
+    return running

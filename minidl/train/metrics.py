@@ -137,6 +137,17 @@ class RunningMetrics:
         if correct is not None:
             self.correct = correct if self.correct is None else self.correct + correct
 
+    def join(self, other: "RunningMetrics") -> None:
+        """Count what `other` has counted."""
+        self.samples += other.samples
+        self.loss = self.loss + other.loss
+        if other.correct is not None:
+            self.correct = other.correct if self.correct is None else self.correct + other.correct
+        if other.others:
+            self.others = self.others | {name: self.others.get(name, 0.0) + x for name, x in other.others.items()}
+        if other.spread is not None:
+            self.spread = other.spread if self.spread is None else _together(self.spread, other.spread)
+
     def extend(self, losses: Any, correct: Any, samples: int) -> None:
         """Count batches of `samples` each: an array of their mean losses, and one of how many were correct in each."""
         for loss in (losses.astype("float64") * samples).tolist():  # one by one, so that the sum rounds as `count`'s

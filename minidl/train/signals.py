@@ -17,6 +17,8 @@ _pending: int | None = None  # the first signal that has arrived
 _immediate = False  # whether a signal raises where it arrives
 _raised = False  # whether a second Ctrl-C has raised already: the clean-up that follows is not to be cut off in turn
 _shelters = 0  # how many `sheltered` blocks are open
+_in_common = False  # whether only that signal counts which the processes of a training have agreed on, ...
+_agreed: int | None = None  # ... which is this one
 
 
 @contextmanager
@@ -71,15 +73,42 @@ def sheltered() -> Iterator[None]:
         _shelters -= 1
 
 
+@contextmanager
+def in_common() -> Iterator[None]:
+    """Within the block a deferred signal counts once `agree_on` was told of it: then all processes stop together."""
+    global _in_common, _agreed
+    _in_common = True
+    try:
+        yield
+    finally:
+        _in_common, _agreed = False, None
+
+
+def arrived() -> int | None:
+    """The deferred signal that has arrived in this process, if one has."""
+    return _pending
+
+
+def agree_on(number: int) -> None:
+    """Within `in_common`: let this signal be pending."""
+    global _agreed
+    _agreed = number
+
+
 def pending() -> bool:
     """Whether a deferred signal waits to be raised in this thread."""
-    return _pending is not None and _in_main_thread()
+    return _counting() is not None and _in_main_thread()
 
 
 def raise_if_pending() -> None:
     """Raise ``KeyboardInterrupt`` for Ctrl-C, ``SystemExit(128 + number)`` for another signal, if one is pending."""
-    if _pending is not None and _in_main_thread():
-        raise KeyboardInterrupt if _pending == SIGINT else SystemExit(128 + _pending)
+    number = _counting()
+    if number is not None and _in_main_thread():
+        raise KeyboardInterrupt if number == SIGINT else SystemExit(128 + number)
+
+
+def _counting() -> int | None:
+    return _agreed if _in_common else _pending
 
 
 @contextmanager

@@ -76,6 +76,7 @@ REACHING = {
     "compiler/native/addresses.py": {"_core", "_multiarray_umath"},  # the same library, for its matrix products
     "compiler/native/jit/memory.py": {"_getvalue"},  # Numba's own way from a structure to its value
     "compiler/native/cache/child.py": {"_exit"},  # os._exit: this process ends at once
+    "parallel/communicator.py": {"_exit"},  # os._exit: MPI has been told to end all ranks, this one too
     "system/early.py": {"_exit"},  # the same, before there is anything to clean up
     "guards.py": {"_getframe"},  # sys._getframe: at which line of the user's to warn
 }
@@ -132,6 +133,7 @@ HEAVY = {
     "numba",
     "llvmlite",
     "matplotlib",
+    "mpi4py",
     "onnx",
     "PIL",
     "IPython",
@@ -155,6 +157,7 @@ LATE = {
     "nn/_module.py": "Module promises summary() and estimate_statistics(), whose files need Module",
     "questions.py": "a notebook asks for HTML, and nobody else",
     "optim/translate.py": "the optimizers' file needs translate()",
+    "train/among_ranks.py": "parallel/ is optional, and needs train",
     "train/engines": "compiler/ is optional, and slow to import",
     "train/saving/archive.py": "minidl's version, which minidl/__init__.py knows",
 }

@@ -54,7 +54,7 @@ LAYERS = {
     },
     "models": {"nn", "optim", "data"},
     "speed": {"kernels", "compiler"},
-    "training": {"train"},
+    "training": {"train", "parallel"},
     "other libraries": {"export", "sklearn"},
     "teaching": {"teach", "plots"},
     "command line": {"commands", "cli", "__main__"},

@@ -18,6 +18,7 @@ from ...data.stream import UNKNOWN, Stream
 from ...deposit import deposited
 from ...ops.shape import plain
 from ..callbacks import Run
+from ..metrics import RunningMetrics
 
 if TYPE_CHECKING:
     from .eager import Passes
@@ -72,8 +73,8 @@ def parts(run: Run, samples: int) -> list[slice]:
     return [slice(start, min(start + size, samples)) for start in range(0, samples, size)]
 
 
-def rows(batch: Any, part: slice) -> Any:
-    """A part of an array, or of each array in a tuple."""
+def rows(batch: Any, part: Any) -> Any:
+    """A part of an array, a slice or by numbers, or of each array in a tuple."""
     return tuple(rows(array, part) for array in batch) if isinstance(batch, tuple) else batch[part]
 
 
@@ -103,6 +104,8 @@ def in_parts(run: Run, passes: "Passes") -> "Passes":
 
 class PassesInParts:
     """The `passes` of a batch, a part at a time: the mean loss, all of the output, and the mean of the gradients."""
+
+    counted: RunningMetrics | None = None
 
     def __init__(self, run: Run, passes: "Passes") -> None:
         self._run, self._passes = run, passes

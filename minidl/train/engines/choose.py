@@ -11,10 +11,9 @@ from ...errors import UnsupportedError
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from ..clipping import Clipping
-from .accumulation import in_parts
 from .compiled import Compiled, warn_of_other_sums
 from .cuda_graph import CudaGraphEngine
-from .eager import Eager
+from .eager import Eager, loss_here, whole
 from .engine import Engine
 from .recorded import RecordedPasses, explain_eager
 from .stepwise import Stepwise
@@ -83,7 +82,7 @@ def _on_cpu(
     asks for them.
     """
     eager = Eager(run, loader, loss, watchers)
-    step, reason = _compiled_step(run, loader, loss)
+    step, reason = _compiled_step(run, loader, loss_here(run, loss))
     if reason is None:
         engine = Compiled(run, loader, step, eager, zeros)
         watched = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
@@ -92,7 +91,8 @@ def _on_cpu(
         obstacle = None if required else _in_the_way(run, loss)
         obstacle = obstacle or step.recorded.obstacle()
         if obstacle is None:
-            return Eager(run, loader, loss, watchers, in_parts(run, RecordedPasses(run, step.recorded, required)))
+            passes = whole(run, RecordedPasses(run, step.recorded, required), loss)
+            return Eager(run, loader, loss, watchers, passes)
         reason = obstacle
     explain_eager(run, reason, required)
     return eager

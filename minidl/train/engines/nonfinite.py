@@ -92,6 +92,8 @@ class CheckedEager(Eager):
         run = self.run
         self._effects.restore()
         if not self._skip:
+            if run.ranks is not None:
+                x, y = run.ranks.whole_batch(run, x, y)
             raise nonfinite_error(run, self.loader, self.loss, x, y, symptom)
         run.metrics.skipped += 1
         run.batch += 1
@@ -130,8 +132,9 @@ class RollbackEngine:
             self._unverified, self._snapshot_time = True, time.process_time()
         with np.errstate(all="ignore"):
             self._engine.advance(last)
+        # Ranks look whenever all of them pause, so that they find, and go back, together.
         long_enough = time.process_time() - self._snapshot_time > BLOCK_SECONDS
-        if run.batch == run.steps or long_enough or not self._all_finite(most=SMALL):
+        if run.ranks is not None or run.batch == run.steps or long_enough or not self._all_finite(most=SMALL):
             self.verify()
 
     def _all_finite(self, most: float = math.inf) -> bool:

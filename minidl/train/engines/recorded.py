@@ -5,9 +5,10 @@ from typing import Any
 from ...autograd import wrap
 from ...errors import OptionError
 from ..callbacks import Run
+from .eager import Passes
 
 
-class RecordedPasses:
+class RecordedPasses(Passes):
     """The same as `EagerPasses`, to the same bits, by recorded `steps` (compiler/tape/step.py).
 
     Where they cannot be recorded they are made eagerly, and the run's history says why; if they are `required`, that is

@@ -7,9 +7,9 @@ import re
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...data import Loader
 from ...errors import DataError, MinidlError, OptionError, StateError, WriteError
@@ -25,6 +25,7 @@ from .run_state import Arrays, capture, circumstances, fingerprint, mismatches, 
 
 KEPT = 2  # generations
 _NAME = re.compile(r"step-(\d+)\.safetensors")
+_Found: TypeAlias = tuple[Path, Arrays, dict[str, Any]]
 _EVERY = re.compile(r"(\d+) ?(steps?|epochs?|s|seconds?)?")
 
 
@@ -66,21 +67,29 @@ class Checkpoint(Callback):
 
         Raises, before anything is changed, the errors that the class lists.
         """
-        with locked(self.folder):
-            for left in self.folder.glob(".*.tmp"):  # by a process that was killed while it wrote
-                left.unlink()
-            if self._files() and not resume:
-                raise OptionError(
-                    f"{self.folder}: holds the checkpoints of a run: pass resume=True to go on with it, or choose "
-                    f"another folder"
-                )
-            if self.best is not None:
-                described(run.model)  # raises for a model that could not be saved
-            self._watchers = [*watchers, self]
-            self._data = fingerprint(loader.dataset)
-            self._resume_from = self._newest(run)
+        self._watchers = [*watchers, self]
+        self._data = fingerprint(loader.dataset)
+        with ExitStack() as stack:
+            if run.ranks is None:
+                self._resume_from = self._found(run, resume, stack)
+            else:  # the folder may be one that only rank 0 can read
+                self._resume_from = run.ranks.from_first(lambda: self._found(run, resume, stack))
             self.saved, self._best_value, self._time = None, None, time.monotonic()
             yield
+
+    def _found(self, run: Run, resume: bool, stack: ExitStack) -> _Found | None:
+        """The checkpoint to resume from, in the folder, which is locked until the `stack` ends."""
+        stack.enter_context(locked(self.folder))
+        for left in self.folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink()
+        if self._files() and not resume:
+            raise OptionError(
+                f"{self.folder}: holds the checkpoints of a run: pass resume=True to go on with it, or choose "
+                f"another folder"
+            )
+        if self.best is not None:
+            described(run.model)  # raises for a model that could not be saved
+        return self._newest(run)
 
     def on_start(self, run: Run) -> None:
         """Restore the run from its newest checkpoint, if there is one."""
@@ -90,8 +99,8 @@ class Checkpoint(Callback):
         self._resume_from = None
         with _as_data_error(path):
             restore(run, self._watchers, arrays, content)
-        self.saved = run.step
-        now, then = circumstances(run), content["circumstances"]
+        self.saved = run.saved = run.step
+        now, then = circumstances(run), {"ranks": 1} | content["circumstances"]
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if now[name] != then.get(name)]
         if changed:
             warnings.warn(
@@ -127,10 +136,12 @@ class Checkpoint(Callback):
     def save(self, run: Run) -> None:
         """Write a checkpoint now; a warning if that fails."""
         self._time = time.monotonic()
+        if run.ranks is not None and not run.ranks.first:
+            return
         path = self.folder / f"step-{run.step:08}.safetensors"
         with self._warning():
             write_archive(path, "run", *capture(run, self._watchers, self._data))
-            self.saved = run.step
+            self.saved = run.saved = run.step
             self._point_to(path)
             for old in self._files()[KEPT:]:
                 old.unlink(missing_ok=True)
@@ -147,6 +158,8 @@ class Checkpoint(Callback):
         value = value_of(f"Checkpoint: best={self.best!r}", str(self.best), run)
         if math.isfinite(value) and (self._best_value is None or self._sign * value < self._sign * self._best_value):
             self._best_value = value
+            if run.ranks is not None and not run.ranks.first:
+                return
             with self._warning(), run.optimizer.averaged():
                 save(self.folder / "best.safetensors", run.model, **run.history[-1])
 
@@ -172,7 +185,7 @@ class Checkpoint(Callback):
             link.symlink_to(path.name)
             os.replace(link, self.folder / "latest.safetensors")
 
-    def _newest(self, run: Run) -> tuple[Path, Arrays, dict[str, Any]] | None:
+    def _newest(self, run: Run) -> _Found | None:
         """The newest checkpoint that is whole; a warning names damaged ones, which are renamed."""
         damaged: list[tuple[Path, MinidlError]] = []
         for path in self._files():

@@ -121,6 +121,7 @@ def circumstances(run: Run) -> dict[str, Any]:
         "BLAS threads": blas_threads(),
         "NumPy": np.__version__,
         "schedules": ", ".join(schedules),
+        "ranks": 1 if run.ranks is None else run.ranks.size,
     }
 
 

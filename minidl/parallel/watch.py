@@ -1,0 +1,82 @@
+"""A thread that ends all ranks when one does not come to a message that the others wait in."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from .board import CALLS, LEFT, PID, WAITING
+
+PERIOD = 0.1  # seconds between two looks
+CERTAIN = 0.5  # seconds after which a rank that has left is not going to come
+TIMES = 20  # the longest step so far may be waited for, if that is more than the deadline
+
+
+class Watch:
+    """Looks whether this rank, number `rank` on the `board`, waits for one that does not come.
+
+    `deadline`: seconds to wait for a rank that is still there; 0 for as long as it takes. `end` is called with the
+    ranks of this machine that are late and with what has become of them.
+    """
+
+    def __init__(self, board: np.ndarray, rank: int, deadline: float, end: Callable[[list[int], str], None]) -> None:
+        self._board, self._rank, self._deadline, self._end = board, rank, deadline, end
+        self._mine = board[rank]
+        self._since: float | None = None  # when the present message began
+        self._last, self._longest = time.monotonic(), 0.0
+        threading.Thread(target=self._look, name="minidl-watch", daemon=True).start()
+
+    def enter(self) -> None:
+        """Before a message."""
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._last)
+        self._last = now
+        self._mine[CALLS] += 1
+        self._mine[WAITING] = 1
+        self._since = now
+
+    def leave(self) -> None:
+        """After it."""
+        self._since = None
+        self._mine[WAITING] = 0
+
+    def late(self) -> list[int]:
+        """The ranks of this machine that have begun fewer messages than this one."""
+        here = self._board[:, PID] > 0
+        return [int(rank) for rank in np.flatnonzero(here & (self._board[:, CALLS] < self._mine[CALLS]))]
+
+    def someone_waits(self) -> bool:
+        """Whether a rank of this machine waits in a message."""
+        return bool(self._board[:, WAITING].any())
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(PERIOD)
+            since = self._since
+            waited = 0.0 if since is None else time.monotonic() - since
+            if waited < CERTAIN:
+                continue
+            late = self.late()
+            gone = [rank for rank in late if self._board[rank, LEFT] or not _alive(int(self._board[rank, PID]))]
+            too_long = self._deadline and waited > max(self._deadline, TIMES * self._longest)
+            if gone or too_long:
+                what = "has ended" if gone else f"has not come for {waited:.0f} s (deadline)"
+                self._tell(gone or late, what)
+
+    def _tell(self, ranks: list[int], what: str) -> None:
+        """End all; the first of the ranks that wait says so."""
+        if int(np.flatnonzero(self._board[:, WAITING])[0]) != self._rank:
+            time.sleep(2 * CERTAIN)
+        self._end(ranks, what)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
