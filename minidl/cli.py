@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from . import __version__
-from .commands.console import Group
+from .commands.console import ARGUMENTS, Command, Group
 from .commands.options import PERIOD, RULE, RULES, SETTINGS, BatchSize, Limit, Rate, Share, Sizes, Whole
 from .commands.recipes import RECIPES
 from .errors import OptionError
@@ -37,7 +37,7 @@ def _follow(context: click.Context, _: click.Parameter, recipe: str | None) -> N
         context.default_map = RECIPES[recipe]
 
 
-@main.command()
+@main.command(cls=Command)
 @click.option(
     "--recipe", type=click.Choice(list(RECIPES)), is_eager=True, expose_value=False, callback=_follow,
     help="Other defaults. best: a larger network, augmented pictures, 100 epochs (docs/recipe.md).",
@@ -109,21 +109,38 @@ def _follow(context: click.Context, _: click.Parameter, recipe: str | None) -> N
     help="Go on with the run in this folder, which was interrupted; no other option is needed, or allowed.",
 )  # fmt: skip
 @click.option("--find-lr", is_flag=True, help="Do not train: show the loss for many learning rates.")
+@click.option("--ranks", type=Whole(1), default=None, help="Processes of this machine that share every batch, by MPI.")
+@click.option("--oversubscribe", is_flag=True, help="Allow more ranks than cores: slower, to try something out.")
+@click.option("--parallel", is_flag=True, help="This is one of the processes that mpiexec or srun has started.")
+@click.option(
+    "--deadline", type=Rate(), default=60.0, help="Seconds until ranks that wait end one that hangs; 0: never."
+)
 @click.pass_context
-def train(context: click.Context, /, resume: Path | None, **options: Any) -> None:
+def train(
+    context: click.Context, /, resume: Path | None, ranks: int | None, oversubscribe: bool, parallel: bool,
+    deadline: float, **options: Any,
+) -> None:  # fmt: skip
     """Train a multilayer perceptron, and leave model, history and curve in a folder."""
+    from .commands.ranks import as_rank
     from .commands.train import resume_run, train_run
 
-    if resume is None:
-        train_run(**options)
-        return
-    given = [p.opts[0] for p in context.command.params if _was_given(context, p) and p.name != "resume"]
-    if given:
+    if ranks is not None:
+        from .parallel.launch import launch
+
+        arguments = list(context.meta[ARGUMENTS])
+        sys.exit(launch(ranks, arguments, oversubscribe, bound=options["threads"] in (None, 1)))
+    given = [p.opts[0] for p in context.command.params if _was_given(context, p) and p.name not in OF_EACH_START]
+    if resume is not None and given:
         raise OptionError(f"--resume takes every option from {resume / 'config.json'}: leave out {', '.join(given)}")
-    resume_run(resume, _readers(context))
+    with as_rank(parallel, deadline, context.find_root().params["debug"]) as comm:
+        if resume is None:
+            train_run(**options, parallel=comm)
+        else:
+            resume_run(resume, _readers(context), comm)
 
 
-NOT_KEPT = "recipe", "resume", "output", "find_lr"  # options that config.json does not hold
+OF_EACH_START = "resume", "ranks", "oversubscribe", "parallel", "deadline"  # which a run may have other each time
+NOT_KEPT = (*OF_EACH_START, "recipe", "output", "find_lr")  # options that config.json does not hold
 
 
 def _readers(context: click.Context) -> dict[str, Callable[[str | None], Any]]:

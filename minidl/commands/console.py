@@ -14,6 +14,17 @@ from ..errors import MinidlError
 from ..system.early import end
 from ..system.terminal import attach_missing_streams, printable, spell_what_has_no_letter, tell
 
+ARGUMENTS = "minidl.arguments"  # in a context's `meta`: what was typed behind the command
+
+
+class Command(click.Command):
+    """A command that remembers what was typed, to start others with it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
 
 class Group(click.Group):
     """A click group that shows errors and warnings in one line, without a traceback (--debug shows it)."""

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ..train.saving.model_file import save
 from ..train.signals import SIGPIPE, deferring
 from ..train.stopping import EarlyStopping
 from .options import hyperparameters
+from .ranks import again
 from .run_config import CONFIG, Reader, read_config, write_config
 from .run_folder import CHECKPOINTS, begin
 
@@ -55,10 +57,13 @@ def train_run(
     ema: float | None, clip_norm: float | None, batch_size: BatchSize, accumulate: int, early_stopping: int | None,
     epochs: int, seed: int, validation: int, threads: int | None, backend: Backend, on_nonfinite: Action,
     guards: bool, quiet: bool, checkpoint_every: str, output: Path | None, find_lr: bool = False, *,
-    resumed: bool = False,
+    resumed: bool = False, parallel: Any = None,
 ) -> None:  # fmt: skip
-    """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`."""
-    options = {k: v for k, v in locals().items() if k not in ("resumed", "find_lr")}
+    """Execute ``minidl train``: its options, by name; `resumed`: go on with the run in the folder `output`.
+
+    `parallel`: the communicator, if this process is one of several.
+    """
+    options = {k: v for k, v in locals().items() if k not in ("resumed", "find_lr", "parallel")}
     config = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
     start = time.perf_counter()
     rule = find_rule(optimizer_name)
@@ -84,11 +89,17 @@ def train_run(
     params = model.parameters() if weight_decay is None else optim.decay_groups(model, weight_decay)
     optimizer = rule(params, lr=rates[schedule] if steps else lr, ema=ema, **hyperparameters(settings))
     if find_lr:
+        if parallel is not None:
+            raise OptionError("--find-lr is for one process: leave out --ranks, or --parallel")
         show_rates(model, loader, optimizer, output)
         return
-    folder = output if resumed and output else begin(output, dataset, _config_record(config, lr))
+    make = partial(begin, output, dataset, _config_record(config, lr))
+    folder = output if resumed and output else make() if parallel is None else Path(parallel.path_by_first(make))
     checkpoints = Checkpoint(folder / CHECKPOINTS, checkpoint_every)
-    with _resume_hint(folder, checkpoints), deferring(SIGPIPE):
+    resume = again(parallel, f"minidl train --resume {shlex.quote(str(folder))}")
+    if parallel is not None:
+        parallel.note_remedy(resume)
+    with _resume_hint(folder, resume, checkpoints), deferring(SIGPIPE):
         if not quiet:
             sizes = f"{len(train):,} samples to train on, {len(held_out):,} held out, {len(test):,} to test on"
             say(f"{train.name}: {sizes}")
@@ -97,8 +108,10 @@ def train_run(
             model, loader, optimizer=optimizer, epochs=epochs, validation=held_out if validation else None,
             callbacks=[EarlyStopping(early_stopping)] if early_stopping else [], progress=not quiet, threads=threads,
             checkpoint=checkpoints, resume=resumed, on_nonfinite=on_nonfinite, guards=guards, clip_norm=clip_norm,
-            accumulate=accumulate,
+            accumulate=accumulate, parallel=parallel,
         )  # fmt: skip
+        if parallel is not None and parallel.rank:
+            return  # rank 0 writes
         result = evaluate(model, test)
         history.save(folder / "history.jsonl")
         outcome = {"engine": [row.get("engine") for row in history.rows], "reason": history.reason}
@@ -119,7 +132,7 @@ def _config_record(config: dict[str, Any], lr: float) -> dict[str, Any]:
     return {k.removesuffix("_name"): v for k, v in config.items()} | {"lr": lr, "versions": versions}
 
 
-def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
+def resume_run(folder: Path, readers: Mapping[str, Reader], parallel: Any = None) -> None:
     """Execute ``minidl train --resume``: go on with the run in `folder`, with the options in its config.json.
 
     `readers` are the command line's options, see `read_config`. Raises `DataError` if that is no run's folder.
@@ -129,13 +142,12 @@ def resume_run(folder: Path, readers: Mapping[str, Reader]) -> None:
         tell(f"{printable(folder)}: this run is finished: nothing to do (its model: {printable(folder / MODEL)})")
         return
     options["optimizer_name"] = options.pop("optimizer")
-    train_run(output=folder, resumed=True, **options)
+    train_run(output=folder, resumed=True, parallel=parallel, **options)
 
 
 @contextmanager
-def _resume_hint(folder: Path, checkpoints: Checkpoint) -> Iterator[None]:
+def _resume_hint(folder: Path, again: str, checkpoints: Checkpoint) -> Iterator[None]:
     """When the block ends early, print what is saved and how to resume; exit as Unix does: 128 + the signal."""
-    again = f"minidl train --resume {shlex.quote(str(folder))}"
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
