@@ -35,7 +35,9 @@ TRACKERS = {
 NOT_RUN = {("docs/gpu.md", "not run: needs a GPU"), *TRACKERS}
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-OTHERS = set(". apt build cd git pre-commit sphinx-build twine venv zipfile".split())  # programs that are not minidl's
+OTHERS = set(
+    ". apt build cd git module pre-commit sphinx-build srun twine venv zipfile".split()
+)  # programs that are not minidl's
 PRINTED = re.compile(r"^(\S.*?)\s+# = (.*)$", re.MULTILINE)
 
 PYTHON = [block for block in SCRIPTS if not block.mark]
