@@ -243,12 +243,13 @@ def explain(**options: Any) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--quick", is_flag=True, help="Small budgets for the rows that train networks: a minute for all.")
 @click.option("--output", type=click.Path(path_type=Path), default="reproduced", help="Folder for figures and report.")
-def reproduce(names: tuple[str, ...], quick: bool, output: Path) -> None:
+@click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the report's own words.")
+def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any) -> None:
     """Make numbers, figures and claims of the lecture notes again: "all", or by NAME; without one, list them."""
     from .teach import reproduce as notes
 
     if names:
-        notes.reproduce(names, quick, output)
+        notes.reproduce(names, quick, output, language)
     else:
         tell(notes.listing())
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import MissingExtraError
+from ..hardware.processor import cpuinfo, processor
 from ..hardware.threads import CORES, blas_threads
 from ..train.engines.choose import OPTIONAL
 
@@ -53,7 +54,7 @@ def _lines() -> Iterator[tuple[str, str]]:
     yield "cupy", next((found for found in map(_version, CUPY) if found != ABSENT), ABSENT)
     yield "extras", _extras()
     yield "system", platform.platform()
-    yield "processor", f"{_processor()}, {CORES} of its {os.cpu_count()} cores for this process"
+    yield "processor", f"{processor()}, {CORES} of its {os.cpu_count()} cores for this process"
     yield "vectors", " ".join(_vectors()) or "unknown"
     yield "BLAS", _blas()
     yield "GPU", _gpu()
@@ -83,22 +84,9 @@ def _extras() -> str:
     )
 
 
-def _cpuinfo() -> dict[str, str]:
-    """The fields of /proc/cpuinfo; none on another system."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-def _processor() -> str:
-    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
-
-
 def _vectors() -> list[str]:
     """The vector instructions of this processor, by their own names; on systems without /proc/cpuinfo, by NumPy's."""
-    cpu = _cpuinfo()
+    cpu = cpuinfo()
     flags = cpu.get("flags") or cpu.get("Features") or ""
     simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     return [flag for flag in flags.split() if _VECTORS.fullmatch(flag)] or [

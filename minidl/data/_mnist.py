@@ -42,7 +42,7 @@ def mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]
         DataError: if a file is missing, malformed, or has another digest.
     """
     folder = _SHIPPED / "mnist" if path is None else Path(path)
-    return _load("mnist", [folder], tuple("0123456789"), _sha256("mnist"))
+    return _load("mnist", [folder], tuple("0123456789"), digests("mnist"))
 
 
 def fashion_mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
@@ -60,7 +60,7 @@ def fashion_mnist(path: str | os.PathLike[str] | None = None) -> tuple[Dataset, 
     if path is None:
         folders.append(_DEBIAN_FASHION)
     remedy = "install the Debian or Ubuntu package (sudo apt install dataset-fashion-mnist), or "
-    return _load("fashion-mnist", folders, _GARMENTS, _sha256("fashion-mnist"), remedy)
+    return _load("fashion-mnist", folders, _GARMENTS, digests("fashion-mnist"), remedy)
 
 
 def idx_dataset(
@@ -126,6 +126,7 @@ def _half(
     return Dataset(images, labels.astype(np.int64), name=name, classes=classes)
 
 
-def _sha256(name: str) -> dict[str, str]:
+def digests(name: str) -> dict[str, str]:
+    """The SHA-256 that each file of a data set must have, by the names of the files."""
     lines = (_SHIPPED / name / "SHA256SUMS").read_text(encoding="ascii").splitlines()
     return {file: digest for digest, file in map(str.split, lines)}

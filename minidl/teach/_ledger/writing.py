@@ -1,11 +1,12 @@
 """An entry written down: as text, LaTeX or MathML, in minidl's lines or a note's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OptionError
 from ...optim.execution.plan import in_order
+from ...optim.rule import Rule
 from ...optim.symbols import Symbol
 from ..notation.assignments import Line, looks_ahead
 from ..notation.formats import Code, Latex, MathML, Text
@@ -37,11 +38,11 @@ def style_of(entry: "Entry", letters: Alphabet, upright: bool = False) -> Style:
     return in_letters(entry.rule, letters) if entry.note == "code" else in_note(entry.rule, entry.note, upright)
 
 
-def leaves(entry: "Entry", line: Line, style: Style) -> dict[Any, Letter]:
+def leaves(rule: Rule, lr: float, line: Line, style: Style) -> dict[Any, Letter]:
     """How the symbols in a line are written; the lr of a rule that has none, AdaDelta, is not while it is 1."""
     found = {x: style.given(x.op) for x in in_order([line.expression]) if isinstance(x, Symbol) and not x.args}
     found |= {x: (style.result if x.args else style.given)(name) for x, name in line.known.items()}
-    if type(entry.rule).lr == entry.lr == 1 and style.given("lr").base != "lr":
+    if type(rule).lr == lr == 1 and style.given("lr").base != "lr":
         found |= {x: HIDDEN for x in found if x.op == "lr"}
     return found
 
@@ -50,7 +51,7 @@ def written(entry: "Entry", line: Line, x: Any, letters: Alphabet, decimal: Deci
     """A part of a line as text, in symbols."""
     style = style_of(entry, letters)
     printer = _text(letters)(4, decimal, **style.options)
-    return printer.write(x, leaves(entry, line, style))
+    return printer.write(x, leaves(entry.rule, entry.lr, line, style))
 
 
 def name_of(entry: "Entry", name: str, letters: Alphabet) -> str:
@@ -71,7 +72,7 @@ def rows(entry: "Entry", kind: type[Printer], style: Style, digits: int, point: 
     symbols, numbers = kind(digits, point, **style.options), kind(digits, point, **style.within)
     found = []
     for line in entry.lines:
-        letters = leaves(entry, line, style)
+        letters = leaves(entry.rule, entry.lr, line, style)
         values: dict[Any, Any] = {x: entry.values[x] for x in letters if x in entry.values}
         values |= {x: HIDDEN for x, letter in letters.items() if letter is HIDDEN}
         sides = symbols.write(line.expression, letters), numbers.write(line.expression, values | _taken(entry, line))
@@ -118,11 +119,21 @@ def mathml(entry: "Entry", letters: Alphabet, digits: int, note: Note | None, de
     """As `Entry.mathml`."""
     entry, letters = read(entry, letters, note)
     style = style_of(entry, letters, upright=True)
-    lines = []
-    for name, *sides in rows(entry, MathML, style, digits, decimal):
-        right = "<mo>=</mo>".join(sides)
-        lines.append(f"<mtr><mtd>{name}</mtd><mtd><mo>{style.sign}</mo></mtd><mtd>{right}</mtd></mtr>")
-    table = '<mtable displaystyle="true" columnalign="right center left">\n' + "\n".join(lines) + "\n</mtable>"
+    lines = rows(entry, MathML, style, digits, decimal)
+    return aligned((name, style.sign, "<mo>=</mo>".join(sides)) for name, *sides in lines)
+
+
+def aligned(lines: Iterable[tuple[str, str, str]]) -> str:
+    """Lines of MathML, each a left side, a sign and a right side, one below the other at the signs.
+
+    MathML Core, which browsers have, knows no `columnalign`, so that each cell says where its content stands.
+    """
+    pieces = []
+    for left, sign, right in lines:
+        cells = ("right", left), ("center", f"<mo>{sign}</mo>"), ("left", right)
+        pieces.append("".join(f'<mtd style="text-align: {side}">{cell}</mtd>' for side, cell in cells))
+    table = "\n".join(f"<mtr>{piece}</mtr>" for piece in pieces)
+    table = f'<mtable displaystyle="true" columnalign="right center left">\n{table}\n</mtable>'
     return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{table}</math>'
 
 

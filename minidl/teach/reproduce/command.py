@@ -10,9 +10,15 @@ from ...display.figures import style
 from ...display.tables import WIDTH, lines_of
 from ...errors import OptionError
 from ...hardware.threads import use_blas_threads
+from ...system.durable import write_durably
 from ...system.terminal import printable, tell
-from .registry import DIFFERS, GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
+from .._ledger.sentences import Language
+from .origin import BLAS_THREADS, origin
+from .record import Drawing, Record, merged, read, write
+from .registry import DIFFERS, GROUPS, MEANING, ROWS, Check, Made, Result, Row, Table, passages, summary
 from .report import report
+
+SEED = 0  # before each row; further seeds of a row stand in its code
 
 
 def chosen(names: Iterable[str]) -> list[Row]:
@@ -42,35 +48,58 @@ def listing() -> str:
     return "\n".join([usage, *lines])
 
 
-def reproduce(names: Sequence[str], quick: bool = False, output: Path = Path("reproduced")) -> list[Made]:
-    """Make the rows of these names again; leave their figures and report.html in the folder `output`.
+def reproduce(
+    names: Sequence[str], quick: bool = False, output: Path = Path("reproduced"), language: Language = "en"
+) -> list[Made]:
+    """Make the rows of these names again; leave their figures, report.json and report.html in the folder `output`.
 
-    `quick` means small budgets for the rows that train networks; no other number changes. Raises `OptionError` for
-    an unknown name or an impossible folder, and `MissingExtraError` if a figure is asked for without matplotlib.
+    Rows that an earlier run left there stay in the report; one that is made again is exchanged. `quick` means small
+    budgets for the rows that train networks; no other number changes. The report's fixed words are in `language`,
+    "en", "es" or "it". Raises `OptionError` for an unknown name or an impossible folder, or a report.json there that is
+    none of minidl's, and `MissingExtraError` if a figure is asked for without matplotlib.
     """
     rows = chosen(names)
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionError(f"--output {printable(output)}: cannot make this folder ({error.strerror})") from error
+    earlier = read(output / "report.json")
     made = []
     for row in rows:
         tell(f"{row.id:<5}{row.title}")
         made.append(make(row, quick, output))
         tell(_in_words(made[-1], tables="all" not in [name.lower() for name in names]))
+    records = merged(earlier, (_record(one, quick, output) for one in made))
+    write(output / "report.json", records)
     path = output / "report.html"
-    path.write_text(report(made, quick), encoding="utf-8")
+    write_durably(path, report(records, output, language).encode())
     tell(summary(made))
-    tell(f"report: {path}")
+    kept = len(records) - len(made)
+    tell(f"report: {path}, report.json{f' (with {kept} rows of earlier runs)' if kept else ''}")
     return made
+
+
+def _record(made: Made, quick: bool, output: Path) -> Record:
+    """What the report keeps of a row."""
+    result = made.result
+    files = [path.relative_to(output).as_posix() for path in made.figures]
+    figures = [Drawing(file, picture.caption) for file, picture in zip(files, result.pictures, strict=True)]
+    return Record(
+        made.row.id, made.row.title, result.verdict, _reason(result), result.checks, result.tables, figures,
+        result.text, made.sources, SEED, quick, round(made.seconds, 3), origin(),
+    )  # fmt: skip
+
+
+def _reason(result: Result) -> str:
+    return result.not_run or (result.because if result.verdict == DIFFERS else "")
 
 
 def make(row: Row, quick: bool, output: Path) -> Made:
     """Make one row again, from a seed of its own, and save its figures."""
     start = time.perf_counter()
     sources = row.sources()
-    seed(0)
-    with style(), use_blas_threads(1):
+    seed(SEED)
+    with style(), use_blas_threads(BLAS_THREADS):
         result = row.run(quick)
         figures = []
         for i, picture in enumerate(result.pictures, 1):
@@ -89,7 +118,7 @@ def _in_words(made: Made, tables: bool) -> str:
     if tables:
         lines += [line for table in result.tables for line in _table(table)]
     lines += [f"     {path}.svg, .png" for path in made.figures]
-    reason = result.not_run or (result.because if result.verdict == DIFFERS else "")
+    reason = _reason(result)
     verdict = MEANING[result.verdict].partition(":")[0]
     return "\n".join([*lines, f"   {result.verdict} {verdict}{': ' + reason if reason else ''}", ""])
 

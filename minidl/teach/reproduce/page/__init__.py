@@ -1,0 +1,1 @@
+"""The pieces of the report's page: its order, words, equations, a row; and its style and script."""
