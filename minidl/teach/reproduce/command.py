@@ -1,6 +1,7 @@
 """The command ``minidl reproduce``: run the chosen rows, print the results, write figures and a report."""
 
 import difflib
+import inspect
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -84,9 +85,10 @@ def _record(made: Made, quick: bool, output: Path) -> Record:
     result = made.result
     files = [path.relative_to(output).as_posix() for path in made.figures]
     figures = [Drawing(file, picture.caption) for file, picture in zip(files, result.pictures, strict=True)]
+    budget = quick if inspect.signature(made.row.function).parameters else None
     return Record(
         made.row.id, made.row.title, result.verdict, _reason(result), result.checks, result.tables, figures,
-        result.text, made.sources, SEED, quick, round(made.seconds, 3), origin(),
+        result.text, made.sources, SEED, budget, round(made.seconds, 3), origin(),
     )  # fmt: skip
 
 

@@ -22,7 +22,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Record:
-    """A row that was made: its result in words, its code, what it took and what it came from (`origin`)."""
+    """A row that was made: its result in words, its code, what it took and what made it (`origin`).
+
+    `quick` says with which budget; it is None for the rows that need none.
+    """
 
     id: str
     title: str
@@ -34,7 +37,7 @@ class Record:
     text: str
     sources: dict[str, str]
     seed: int
-    quick: bool
+    quick: bool | None
     seconds: float
     origin: dict[str, Any]
 

@@ -78,12 +78,11 @@ def _verdicts(records: Sequence[Record], page: Page) -> str:
 def _origin(records: Sequence[Record], page: Page) -> str:
     """What the rows were made by; a row that was made by something else says so itself."""
     of = page.origin
-    quick = sum(one.quick for one in records)
-    budget = {0: page.word("full"), len(records): page.word("quick")}
+    budgets = Counter(one.quick for one in records)
     threads = {"blas": of["blas_threads"], "cores": of["cores"]}
     facts = {
         "rows": f"{len(records)} / {len(ROWS)}, {sum(one.seconds for one in records):.0f} s",
-        "budget": budget.get(quick, page.word("mixed", quick=quick, full=len(records) - quick)),
+        "budget": page.word("mixed", quick=budgets[True], full=budgets[False]),
         "made by": text(f"minidl {of['minidl']}, Python {of['python']}, NumPy {of['numpy']}, {of['system']}"),
         "sources": f"SHA-256 {of['sources_sha256']}",
         "data": "SHA-256 " + ", ".join(f"{file} {digest[:12]}" for file, digest in of["mnist_sha256"].items()),

@@ -76,9 +76,10 @@ def _equations(one: Record, page: Page) -> str:
 
 
 def _checks(one: Record, page: Page) -> str:
-    head = "".join(f'<th scope="col">{page.word(name)}</th>' for name in ("verdict", "check", "minidl", "expected"))
+    head = "".join(f'<th scope="col">{page.word(name)}</th>' for name in ("check", "minidl", "expected"))
+    verdict = f'<th scope="col"><span class="heard">{page.word("verdict")}</span></th>'
     rows = "".join(_check(check, page) for check in one.checks)
-    return _scrolling(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>")
+    return _scrolling(f"<thead><tr>{verdict}{head}</tr></thead><tbody>{rows}</tbody>")
 
 
 def _check(check: Check, page: Page) -> str:
@@ -90,7 +91,7 @@ def _check(check: Check, page: Page) -> str:
 
 def _table(table: Table, one: Record, page: Page) -> str:
     caption = f'<caption lang="en">{marked(table.caption)}</caption>' if table.caption else ""
-    head = "".join(f'<th scope="col">{marked(cell)}</th>' for cell in table.head)
+    head = "".join(f'<th scope="col">{marked(cell)}</th>' if cell else "<td></td>" for cell in table.head)
     rows = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     return _scrolling(f'{caption}<thead lang="en"><tr>{head}</tr></thead><tbody lang="en">{rows}</tbody>')
 
@@ -119,11 +120,12 @@ def finding(one: Record) -> str:
 def _verdict(one: Record, page: Page) -> str:
     name = MEANINGS[page.language][one.verdict].partition(":")[0]
     reason = f': <span lang="en">{text(one.reason)}</span>' if one.reason else ""
-    budget = page.word("quick" if one.quick else "full")
-    made = page.word("made", seconds=f"{one.seconds:.1f}", seed=one.seed, budget=budget)
+    made = page.word("made", seconds=f"{one.seconds:.1f}", seed=one.seed)
+    if one.quick is not None:
+        made += ", " + page.word("quick" if one.quick else "full")
     if one.origin != page.origin:
         made += ", " + page.word("other", minidl=one.origin["minidl"], sources=one.origin["sources_sha256"][:12])
-    return f'<p>{page.mark(one.verdict)} <b>{text(name)}</b>{reason}</p><p class="made">{made}</p>'
+    return f'<p>{page.mark(one.verdict)} <b>{text(name)}</b>{reason} <span class="made">({made})</span></p>'
 
 
 def _source(name: str, code: str, page: Page) -> str:
