@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-_NEEDED = "needs pip install 'minidl[test]' and Chromium (Debian: apt-get install chromium)"
+_NEEDED = "needs pip install 'minidl[dev]' and Chromium (Debian: apt-get install chromium)"
 
 
 def missing(what):
