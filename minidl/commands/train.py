@@ -151,9 +151,12 @@ def _resume_hint(folder: Path, again: str, checkpoints: Checkpoint) -> Iterator[
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
         state = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
-        tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
+        try:
+            tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
+        finally:
+            signal.signal(signal.SIGINT, before)  # for who called the command as a function
         raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
     except OSError as error:
         what = error if isinstance(error, WriteError) else f"{printable(error.filename or folder)}: {error.strerror}"
