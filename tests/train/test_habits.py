@@ -57,6 +57,7 @@ def test_a_model_saves_itself(tmp_path):
 
 
 def test_the_learning_rate_finder_takes_an_optimizer_s_name():
+    minidl.seed(0)
     model = network()
     before = model.state_dict()
     found = train.find_lr(model, Dataset(X, Y), optimizer="adam", steps=20)
