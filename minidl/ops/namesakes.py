@@ -82,7 +82,7 @@ def _answer(func: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """What NumPy's `func`, or CuPy's of that name, says of the Tensors' arrays."""
     args, options = plain(args), {name: plain(value) for name, value in options.items()}
     module = next((m for m in map(array_module, _arrays((*args, *options.values()))) if m is not np), np)
-    home = module.linalg if func.__module__ == "numpy.linalg" else module
+    home = module.linalg if getattr(func, "__module__", None) == "numpy.linalg" else module
     return (func if module is np else getattr(home, func.__name__))(*args, **options)
 
 
