@@ -2,7 +2,10 @@
 
 import os
 from functools import partial
+from itertools import chain
 from typing import Any
+
+from .autograd import Op
 
 HOOKS = "_forward_hooks"  # of a module, see nn/_forward_hooks.py
 _HERE = os.path.dirname(__file__) + os.sep
@@ -11,8 +14,12 @@ _HERE = os.path.dirname(__file__) + os.sep
 def made_here(function: Any) -> bool:
     """Whether `function` is minidl's own, and not one that was put in its place or around it.
 
-    A partial of a function is, if all functions in it are.
+    A partial of a function is, if all functions in it are; an op, if its forward, its formulas and its kernels are.
     """
+    if isinstance(function, Op):
+        held = vars(function)
+        computing = [held["forward"], held["__wrapped__"], *filter(None, held["formulas"])]
+        return all(map(made_here, chain(computing, *held.get("kernels", {}).values())))
     if isinstance(function, partial):
         parts = function.func, *function.args, *function.keywords.values()
         return all(made_here(part) for part in parts if callable(part))

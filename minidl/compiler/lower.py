@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
+from .. import nn, ops
 from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..nn._activation import Activation
@@ -94,6 +94,12 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
     program = Program(code.instructions, results=(mean, right))
     program.note("lowered")
     return program
+
+
+def ops_of(model: nn.Module) -> list[Any]:
+    """The ops that the instructions of a step stand for, beside those of the activations."""
+    kinds = dict.fromkeys(type(module) for _, module in model.named_modules())
+    return [ops.softmax_cross_entropy, *(_OPS[kind] for kind in kinds if kind in _OPS)]
 
 
 def _flattened(module: Any) -> list[Any]:
@@ -183,4 +189,9 @@ _RULES: dict[type, Rule] = {
     nn.BatchNorm: _batch_norm,
     nn.Dropout: _dropout,
     nn.Flatten: _flatten,
+}
+_OPS: dict[type, Any] = {
+    nn.Dense: ops.dense,
+    nn.BatchNorm: ops.batch_norm,
+    nn.Dropout: ops.multiply,
 }

@@ -21,7 +21,7 @@ from ..nn._loss_checks import check_labels
 from ..ops.shape import plain, rebuilt
 from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way, numbers_of
-from .lower import lower
+from .lower import lower, ops_of
 from .native.cache.objects import Source
 from .native.cache.worth import Worth
 from .native.executor import NativeExecutor, needed
@@ -183,7 +183,7 @@ class Bound:
         self._tensors = [entry for entry in held if isinstance(entry[2], Node)]
         self._sequentials = [m for m in modules if isinstance(m, nn.Sequential)]
         self._layers = [list(m.layers) for m in self._sequentials]
-        self._watch = Watch(step.optimizer, step.model)
+        self._watch = Watch(step.optimizer, step.model, ops_of(step.model))
 
         executor = NumpyExecutor(program)
         self.forward, self.backward = executor.forward, executor.backward

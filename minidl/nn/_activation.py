@@ -14,7 +14,12 @@ class Elementwise(Module):
 
     def forward(self, x: Any) -> Any:
         """The function of that name, elementwise; any shape."""
-        return getattr(ops, self.name)(arrayed(x))
+        return op_of(self)(arrayed(x))
+
+
+def op_of(layer: Elementwise) -> Any:
+    """What such a layer calls: looked up each time, as it may have been put in another's place."""
+    return getattr(ops, layer.name)
 
 
 class Activation(Elementwise):

@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import hooks
 from ..errors import ShapeError
-from ..overrides import HOOKS, overridden
-from ._activation import Activation
+from ..overrides import HOOKS, made_here, overridden
+from ._activation import Activation, op_of
 from ._dense import Dense
 from ._module import Module, arrayed, tell_place
 from ._module_list import ModuleList
@@ -39,7 +39,7 @@ class Sequential(ModuleList):
         try:
             for layer in self.layers:
                 if waiting is not None:
-                    fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS)
+                    fused = isinstance(layer, Activation) and not overridden(layer, *_RUNS) and made_here(op_of(layer))
                     name = layer.name if fused else None
                     if watcher is None:
                         x = waiting.forward(x, name)

@@ -18,7 +18,6 @@ LAYERS = {
         "backend",
         "machine_code",
         "signature",
-        "overrides",
         "hardware",
         "system",
         "display",
@@ -35,6 +34,7 @@ LAYERS = {
         "backward",
         "fusable",
         "guards",
+        "overrides",
     },
     "operations": {"ops", "linalg"},
     "tensors": {

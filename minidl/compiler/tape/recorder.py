@@ -44,14 +44,9 @@ class Recorder(hooks.Watcher):
     def __init__(self, tape: Tape, model: nn.Module) -> None:
         self.tape = tape
         layers = [m for _, m in model.named_modules() if type(m) is nn.BatchNorm]
-        shared = (
-            shared_batch() is not None
-        )  # then a layer that is synchronised is recorded op by op
-        own = [
-            m
-            for m in layers
-            if overridden(m, "forward", "_follow") is None and not (shared and m.sync)
-        ]
+        own = [m for m in layers if overridden(m, "forward", "_follow") is None]
+        if shared_batch() is not None:  # a layer that is synchronised is recorded op by op
+            own = [m for m in own if not m.sync]
         self._following = {m.running_mean.data.ctypes.data: m for m in own}
         self._following_too = {m.running_var.data.ctypes.data for m in own}
         self._norms: list[Any] = []  # whose running statistics follow the next batch_norm
@@ -170,9 +165,7 @@ class Recorder(hooks.Watcher):
 
 def _rule(op: Any) -> Any:
     """How the program writes an op down itself; None if it has no way, or the op was changed."""
-    rule = RULES.get(op)
-    own = rule is not None and all(map(made_here, (op.forward, *op.kernels.get("numpy", ()))))
-    return rule if own else None
+    return RULES[op] if op in RULES and made_here(op) else None
 
 
 def _holds_traced(value: Any) -> bool:
@@ -192,13 +185,7 @@ class Recorded:
         self, tape: Tape, batch: list[Buffer], arrays: list[Any], results: list[Any]
     ) -> None:
         self.tape, self.batch, self.arrays, self.results = tape, batch, arrays, results
-        self.definitions = [(op, definition(op)) for op in tape.ops]
         self.surroundings: list[Any] = []  # what it depends on
-
-
-def definition(op: Any) -> tuple[Any, ...]:
-    """What an op computes with: its forward, its formulas and its kernel."""
-    return (op.forward, *op.formulas, *vars(op).get("kernels", {}).get("numpy", ()))
 
 
 def leaves(value: Any) -> list[Any]:

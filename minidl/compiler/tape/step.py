@@ -12,14 +12,14 @@ from ...deposit import slot_of
 from ...nn._effects import ForwardEffects
 from ...nn._shared_batch import shared_batch
 from ...ops.shape import plain as without_tensors
-from ..eligibility import Watch, bypassed, unrecorded
+from ..eligibility import Watch, bypassed, in_the_way, unrecorded
 from ..native.cache.objects import MACHINE, Source
 from ..native.cache.worth import Worth
 from ..native.segments import Segments
 from ..numpy_executor import allocate, calls_of
 from ..passes import optimised
 from ..program import Buffer, Instruction, Program
-from .recorder import Recorded, arrays_of, definition, leaves, record
+from .recorder import Recorded, arrays_of, leaves, record
 from .surroundings import UnfollowedError, changed, streams, surroundings
 from .traced import plain
 
@@ -109,7 +109,7 @@ class Replay:
         self._segments: Segments | None = None  # machine code, once that is worth while
         self._worth = Worth()
         self._surroundings = surroundings(model, loss)
-        self._watch = Watch(optimizer, model)
+        self._watch = Watch(optimizer, model, recorded.tape.ops)
         known = {id(found.value) for found in self._surroundings}
         self._constants = [pair for pair in recorded.tape.held() if id(pair[0]) not in known]
 
@@ -141,9 +141,6 @@ class Replay:
         """Whether all that the step depends on is as it was when it was recorded."""
         if not self._watch.undisturbed() or changed(self._surroundings) is not None:
             return False
-        for op, before in self.recorded.definitions:
-            if definition(op) != before:
-                return False
         return all(_same_numbers(now, before) for now, before in self._constants)
 
     def fill(self, batch: list[Any]) -> None:
@@ -203,14 +200,16 @@ class RecordedSteps:
     """The training steps of any model and loss: recorded for two batches, then replayed.
 
     `reason`: why the last step was not replayed; None if it was. `recording`: whether that is only
-    because it is being recorded.
+    because it is being recorded. `asked`: whether the user asked for recorded steps. A recorded
+    step does not repeat Python that changes nothing in the numbers, and what changes them is not
+    always seen from outside: so what is not minidl's own is recorded for who asks for it.
     """
 
     def __init__(self, model: Any, loss: Any, optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.program: Program | None = None
         self.reason: str | None = None
-        self.recording = False
+        self.recording, self.asked = False, True
         self.output: Any = None  # of the model, in the last step
         self.engine = "eager"  # what made that
         self._known: dict[Any, Recorded | Replay | str] = {}  # by the layout of a batch
@@ -266,6 +265,8 @@ class RecordedSteps:
                 f"it was recorded {MOST} times, and something it depends on has changed each time"
             )
         reason = unrecorded() or bypassed(self.model, self.optimizer)
+        if not self.asked:
+            reason = reason or in_the_way(self.model, self.loss, self.optimizer)
         return reason or ("its ops are being watched already" if hooks.watcher else None)
 
     def _record(

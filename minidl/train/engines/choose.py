@@ -75,12 +75,7 @@ def _on_cpu(
     required: bool,
     zeros: bool,
 ) -> Engine:
-    """The engine on the CPU: a program of known layers, else recorded steps, else the eager loop.
-
-    A recorded step does not repeat Python that changes nothing in the numbers, and what changes them is not always
-    seen from outside. So where such Python may be, in models and losses of the user's, recorded steps are for who
-    asks for them.
-    """
+    """The engine on the CPU: a program of known layers, else recorded steps, else the eager loop."""
     eager = Eager(run, loader, loss, watchers)
     step, reason = _compiled_step(run, loader, loss_here(run, loss))
     if reason is None:
@@ -88,21 +83,14 @@ def _on_cpu(
         watched = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
         return Stepwise(run, loader, engine, watchers) if watched or run.micro_batch else engine
     if step is not None:
-        obstacle = None if required else _in_the_way(run, loss)
-        obstacle = obstacle or step.recorded.obstacle()
+        step.recorded.asked = required
+        obstacle = step.recorded.obstacle()
         if obstacle is None:
             passes = whole(run, RecordedPasses(run, step.recorded, required), loss)
             return Eager(run, loader, loss, watchers, passes)
         reason = obstacle
     explain_eager(run, reason, required)
     return eager
-
-
-def _in_the_way(run: Run, loss: Callable[[Any, Any], Any]) -> str | None:
-    """What is the user's own of all that a step calls: there is a compiler, or nobody would ask."""
-    from ...compiler.eligibility import in_the_way
-
-    return in_the_way(run.model, loss, run.optimizer)
 
 
 def _callbacks_need_eager(watchers: list[Callback]) -> str | None:
