@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from interruption import Interrupt, Until
 
 import minidl
 from minidl import nn, optim
@@ -183,16 +184,8 @@ def test_metrics_of_an_interrupted_epoch_are_resumed(tmp_path):
         history = fit(line(), X, Y, loss="mse", metrics={"rmse": rmse}, **options, **OPTIONS)
         return history["rmse"], history["r2"], history["mean_absolute_error"]
 
-    class Interrupt(Callback):
-        def interval(self, run):
-            return 1
-
-        def on_pause(self, run):
-            if run.step == 14:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        trained(callbacks=[Interrupt()], checkpoint=Checkpoint(tmp_path / "run", every=1))
+    with pytest.raises(Interrupt):
+        trained(callbacks=[Until(14)], checkpoint=Checkpoint(tmp_path / "run", every=1))
     assert trained(checkpoint=tmp_path / "run", resume=True) == trained()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzz_checkpoints import signed
+from interruption import Interrupt, Until
 
 import minidl
 from minidl import nn, optim
@@ -20,24 +21,6 @@ RNG = np.random.default_rng(3)
 INPUTS = RNG.normal(size=(110, 6)).astype(np.float32)
 DATA = Dataset(INPUTS[:90], (INPUTS[:90, 0] > 0).astype(int))
 HELD_OUT = Dataset(INPUTS[90:], (INPUTS[90:, 1] > 0).astype(int))  # hopeless: EarlyStopping has something to count
-
-
-class Interrupt(Exception):
-    pass
-
-
-class Until(Callback):
-    """Breaks training off before the update after `step`, without a word to anyone, as a crash does."""
-
-    def __init__(self, step):
-        self.last = step
-
-    def interval(self, run):
-        return max(self.last - run.step, 1)
-
-    def on_pause(self, run):
-        if run.step >= self.last:
-            raise Interrupt
 
 
 def network():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from interruption import Interrupt, Until
 
 import minidl
 from minidl import nn, optim
@@ -123,16 +124,8 @@ def test_a_training_on_targets_that_is_interrupted_in_an_epoch_is_resumed_bit_fo
         )  # fmt: skip
         return model.layers[0].weight.tolist(), history["mean_absolute_error"]
 
-    class Interrupt(Callback):
-        def interval(self, run):
-            return 1
-
-        def on_pause(self, run):
-            if run.step == 14:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        trained([Interrupt()], checkpoint=Checkpoint(tmp_path / "run", every=1))
+    with pytest.raises(Interrupt):
+        trained([Until(14)], checkpoint=Checkpoint(tmp_path / "run", every=1))
     assert trained(checkpoint=tmp_path / "run", resume=True) == trained()
 
 

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from interruption import Interrupt, Until
 
 import minidl
 from minidl import nn, optim
@@ -13,24 +14,6 @@ from minidl.train import Callback, Checkpoint, fit
 from minidl.train.saving.archive import read_archive, write_archive
 
 DIGITS = mnist()[0][:60].with_transform(Augment(shift=2, rotate=10, elastic=34))
-
-
-class Interrupt(Exception):
-    pass
-
-
-class Until(Callback):
-    """Breaks training off before the update after `step`, without a word to anyone, as a crash does."""
-
-    def __init__(self, step):
-        self.last = step
-
-    def interval(self, run):
-        return max(self.last - run.step, 1)
-
-    def on_pause(self, run):
-        if run.step >= self.last:
-            raise Interrupt
 
 
 def training(folder=None, stop=None, data=DIGITS, seed=1, callbacks=(), **options):

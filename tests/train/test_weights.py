@@ -4,13 +4,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from interruption import Interrupt, Until
 
 import minidl
 from minidl import nn, optim
 from minidl.data import Dataset, Loader
 from minidl.errors import OptionError
 from minidl.teach import Timeline
-from minidl.train import Callback, Checkpoint, evaluate, fit, predict
+from minidl.train import Checkpoint, evaluate, fit, predict
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((200, 3)).astype(np.float32)
@@ -167,16 +168,8 @@ def test_a_run_with_weights_is_resumed_with_the_same_weights_and_no_others(tmp_p
         fit(model, X, Y, sample_weight=weights, **options, **OPTIONS)
         return predict(model, X).tolist()
 
-    class Interrupt(Callback):
-        def interval(self, run):
-            return 1
-
-        def on_pause(self, run):
-            if run.step == 14:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        trained(W, callbacks=[Interrupt()], checkpoint=Checkpoint(tmp_path / "run", every=1))
+    with pytest.raises(Interrupt):
+        trained(W, callbacks=[Until(14)], checkpoint=Checkpoint(tmp_path / "run", every=1))
     with pytest.raises(minidl.errors.StateError, match="training data"):
         trained(W[::-1], checkpoint=tmp_path / "run", resume=True)
     assert trained(W, checkpoint=tmp_path / "run", resume=True) == trained(W)
