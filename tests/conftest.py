@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ from minidl.backend import module_of
 from minidl.errors import BackendError
 
 GPU = Path(__file__).parent / "gpu"
+
+# A shell script's background jobs ignore Ctrl-C, and nohup's hang-ups, and so would all that the tests start.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 def pytest_ignore_collect(collection_path, config):

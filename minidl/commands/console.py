@@ -51,16 +51,20 @@ class Group(click.Group):
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Within the block, Ctrl-C raises ``KeyboardInterrupt``, as in every other program."""
-    if signal.getsignal(signal.SIGINT) is not end:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Within the block, Ctrl-C raises ``KeyboardInterrupt``, as in every other program.
+
+    What the process does about Ctrl-C is afterwards what it was before, except in the process of the command itself
+    if it has ignored Ctrl-C since: it is about to exit, and says why.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else a signal has been handled already
-            signal.signal(signal.SIGINT, end)
+        now = signal.getsignal(signal.SIGINT)
+        if now is not before and not (before is end and now is signal.SIG_IGN):
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

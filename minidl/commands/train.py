@@ -152,11 +152,8 @@ def _resume_hint(folder: Path, again: str, checkpoints: Checkpoint) -> Iterator[
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
         state = "nothing was saved yet" if checkpoints.saved is None else f"saved at step {checkpoints.saved}"
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
-        try:
-            tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
-        finally:
-            signal.signal(signal.SIGINT, before)  # for who called the command as a function
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C would only cut off this message
+        tell(f"\ninterrupted; {state}; to go on: {again}", error=True)
         raise SystemExit(130 if isinstance(stop, KeyboardInterrupt) else stop.code) from None
     except OSError as error:
         what = error if isinstance(error, WriteError) else f"{printable(error.filename or folder)}: {error.strerror}"

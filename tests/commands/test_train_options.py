@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -75,6 +76,16 @@ def test_a_run_that_is_interrupted_goes_on_with_them_bit_for_bit(digits, run, tm
     assert (code, saved) == (130, [3])
     assert said("train", "--resume", folder)[1] in (0, None)
     assert (tmp_path / "cut/model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_an_interrupted_command_called_in_a_program_leaves_ctrl_c_to_it(digits, tmp_path, monkeypatch):
+    def interrupted(self, run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    _, code = said("train", "--dataset", str(digits), *TRAINED, "--output", str(tmp_path / "cut"))
+    assert (code, signal.getsignal(signal.SIGINT)) == (130, before)
 
 
 def test_a_run_from_before_there_were_such_options_is_read(run, tmp_path):

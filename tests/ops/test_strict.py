@@ -115,7 +115,8 @@ def test_what_is_not_recorded(name):
 
 def test_what_is_answered_is_answered_where_the_tensor_is():
     x = leaf(StrictArray(np.eye(2)))
-    assert np.linalg.matrix_rank(x).item() == np.count_nonzero(x).item() == 2
+    for answer in (np.linalg.matrix_rank(x), np.count_nonzero(x)):
+        assert (answer if isinstance(answer, int) else answer.item()) == 2  # count_nonzero's is NumPy 2.0's int
 
 
 @pytest.mark.parametrize("index", [np.array([1, 0, 1]), [1, 0, 1], StrictArray(np.array([1, 0, 1]))])
