@@ -18,6 +18,7 @@ try:
     from .hardware.thread_limit import threads
     from .nn import _module
     from .ops import *  # noqa: F403 (NumPy's names, at the top)
+    from .ops import namesakes
     from .recording import no_grad
     from .tensor import Tensor
     from .transforms import grad, value_and_grad
@@ -108,6 +109,9 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     """Import what `import minidl` left for its first use: it shall cost little more than `import numpy`."""
     if name not in _LATER:
+        answers = namesakes.answering(name)  # as NumPy's function does, without a gradient
+        if answers is not None:
+            return answers
         raise elsewhere.missing(__name__, name)
     module = importlib.import_module(f".{_LATER[name]}", __name__)
     return module if name == _LATER[name] else getattr(module, name)

@@ -161,13 +161,39 @@ _KEYWORDS = {
     },
 }
 
-# Attributes of an optimizer.
-_OPTIMIZER = {
-    "add_param_group": "a matter of making it: optim.Adam([{'params': weights}, {'params': biases, 'lr': 0.1}])",
-    "apply_gradients": "optimizer.step()",
-    "learning_rate": "optimizer.lr",
-    "minimize": "optimizer.zero_grad(); loss.backward(); optimizer.step()",
-    "param_groups": "optimizer.groups",
+_IN_FLOAT64 = "a matter of making it: weight_init=lambda shape: nn.init.he_normal(shape, dtype='float64') in each Dense"
+# Attributes of a Module and of an optimizer.
+_ATTRIBUTES = {
+    "Module": {
+        "astype": _IN_FLOAT64,
+        "compile": "minidl.compile(model, loss, optimizer), or train.fit(compile=True)",
+        "count_params": "sum(p.size for p in model.parameters()), which summary() prints",
+        "cpu": "model.to('numpy')",
+        "cuda": "model.to('cupy')",
+        "double": _IN_FLOAT64,
+        "evaluate": "train.evaluate(model, data)",
+        "fit": "train.fit(model, ...)",
+        "get_weights": "model.state_dict()",
+        "load": "minidl.load(path)",
+        "load_weights": "model.load_state_dict(minidl.load(path).state_dict())",
+        "named_buffers": "model.named_tensors(nn.Buffer)",
+        "named_children": "model.named_modules()",
+        "register_backward_hook": "minidl.gradients(loss, [x]), or retain_grad() of a layer's result",
+        "register_buffer": "an attribute that is an nn.Buffer",
+        "register_full_backward_hook": "minidl.gradients(loss, [x]), or retain_grad() of a layer's result",
+        "register_parameter": "an attribute that is an nn.Parameter",
+        "requires_grad_": "p.requires_grad = False for each p of model.parameters()",
+        "save_weights": "model.save(path)",
+        "set_weights": "model.load_state_dict(arrays)",
+        "train_on_batch": "minidl.compile(model, loss, optimizer), which makes a step",
+    },
+    "Optimizer": {
+        "add_param_group": "a matter of making it: optim.Adam([{'params': weights}, {'params': biases, 'lr': 0.1}])",
+        "apply_gradients": "optimizer.step()",
+        "learning_rate": "optimizer.lr",
+        "minimize": "optimizer.zero_grad(); loss.backward(); optimizer.step()",
+        "param_groups": "optimizer.groups",
+    },
 }
 
 # Keywords of optimizers that are not among another optimizer's hyperparameters (for those see optim/translate.py).
@@ -211,8 +237,8 @@ def keyword_of_optimizer(name: str) -> str | None:
     return _OPTIMIZER_KEYWORDS.get(name)
 
 
-def missing_on_optimizer(kind: str, name: str) -> AttributeError:
-    """The error for an attribute called `name` that optimizers, such as those called `kind`, do not have."""
-    known = _OPTIMIZER.get(name)
+def missing_attribute(base: str, kind: str, name: str) -> AttributeError:
+    """The error for the attribute `name` that a Module or an Optimizer (`base`), of this `kind`, does not have."""
+    known = _ATTRIBUTES[base].get(name)
     hint = "" if known is None else f": here it is {known}"
     return AttributeError(f"{kind!r} object has no attribute {name!r}{hint}", name=name)

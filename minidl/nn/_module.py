@@ -5,13 +5,14 @@ from contextlib import contextmanager, suppress
 from operator import is_
 from pathlib import Path
 from reprlib import recursive_repr
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from .. import hooks
 from ..arrays import DTypeLike
 from ..backend import Array, Backend, backend_of, to_backend
+from ..elsewhere import missing_attribute
 from ..errors import OptionError, ShapeError, StateError
 from ..graph import maker
 from ..hardware.arithmetic import computes
@@ -89,6 +90,11 @@ class Module:
         except ShapeError as error:
             tell_place(error, self)
             raise
+
+    if not TYPE_CHECKING:  # for which an attribute that is not there is an error anyway
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_attribute("Module", type(self).__name__, name)
 
     def register_forward_hook(self, hook: Callable[["Module", tuple[Any, ...], Any], Any]) -> Hook:
         """Have ``hook(module, args, output)`` called after each ``forward`` of this module.

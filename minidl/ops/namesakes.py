@@ -73,6 +73,12 @@ def numpy_function(func: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def answering(name: str) -> Callable[..., Any] | None:
+    """What answers as NumPy's function of that `name` does, for Tensors too; None if there is none."""
+    theirs = getattr(np, name, None)
+    return numpy_function(theirs) if callable(theirs) and theirs in ANSWERED else None
+
+
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     """What ``numpy.where`` is: without `x` and `y` the places where the condition holds."""
     return _answer(np.nonzero, condition) if x is None and y is None else ops.where(condition, x, y)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..autograd import Node
 from ..backend import Array
-from ..elsewhere import missing_on_optimizer
+from ..elsewhere import missing_attribute
 from ..errors import OptionError, StateError
 from ..guards import StepGuard
 from ..tensor import Tensor
@@ -253,7 +253,7 @@ class Optimizer:
     if not TYPE_CHECKING:  # for which an attribute that is not there is an error anyway
 
         def __getattr__(self, name: str) -> Any:
-            raise missing_on_optimizer(type(self).__name__, name)
+            raise missing_attribute("Optimizer", type(self).__name__, name)
 
     def __repr__(self) -> str:
         hidden = {"params"} if _averages(self.vectors.groups[0]) else {"params", "ema"}

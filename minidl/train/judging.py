@@ -41,6 +41,8 @@ def judged(where: str, model: Any, data: Any, labels: Any = None) -> Judged:
 def _of_model(where: str, model: Module, data: Any, labels: Any) -> Judged:
     """What a model makes of data."""
     data = data.dataset if isinstance(data, Loader) else data
+    if labels is not None and isinstance(data, Dataset):
+        raise OptionError(f"{where}: {data.name} has labels: give it alone, options by name, such as k=3")
     if labels is not None:
         data = Dataset(data, labels)
     if not isinstance(data, Dataset):

@@ -169,6 +169,17 @@ def test_where_with_a_condition_alone_gives_the_places():
     np.testing.assert_array_equal(np.where(wrong), [[1, 2]])
 
 
+def test_a_question_without_a_gradient_is_asked_under_numpys_name():
+    x = minidl.Tensor([1.0, np.inf, 1.0], requires_grad=True)
+    assert minidl.allclose(x, x) is True
+    assert (minidl.any(x > 2), minidl.all(x > 2)) == (True, False)
+    np.testing.assert_array_equal(minidl.isinf(x), [False, True, False])
+    np.testing.assert_array_equal(minidl.logical_not(x > 2), [True, False, True])
+    np.testing.assert_array_equal(minidl.unique(x), [1, np.inf])
+    with pytest.raises(AttributeError, match="module 'minidl' has no attribute 'fft'"):
+        minidl.fft
+
+
 def test_tensors_are_saved_as_arrays(tmp_path):
     x = Tensor([1.0, 2.0], requires_grad=True)
     np.save(tmp_path / "x.npy", x)

@@ -92,3 +92,22 @@ def test_a_layer_that_minidl_has_not_is_told_what_there_is(name, ours):
     with pytest.raises(AttributeError, match=ours):
         getattr(nn, name)
     assert optim.SGD
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("cuda", r"model\.to\('cupy'\)"), ("double", "weight_init="), ("count_params", "summary"), ("fit", r"train\.fit\("),
+     ("register_full_backward_hook", "retain_grad"), ("get_weights", r"model\.state_dict\(\)")],
+)  # fmt: skip
+def test_what_a_model_has_elsewhere_is_told_minidl_s_name(name, ours):
+    with pytest.raises(AttributeError, match=f"^'Sequential' object has no attribute '{name}': here it is .*{ours}"):
+        getattr(network(), name)
+    assert not hasattr(network(), name)
+    with pytest.raises(AttributeError, match="^'Sequential' object has no attribute 'nonsense'$"):
+        network().nonsense
+
+
+def test_a_count_that_stands_where_labels_would_is_told_its_name():
+    with pytest.raises(OptionError, match="top_k_accuracy: .* has labels: give it alone, .* such as k=3"):
+        train.top_k_accuracy(network(), Dataset(X, Y), 3)
+    assert train.top_k_accuracy(network(), Dataset(X, Y), k=2) == 1
