@@ -211,11 +211,11 @@ def export(model: Path | None, pixels: bool, output: Path | None) -> None:
 @click.option("--lr", type=Rate(), default=None, help="Learning rate.  [default: the rule's own]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; may be repeated.")
 @click.option(
-    "--steps", type=Whole(1, 400), default=None, help="Steps to train.  [default: 10, or as many as asked for]"
+    "--steps", type=Whole(1, 10_000), default=None, help="Steps to train.  [default: 10, or as many as asked for]"
 )
-@click.option("--at", type=Whole(1, 400), default=None, help="The step to explain.  [default: the last]")
-@click.option("--from", "first", type=Whole(1, 400), default=None, help="Show a table of steps, from this one on.")
-@click.option("--to", "last", type=Whole(1, 400), default=None, help="Show a table of steps, up to this one.")
+@click.option("--at", type=Whole(1, 10_000), default=None, help="The step to explain.  [default: the last]")
+@click.option("--from", "first", type=Whole(1, 10_000), default=None, help="Show a table of steps, from this one on.")
+@click.option("--to", "last", type=Whole(1, 10_000), default=None, help="Show a table of steps, up to this one.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), default=None, metavar="FILE",
               help="Draw what the rule keeps and its effective rate, as .svg or .png (extra plot).")  # fmt: skip
 @click.option("--element", default=None, metavar="PARAMETER:INDEX",

@@ -49,7 +49,7 @@ def bypassed(model: Any, optimizer: Any) -> str | None:
     A class of the user's own is no hook: its `forward` is what is recorded.
     """
     if not all(module.training for _, module in model.named_modules()):
-        return "a part of the model is in evaluation mode"
+        return "a part of the model is in evaluation mode: call model.train()"
     tensors = [*model.parameters(), *(buffer for _, buffer in model.named_tensors(Buffer))]
     things = [(optimizer, _STEP), *((tensor, _TENSOR) for tensor in tensors)]
     for _, layer in model.named_modules():

@@ -128,7 +128,9 @@ class Step:
             if reason is not None:
                 raise UnsupportedError(reason)
             if not all(module.training for _, module in self.model.named_modules()):
-                raise UnsupportedError("compile: a part of the model is in evaluation mode")
+                raise UnsupportedError(
+                    "compile: a part of the model is in evaluation mode: model.train() ends that"
+                )
             self.optimizer.vectors.claim()  # now, not in the first update
             program = lower(self.model, self.loss, batch, x.shape[1], y.dtype)
             wanted = program.buffers("batch")[0].dtype

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data, nn
+from .. import nn
 from ..backend import seed as start_seed
 from ..display.figures import style
 from ..errors import OptionError
@@ -17,7 +17,7 @@ from ._ledger.explain import explain
 from ._ledger.ledger import Ledger, ledger
 from ._ledger.sentences import Decimal, Language
 from .functions import CURVATURES, START, bowl
-from .gradient_command import gradient_run
+from .gradient_command import enough_digits, gradient_run
 from .notation.letters import Alphabet
 from .notation.notes import Note, convention
 
@@ -50,9 +50,9 @@ def explain_run(
     sign: dict[str | None, Decimal | None] = {None: None, "point": ".", "comma": ","}
     shown: dict[str, Any] = {"letters": letters, "note": note, "language": language, "decimal": sign[decimal]}
     if picture is not None:
-        _draw(book, picture, first or 1, last, shown)
+        _draw(book, picture, first or 1, last or steps, shown)
     if first is not None or last is not None:
-        tell(book.table(first or 1, last, **shown))
+        tell(book.table(first or 1, last or steps, **shown))
     else:
         _show(book.at(at), shown, notation, problem)
 
@@ -82,13 +82,13 @@ def _descent(kind: Any, hyperparameters: dict[str, Any], steps: int, element: st
 
 
 def _training(kind: Any, hyperparameters: dict[str, Any], steps: int, element: str | None) -> Ledger:
-    """`steps` batches of MNIST through a small network."""
+    """At least `steps` batches of MNIST through a small network."""
     model = nn.Sequential(nn.Dense(784, 32), nn.ReLU(), nn.Dense(32, 10))
     optimizer = kind(model.parameters(), **hyperparameters)
     book = ledger(elements=_elements(element))
-    train = data.mnist()[0][: steps * _BATCH]
+    digits, epochs = enough_digits(steps, _BATCH)
     fit(
-        model, train, optimizer=optimizer, epochs=1, batch_size=_BATCH, callbacks=[book], progress=False,
+        model, digits, optimizer=optimizer, epochs=epochs, batch_size=_BATCH, callbacks=[book], progress=False,
         on_nonfinite="continue", guards=False,
     )  # fmt: skip
     return book
@@ -110,7 +110,7 @@ def _show(entry: Entry, shown: dict[str, Any], notation: str, problem: str) -> N
         tell("\n" + explain(entry, **shown, curvature=curvature))
 
 
-def _draw(book: Ledger, path: Path, first: int, last: int | None, shown: dict[str, Any]) -> None:
+def _draw(book: Ledger, path: Path, first: int, last: int, shown: dict[str, Any]) -> None:
     """Draw the steps into a file."""
     figure = book.plot(first, last, **{name: value for name, value in shown.items() if name != "decimal"})
     with style():

@@ -41,9 +41,16 @@ def _descent(kind: Any, hyperparameters: dict[str, Any], step: int, element: Ele
     return receipt(bowl(x), *element, {"x": x})
 
 
+def enough_digits(steps: int, batch: int) -> tuple[data.Dataset, int]:
+    """As many of MNIST's digits as `steps` batches want, and how often all have to be gone through for that."""
+    digits = data.mnist()[0][: steps * batch]
+    return digits, -(-steps // -(-len(digits) // batch))
+
+
 def _training(kind: Any, hyperparameters: dict[str, Any], step: int, element: Element, batch: int) -> Receipt:
     """In a training on MNIST: the loss is asked while `fit` has it in hand."""
     model = nn.Sequential(nn.Dense(784, 32), nn.ReLU(), nn.Dense(32, 10))
+    digits, epochs = enough_digits(step, batch)
     found: list[Receipt] = []
     calls = 0
 
@@ -56,8 +63,8 @@ def _training(kind: Any, hyperparameters: dict[str, Any], step: int, element: El
         return value
 
     fit(
-        model, data.mnist()[0][: step * batch], loss=loss, optimizer=kind(model.parameters(), **hyperparameters),
-        epochs=1, batch_size=batch, progress=False, on_nonfinite="continue", guards=False, compile=False,
+        model, digits, loss=loss, optimizer=kind(model.parameters(), **hyperparameters), epochs=epochs,
+        batch_size=batch, progress=False, on_nonfinite="continue", guards=False, compile=False,
     )  # fmt: skip
     if not found:
         raise OptionError(f"step {step} was not reached")

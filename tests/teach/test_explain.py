@@ -302,6 +302,14 @@ def test_an_element_that_is_not_there_is_told_by_its_parameters_name():
     assert result.stderr == "Error: ledger: layers.0.weight, of shape (784, 32), has no element (1, 99999)\n"
 
 
+def test_the_command_goes_on_where_an_epoch_ends():
+    last = ("--optimizer", "sgd", "--element", "layers.2.weight:3,7")
+    table = command(*last, "--from", "469", "--steps", "471").splitlines()
+    assert [line.split()[0] for line in table[1:]] == ["t", "469", "470", "471"]
+    moved, from_ = (table[-2].split()[-1], command(*last, "--at", "471").split("theta ← theta - lr * g = ")[1])
+    assert float(from_.split()[0]) == pytest.approx(float(moved), rel=1e-4)
+
+
 def test_the_command_says_why_a_gradient_is_what_it_is():
     printed = command("--gradient", "layers.2.weight:3,7", "--steps", "4", "--at", "3")
     assert printed.startswith("∂L/∂layers.2.weight[3, 7] = ")
