@@ -120,7 +120,7 @@ def train(
     context: click.Context, /, resume: Path | None, ranks: int | None, oversubscribe: bool, parallel: bool,
     deadline: float, **options: Any,
 ) -> None:  # fmt: skip
-    """Train a multilayer perceptron, and leave model, history and curve in a folder."""
+    """Train a multilayer perceptron. Model, history and curve are left in a folder."""
     from .commands.ranks import as_rank
     from .commands.train import resume_run, train_run
 
@@ -182,7 +182,7 @@ def evaluate(dataset: str, model: Path | None, confusion: bool) -> None:
     "--model", type=click.Path(path_type=Path), help="A run's folder or a model file.  [default: the newest in runs/]"
 )
 def predict(images: tuple[Path, ...], model: Path | None) -> None:
-    """Say which digit each picture shows: centred as MNIST's are, whatever its size and colours."""
+    """Say which digit each picture shows. It is centred as MNIST's are, whatever its size and colours."""
     from .commands.trained import predict_images
 
     if not predict_images(images, model):
@@ -195,7 +195,7 @@ def predict(images: tuple[Path, ...], model: Path | None) -> None:
 @click.option("--pixels", is_flag=True, help="Take uint8 pixels, and scale them in the file, as training did.")
 @click.option("--output", type=click.Path(path_type=Path), default=None, help="File to write.  [default: MODEL.onnx]")
 def export(model: Path | None, pixels: bool, output: Path | None) -> None:
-    """Write a trained MODEL, a file or a run's folder, as a file for other programs.
+    """Write a trained model for other programs. MODEL is its file, or a run's folder.
 
     Without MODEL it is the newest run in runs/.
     """
@@ -233,7 +233,7 @@ def export(model: Path | None, pixels: bool, output: Path | None) -> None:
 @click.option("--format", "notation", type=click.Choice(["text", "latex", "mathml"]), default="text")
 @click.option("--seed", type=Whole(0), default=0)
 def explain(**options: Any) -> None:
-    """Show one step of an optimizer, number by number, and say why a weight moved by that much."""
+    """Show one step of an optimizer, number by number. It says why a weight moved by that much."""
     from .teach.explain_command import explain_run
 
     explain_run(**options)
@@ -245,7 +245,7 @@ def explain(**options: Any) -> None:
 @click.option("--output", type=click.Path(path_type=Path), default="reproduced", help="Folder for figures and report.")
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the report's own words.")
 def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any) -> None:
-    """Make numbers, figures and claims of the lecture notes again: "all", or by NAME; without one, list them."""
+    """Make the lecture notes' numbers and figures again. NAME is "all" or some; without one, they are listed."""
     from .teach import reproduce as notes
 
     if names:
@@ -262,7 +262,7 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any) 
 @click.option("--steps", type=Whole(1, 100_000), default=20, help="Steps of each.")
 @click.option("--figure", type=click.Path(path_type=Path), default=None, help="File for a picture (.png, .svg, .pdf).")
 def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figure: Path | None) -> None:
-    """Let update rules race down a surface: "minidl race sgd:lr=0.4 momentum:lr=0.6,beta=0.5"."""
+    """Let update rules race down a surface. They are given as sgd:lr=0.4 momentum:lr=0.6,beta=0.5."""
     from .teach.race_command import run_race
 
     run_race(entrants, on, start, steps, figure)
@@ -275,7 +275,7 @@ def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figu
 )
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the sentences.")
 def check(file: Path, name: str | None, language: Any) -> None:
-    """Execute an update rule of your own, and say where it first departs from minidl's (see `minidl exercise`)."""
+    """Compare an update rule of your own with minidl's. It is executed (see `minidl exercise`)."""
     from .teach.check_command import check_file
 
     if not check_file(file, name, language):
@@ -287,7 +287,7 @@ def check(file: Path, name: str | None, language: Any) -> None:
 @click.option("--answer", "answered", is_flag=True, help="Print the answer.")
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the text.")
 def exercise(rule: str, answered: bool, language: Any) -> None:
-    """Show what to write for an update rule of your own, for `minidl check`."""
+    """Show what to write for an update rule of your own. `minidl check` compares it."""
     from .teach.check_command import show_exercise
 
     show_exercise(rule, answered, language)
