@@ -37,7 +37,7 @@ _module.predicting = functools.partial(importlib.import_module, ".train.predicti
 _module.saving = functools.partial(importlib.import_module, ".train", __name__)
 
 if TYPE_CHECKING:
-    from . import data, export, optim, parallel, plots, train
+    from . import data, export, optim, parallel, plots, study, train
     from . import sklearn as sklearn
     from .batching import vmap
     from .compiler import compile
@@ -76,6 +76,7 @@ __all__ = [
     "plots",
     "save",
     "seed",
+    "study",
     "tensor",
     "threads",
     "train",
@@ -100,6 +101,7 @@ _LATER = {
     "parallel": "parallel",
     "plots": "plots",
     "save": "train",
+    "study": "study",
     "sklearn": "sklearn",  # not in __all__: it needs its extra
     "train": "train",
     "vmap": "batching",

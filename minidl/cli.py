@@ -1,4 +1,4 @@
-"""The command ``minidl``: train, evaluate, predict, export, explain, reproduce, info."""
+"""The command ``minidl``: train, evaluate, predict, export, explain, reproduce, sweep, study, info."""
 
 import sys
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from . import __version__
 from .commands.console import ARGUMENTS, Command, Group
 from .commands.options import PERIOD, RULE, RULES, SETTINGS, BatchSize, Limit, Rate, Share, Sizes, Whole
 from .commands.recipes import RECIPES
+from .commands.studies import study, sweep
 from .errors import OptionError
 from .system.terminal import tell
 
@@ -307,6 +308,9 @@ def info(clear_cache: bool, build_cache: bool) -> None:
     if not clear_cache and not build_cache:
         print(info.report())
 
+
+main.add_command(sweep)
+main.add_command(study)
 
 if __name__ == "__main__":
     sys.exit(main())

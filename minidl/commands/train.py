@@ -15,7 +15,8 @@ import numpy as np
 from .. import data, optim
 from ..backend import Backend, use_backend
 from ..backend import seed as start_seed
-from ..data import Dataset, Loader
+from ..data import Loader
+from ..data.by_name import find_dataset
 from ..data.loader import BatchSize
 from ..errors import DataError, DeviceMemoryError, OptionError, WriteError
 from ..nn import Module
@@ -38,17 +39,6 @@ from .run_folder import CHECKPOINTS, begin
 
 MODEL = "model.safetensors"
 AUGMENTED = {"shift": 2, "rotate": 10, "scale": 0.1, "elastic": 20}  # pixels, degrees, a share, and Simard's alpha
-
-
-def find_dataset(name: str) -> tuple[Dataset, Dataset]:
-    """Training and test set of "mnist", "fashion-mnist", or of the folder `name`. Raises `DataError`."""
-    if name == "mnist":
-        return data.mnist()
-    if name == "fashion-mnist":
-        return data.fashion_mnist()
-    if not Path(name).is_dir():
-        raise DataError(f"--dataset {name!r}: choose mnist, fashion-mnist, or an existing folder of IDX files")
-    return data.idx_dataset(Path(name).name, path=name)
 
 
 def train_run(

@@ -9,13 +9,14 @@ import numpy as np
 
 from .. import data, nn
 from ..autograd import recording
+from ..data.by_name import find_dataset
 from ..errors import DataError, MinidlError, NonFiniteError, ShapeError
 from ..ops import softmax
 from ..system.terminal import printable, tell
 from ..train.loop import evaluate
 from ..train.saving.model_file import load, notes
 from .confusion import show_confusion
-from .train import MODEL, find_dataset, measured
+from .train import MODEL, measured
 
 _DIGITS = tuple("0123456789")
 

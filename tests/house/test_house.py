@@ -65,7 +65,12 @@ def lines_of_code(path):
 # The engine's own files, apart from node.py and tensor.py, which set them, and the parts of a Node that are theirs alone.
 ENGINE = {"autograd", "graph", "operands", "deposit", "backward", "fusable"}
 OF_A_NODE = {"_array", "_op", "_args", "_saved", "_born", "_changes", "_slot", "_left"}
-OF_A_NAMEDTUPLE = {"_fields", "_make", "_replace"}  # underscored so that no field's name meets them, and public
+OF_A_NAMEDTUPLE = {
+    "_asdict",
+    "_fields",
+    "_make",
+    "_replace",
+}  # underscored so that no field's name meets them, and public
 # Other files that use underscored names of somebody else's, and why they may.
 REACHING = {
     "optim/flat.py": {"_array"},  # looks at every parameter in every step, where the property would cost
@@ -76,6 +81,7 @@ REACHING = {
     "compiler/native/addresses.py": {"_core", "_multiarray_umath"},  # the same library, for its matrix products
     "compiler/native/jit/memory.py": {"_getvalue"},  # Numba's own way from a structure to its value
     "compiler/native/cache/child.py": {"_exit"},  # os._exit: this process ends at once
+    "study/worker.py": {"_exit"},  # os._exit: the driver has ended before this worker began
     "parallel/communicator.py": {"_exit"},  # os._exit: MPI has been told to end all ranks, this one too
     "system/early.py": {"_exit"},  # the same, before there is anything to clean up
     "guards.py": {"_getframe"},  # sys._getframe: at which line of the user's to warn
@@ -129,13 +135,17 @@ def test_whoever_may_reach_for_underscored_names_still_does():
 
 # What a function may import, and why not at the top of its file.
 HEAVY = {
+    "cloudpickle",
     "cupy",
     "numba",
     "llvmlite",
+    "loky",
     "matplotlib",
     "mpi4py",
     "onnx",
     "PIL",
+    "pyarrow",
+    "scipy",
     "IPython",
     "rich",
     "safetensors",

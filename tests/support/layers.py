@@ -57,6 +57,7 @@ LAYERS = {
     "training": {"train", "parallel"},
     "other libraries": {"export", "sklearn"},
     "teaching": {"teach", "plots"},
+    "studies": {"study"},
     "command line": {"commands", "cli", "__main__"},
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names}

@@ -27,8 +27,8 @@ except ImportError:  # Windows
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder`, which is made if it is not there, during the block.
+def locked(folder: Path, what: str = "checkpoints") -> Iterator[None]:
+    """Hold the lock of `folder`, which is made if it is not there, during the block; `what` is to be written there.
 
     Raises `WriteError` if another process holds it, or nothing can be written there.
     """
@@ -37,7 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise WriteError(
-            f"{folder}: checkpoints cannot be written there ({error.strerror}): choose another folder"
+            f"{folder}: {what} cannot be written there ({error.strerror}): choose another folder"
         ) from error
     try:
         try:

@@ -1,0 +1,102 @@
+"""How ``minidl sweep`` and ``minidl study`` are read; the work is in study/commands.py."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import RULE, BatchSize, Limit, Sizes, Whole
+
+FOLDER = click.argument("folder", type=click.Path(path_type=Path))
+WORKERS = click.option("--workers", type=Whole(1), default=None, help="Processes.  [default: one for each core]")
+TIMEOUT = click.option("--timeout", type=Limit(), default=None, help="Seconds after which a trial is given up.")
+METRIC = click.option("--metric", default=None, help="What trials are judged by.  [default: the first they measure]")
+
+
+@click.command()
+@FOLDER
+@click.option("--optimizer", "optimizers", type=RULE, multiple=True, default=["adam"], help="May be repeated.")
+@click.option("--lr", metavar="RANGE", default="1e-5..1e-1:log", help="LOW..HIGH:log, LOW..HIGH, A,B,C, or one value.")
+@click.option("--set", "settings", metavar="NAME=RANGE", multiple=True,
+              help="A hyperparameter of the rules, such as beta1=0.5..0.99; may be repeated.")  # fmt: skip
+@click.option("--trials", type=Whole(1), default=20, help="Points of the space, for each optimizer; more go on later.")
+@click.option("--seeds", type=Whole(1), default=1, help="Trainings at each point.")
+@click.option("--dataset", default="mnist", help="mnist, fashion-mnist, or a folder with four IDX files.")
+@click.option("--samples", type=Whole(1), default=None, help="Train on the first so many only.")
+@click.option("--validation", type=Whole(1), default=5000, help="Samples held out of the training set.")
+@click.option("--layers", type=Sizes(), default="128", help="Sizes of the hidden layers; none for a linear model.")
+@click.option("--batch-size", type=BatchSize(), default="128")
+@click.option("--epochs", type=Whole(1), default=3)
+@click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant")
+@click.option("--study-seed", type=Whole(0), default=0, help="Of the points.")
+@WORKERS
+@TIMEOUT
+@click.option("--quiet", is_flag=True, help="Print the result only.")
+def sweep(folder: Path, **options: Any) -> None:
+    """Train with many learning rates, and other settings, side by side; what came out is in FOLDER.
+
+    The same command goes on with a study that was interrupted, or asks for more trials.
+    """
+    from ..study import commands
+
+    named = ("dataset", "samples", "validation", "layers", "batch_size", "epochs", "schedule")
+    fixed = {name: options.pop(name) for name in named}
+    fixed["layers"] = list(fixed["layers"])
+    how = {name: options.pop(name) for name in ("workers", "timeout")} | {"progress": not options.pop("quiet")}
+    if not commands.sweep(folder, fixed=fixed, **options, **how):
+        sys.exit(1)
+
+
+@click.group()
+def study() -> None:
+    """Look at studies, and carry out those of the lecture notes."""
+
+
+@study.command()
+@FOLDER
+@click.option("--watch", is_flag=True, help="Again each second, until all trials have ended.")
+def status(folder: Path, watch: bool) -> None:
+    """Say how far a study is, also while it runs."""
+    from ..study import commands
+
+    commands.show_status(folder, watch)
+
+
+@study.command()
+@FOLDER
+@METRIC
+@click.option("--mode", type=click.Choice(["min", "max"]), default=None, help="Which is better, of your own metric.")
+@click.option("--most", type=Whole(1), default=20, help="So many points, the best first.")
+@click.option("--csv", type=click.Path(path_type=Path), default=None, help="Write all trials to this file instead.")
+@click.option("--parquet", type=click.Path(path_type=Path), default=None, help="The same as Parquet (needs pyarrow).")
+def table(folder: Path, metric: str | None, mode: Any, most: int, csv: Path | None, parquet: Path | None) -> None:
+    """Show the best points of a study, or write all of its trials to a file."""
+    from ..study import commands
+
+    if csv is None and parquet is None:
+        commands.show_table(folder, metric, mode, most)
+    else:
+        commands.export(folder, csv, parquet)
+
+
+@study.command()
+@FOLDER
+@METRIC
+@click.option("--output", type=click.Path(path_type=Path), default=None,
+              help="File (.png, .svg, .pdf).  [default: figures/sensitivity.png in FOLDER]")  # fmt: skip
+def plot(folder: Path, metric: str | None, output: Path | None) -> None:
+    """Draw what was measured over the learning rate, or whatever was searched first (extra plot)."""
+    from ..study import commands
+
+    commands.plot(folder, metric, output)
+
+
+@study.command()
+@FOLDER
+@click.option("--failed", is_flag=True, required=True, help="Those that failed, were lost or took too long.")
+def retry(folder: Path, failed: bool) -> None:
+    """Plan trials again, for the command that began the study."""
+    from ..study import commands
+
+    commands.retry(folder)
