@@ -258,7 +258,7 @@ def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any) 
 @main.command()
 @click.argument("entrants", nargs=-1, required=True, metavar="RULE[:NAME=VALUE,...]...")
 @click.option("--on", default="bowl", metavar="SURFACE",
-              help="bowl (note A's), saddle, plateau, two-valleys, parabola, or a formula of x1 and x2.")  # fmt: skip
+              help="bowl (note A's), saddle, rosenbrock, plateau, two-valleys, parabola, or a formula.")  # fmt: skip
 @click.option("--start", default=None, metavar="X1,X2", help="Where all begin.")
 @click.option("--steps", type=Whole(1, 100_000), default=20, help="Steps of each.")
 @click.option("--figure", type=click.Path(path_type=Path), default=None, help="File for a picture (.png, .svg, .pdf).")
@@ -267,6 +267,18 @@ def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figu
     from .teach.race_command import run_race
 
     run_race(entrants, on, start, steps, figure)
+
+
+@main.command()
+@click.option("--port", type=Whole(0, 65_535), default=8570, help="Where to listen; if it is taken, the next; 0: any.")
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Address of this machine to listen at.")
+@click.option("--browser/--no-browser", default=True, help="Open a browser there.")
+@click.option("--i-know", "known", is_flag=True, help="Allow a --host that others can reach.")
+def lab(port: int, host: str, browser: bool, known: bool) -> None:
+    """Open the laboratory in a browser: update rules on a surface, step by step, back, and why (extra lab)."""
+    from .lab.command import run_lab
+
+    run_lab(host, port, browser, known)
 
 
 @main.command()

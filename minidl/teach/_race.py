@@ -1,7 +1,7 @@
 """Rules side by side on one surface: where each ends, which diverged, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ import numpy as np
 from ..display.figures import INK, new_figure, style
 from ..errors import OptionError
 from ..optim.rule import Rule
-from ..transforms import grad
-from .functions import Function, descend
+from ._ledger.entry import Entry
+from .functions import Function, Moment, moments, path_of
 from .plots import COLOURS, contours
-from .stability import is_linear, largest_stable_lr
+from .stability import curvatures, excess
 
 FAR = 1e6  # from the start: a run that is farther away has diverged
 
@@ -21,16 +21,48 @@ FAR = 1e6  # from the start: a run that is farther away has diverged
 class Lane:
     """One rule's run: `path` (steps + 1, coordinates), `values` of the function along it.
 
-    `diverged` is the step at which it left, None if it did not; `why`, in words, is empty if it is not known.
+    `diverged` is the step at which it left, None if it did not; `why`, in words, is empty if it is not known. `steps`
+    are what the rule computed with.
     """
 
     label: str
     rule: Rule
-    lr: float
+    lr: Any  # a number, or a schedule: a function of the steps already made
     path: np.ndarray
     values: np.ndarray
     diverged: int | None
     why: str
+    steps: Sequence[Moment] = field(default=(), repr=False)
+
+    def entry(self, t: int, coordinate: int) -> Entry:
+        """What step `t` (from 1) did to a coordinate (0: x1), as a ledger's entry: the rule with its numbers.
+
+        Raises `OptionError` if there is no such step or coordinate.
+        """
+        count = self.path.shape[1]
+        if not (1 <= t <= len(self.steps) and 0 <= coordinate < count):
+            raise OptionError(
+                f"entry({t}, {coordinate}): the steps are 1 to {len(self.steps)}, the coordinates 0 to {count - 1}"
+            )
+        names = ("theta", *self.rule.state)
+        moment = self.steps[t - 1]
+        before, after = (
+            {name: float(values[coordinate]) for name, values in zip(names, arrays, strict=True)}
+            for arrays in (moment.before, moment.after)
+        )
+        gone = [m.t for m in self.steps[:t] if not np.isfinite(m.after[0][coordinate])]
+        return Entry(
+            where=f"x{coordinate + 1}",
+            rule=self.rule.at(t),
+            lr=float(self.lr(t - 1) if callable(self.lr) else self.lr),
+            t=t,
+            g=float(moment.g[coordinate]),
+            before=before,
+            after=after,
+            dtype=moment.after[0].dtype,
+            first=self.entry(1, coordinate) if t > 1 else None,
+            diverged=gone[0] if gone else None,
+        )
 
 
 class Race:
@@ -64,12 +96,12 @@ class Race:
         return self.text()
 
 
-def race(f: Function, entrants: Sequence[tuple[Rule, float]], start: Sequence[float], steps: int = 20) -> Race:
+def race(f: Function, entrants: Sequence[tuple[Rule, Any]], start: Sequence[float], steps: int = 20) -> Race:
     """Let rules descend `f` from one start, each with its learning rate: ``[(rules.SGD(), 0.4), ...]``.
 
     Args:
         f: a function of a point, written in minidl's operations; see teach/functions.py and `formula`.
-        entrants: rules and learning rates.
+        entrants: rules and learning rates, which may be schedules.
         start: the coordinates.
         steps: of each.
 
@@ -77,54 +109,37 @@ def race(f: Function, entrants: Sequence[tuple[Rule, float]], start: Sequence[fl
     """
     if not entrants:
         raise OptionError("race: give at least one rule and its learning rate")
-    curvatures = _curvatures(f, start)
+    with np.errstate(all="ignore"):
+        curved = curvatures(f, start)
     lanes = []
     for rule, lr in entrants:
-        path = descend(rule, f, list(start), lr, steps)
         with np.errstate(all="ignore"):
+            made = [*moments(rule, f, list(start), lr, steps)]
+            path = path_of(rule, list(start), made)
             values = np.array([float(np.asarray(f(x))) for x in path])
             away = np.linalg.norm(path - path[0], axis=1)
         left = np.flatnonzero(~(away < FAR) | ~np.isfinite(values))
         growing = bool(values[-1] > 10 * max(abs(values[0]), 1e-12)) and len(left) == 0
         diverged = int(left[0]) if len(left) else (int(np.argmax(values > values[0])) if growing else None)
-        why = "" if diverged is None else _why(rule, lr, curvatures)
-        lanes.append(Lane(_label(rule, lr), rule, lr, path, values, diverged, why))
+        why = "" if diverged is None else _why(rule, lr, curved)
+        lanes.append(Lane(_label(rule, lr), rule, lr, path, values, diverged, why, made))
     return Race(f, lanes)
 
 
-def _label(rule: Rule, lr: float) -> str:
+def _label(rule: Rule, lr: Any) -> str:
     """The rule, its rate, and the hyperparameters that are not the defaults."""
     others = [n for n in rule.hyperparameters if getattr(rule, n) != getattr(type(rule), n)]
-    return ", ".join([f"{rule.name} lr={lr:g}", *(f"{n}={getattr(rule, n)}" for n in others)])
-
-
-def _curvatures(f: Function, start: Sequence[float]) -> np.ndarray | None:
-    """The eigenvalues of the Hessian of `f`, if it is the same everywhere, as a quadratic's is."""
-    gradient = grad(f)
-    rng = np.random.default_rng(0)
-
-    def hessian(at: np.ndarray) -> np.ndarray:  # exact for a quadratic, whose gradient is linear
-        columns = [gradient(at + step).numpy() - gradient(at - step).numpy() for step in np.eye(len(start))]
-        return np.array(columns) / 2
-
-    here, there = hessian(np.array(start, float)), hessian(rng.standard_normal(len(start)))
-    if not np.allclose(here, there, rtol=1e-9, atol=1e-9):
-        return None
-    found: np.ndarray = np.linalg.eigvalsh((here + here.T) / 2)
-    return found
-
-
-def _why(rule: Rule, lr: float, curvatures: np.ndarray | None) -> str:
-    """Why a rule diverges on a quadratic: its rate is above what is stable for the largest curvature."""
-    if curvatures is None or not is_linear(rule):
-        return ""
-    steepest = float(curvatures.max())
-    limit = largest_stable_lr(rule, steepest)
-    if limit is None or lr < limit:
-        return ""
-    return (
-        f"lr times the largest curvature is {lr * steepest:.4g}, and {limit * steepest:.4g} is the most that is stable"
+    return ", ".join(
+        [f"{rule.name} lr={lr if callable(lr) else format(lr, 'g')}", *(f"{n}={getattr(rule, n)}" for n in others)]
     )
+
+
+def _why(rule: Rule, lr: Any, curved: np.ndarray | None) -> str:
+    """Why a rule diverges on a quadratic: its rate is above what is stable for the largest curvature."""
+    found = excess(rule, lr, curved)
+    if found is None:
+        return ""
+    return f"lr times the largest curvature is {found[0]:.4g}, and {found[1]:.4g} is the most that is stable"
 
 
 def _drawn(f: Function, lanes: Sequence[Lane]) -> Any:

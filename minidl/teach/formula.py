@@ -5,6 +5,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import ops
 from ..errors import OptionError
 from .functions import Function
@@ -63,7 +65,7 @@ def _check(node: ast.AST) -> None:
 
 def _value(node: ast.AST, names: dict[str, Any]) -> Any:
     if isinstance(node, ast.Constant):
-        return float(node.value)  # type: ignore[arg-type]  # _check has seen that it is a number
+        return np.float64(node.value)  # type: ignore[arg-type]  # a number; NumPy's, so that 1/0 is inf and no error
     if isinstance(node, ast.Name):
         return names[node.id] if node.id in names else _CONSTANTS[node.id]
     if isinstance(node, ast.UnaryOp):

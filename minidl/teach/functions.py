@@ -4,8 +4,9 @@ Each takes a point ``x`` (a Tensor or an array whose first axis counts the coord
 minidl's operations, so autodiff gives its gradient, and a whole grid of points goes through it at once.
 """
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,22 @@ def bowl(x: Any) -> Any:
 def slope(x: np.ndarray) -> np.ndarray:
     """The gradient of `bowl`, by autodiff."""
     return grad(bowl)(x).numpy()
+
+
+def quadratic(steep: float, flat: float, degrees: float = 0.0) -> Function:
+    """The quadratic whose Hessian has these two eigenvalues, the axis of the first turned by so many degrees."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+    def f(x: Any) -> Any:
+        along, across = cos * x[0] + sin * x[1], cos * x[1] - sin * x[0]
+        return 0.5 * steep * along**2 + 0.5 * flat * across**2
+
+    return f
+
+
+def rosenbrock(x: Any) -> Any:
+    """(1 - x1)² + 100·(x2 - x1²)²: a bent valley, whose floor is all but level (Rosenbrock 1960; not in the notes)."""
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
 
 
 def parabola(x: Any) -> Any:
@@ -63,21 +80,40 @@ def fading(x: Any) -> Any:
     return tanh(x[0])
 
 
+class Moment(NamedTuple):
+    """One step of a descent: its number `t`, the gradient, and (θ, *state) before and after; all are arrays."""
+
+    t: int
+    g: np.ndarray
+    before: tuple[np.ndarray, ...]
+    after: tuple[np.ndarray, ...]
+
+
+def moments(rule: Rule, f: Function, start: Any, lr: Any, steps: int) -> Iterator[Moment]:
+    """The steps of `rule` on `f`, as `descend` makes them; the gradient is autodiff's."""
+    gradient = grad(lambda x: f(x).sum())
+    theta = np.array(start, dtype=np.float64)
+    values = (theta, *rule.init(theta))
+    for t in range(1, steps + 1):
+        g = gradient(values[0]).numpy()
+        after = rule(values[0], g, *values[1:], lr=lr, t=t)
+        yield Moment(t, g, values, after)
+        values = after
+
+
 def descend(rule: Rule, f: Function, start: Any, lr: Any, steps: int = 20) -> np.ndarray:
     """The path of `rule` on `f`: (steps + 1, *start's shape), the start first; the gradient is autodiff's.
 
     With `start` of shape (coordinates, K), and with `lr` or hyperparameters that are arrays of K numbers, K runs are
     made at once. For a rule whose parameters look ahead (Nesterov) the path is that of θ itself.
     """
-    gradient = grad(lambda x: f(x).sum())
-    theta = np.array(start, dtype=np.float64)
-    state = list(rule.init(theta))
-    path = [theta]
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is a result too
-        for t in range(1, steps + 1):
-            theta, *state = rule(theta, gradient(theta).numpy(), *state, lr=lr, t=t)
-            path.append(rule.iterate(theta, *state))
-    return np.array(path)
+        return path_of(rule, start, moments(rule, f, start, lr, steps))
+
+
+def path_of(rule: Rule, start: Any, steps: Iterable[Moment]) -> np.ndarray:
+    """The points that a descent passes, the start first: θ itself, where the parameters look ahead."""
+    return np.array([np.array(start, dtype=np.float64), *(rule.at(m.t).iterate(*m.after) for m in steps)])
 
 
 def after_20(rule: Rule, lr: float) -> str:

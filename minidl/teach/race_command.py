@@ -6,20 +6,18 @@ from ..errors import OptionError
 from ..optim.by_name import find_rule, setting
 from ..optim.rule import Rule
 from ..system.terminal import tell
-from . import functions
 from ._race import race
 from .formula import formula
-from .functions import START, Function
-
-SURFACES = {"bowl": functions.bowl, "saddle": functions.saddle}
-LINES = {"plateau": functions.plateau, "two-valleys": functions.two_valleys, "parabola": functions.parabola}
-STARTS = {"bowl": START, "saddle": (2.0, 1e-3), "plateau": (0.0,), "two-valleys": (1.5,), "parabola": (-4.0,)}
+from .functions import Function
+from .surfaces import SURFACES
 
 
 def run_race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figure: Path | None) -> None:
     """Run a race, print its table, and write its figure if that is asked for."""
-    f: Function = (SURFACES | LINES).get(on) or formula(on)
-    begin = STARTS.get(on, (-1.5, 1.0)) if start is None else _numbers(start)
+    known = SURFACES.get(on)
+    f: Function = formula(on) if known is None else known.f
+    usual = (-1.5, 1.0) if known is None else known.start
+    begin = usual if start is None else _numbers(start)
     found = race(f, [_entrant(text) for text in entrants], begin, steps)
     tell(found.text())
     if figure is not None:

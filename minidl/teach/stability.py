@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..optim.rule import Rule
+from ..transforms import grad
+from .functions import Function
 
 LARGEST = 1e6  # learning rate times curvature, up to which a limit is looked for
 
@@ -67,3 +69,34 @@ def largest_stable_lr(rule: Rule, curvature: float) -> float | None:
         middle = (low + high) / 2
         low, high = (middle, high) if stable(middle) else (low, middle)
     return low
+
+
+def hessian(f: Function, start: Sequence[float]) -> np.ndarray | None:
+    """The second derivatives of `f`, (coordinates, coordinates), if they are the same everywhere; else None."""
+    gradient = grad(f)
+    rng = np.random.default_rng(0)
+
+    def found(at: np.ndarray) -> np.ndarray:  # exact for a quadratic, whose gradient is linear
+        columns = [gradient(at + step).numpy() - gradient(at - step).numpy() for step in np.eye(len(start))]
+        return np.array(columns) / 2
+
+    here, there = found(np.array(start, float)), found(rng.standard_normal(len(start)))
+    return (here + here.T) / 2 if np.allclose(here, there, rtol=1e-9, atol=1e-9) else None
+
+
+def curvatures(f: Function, start: Sequence[float]) -> np.ndarray | None:
+    """The eigenvalues of the Hessian of `f`, if it is the same everywhere, as a quadratic's is."""
+    matrix = hessian(f, start)
+    return None if matrix is None else np.linalg.eigvalsh(matrix)
+
+
+def excess(rule: Rule, lr: Any, curved: np.ndarray | None) -> tuple[float, float] | None:
+    """Learning rate times the largest curvature, and the most of it that is stable, where the first is too much.
+
+    None where it is not, or cannot be told: no quadratic, a rule that is not linear, a rate that changes.
+    """
+    if curved is None or rule.scheduled or callable(lr) or not is_linear(rule):
+        return None
+    steepest = float(curved.max())
+    limit = largest_stable_lr(rule, steepest)
+    return None if limit is None or lr < limit else (lr * steepest, limit * steepest)

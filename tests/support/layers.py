@@ -58,7 +58,7 @@ LAYERS = {
     "other libraries": {"export", "sklearn"},
     "teaching": {"teach", "plots"},
     "studies": {"study"},
-    "command line": {"commands", "cli", "__main__"},
+    "command line": {"commands", "cli", "lab", "__main__"},
 }
 RANK = {name: rank for rank, names in enumerate(LAYERS.values()) for name in names}
 

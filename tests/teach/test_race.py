@@ -6,12 +6,14 @@ import sys
 import numpy as np
 import pytest
 
+from minidl import nn, optim
 from minidl.errors import OptionError
-from minidl.optim import rules
-from minidl.teach import race
+from minidl.optim import rules, schedules
+from minidl.teach import explain, ledger, race
 from minidl.teach.formula import formula
 from minidl.teach.functions import START, bowl, plateau
 from minidl.teach.stability import is_linear, largest_stable_lr
+from minidl.teach.surfaces import SURFACES
 
 
 def test_a_race_ends_where_the_notes_say():
@@ -97,3 +99,47 @@ def test_the_command_races_and_draws(tmp_path):
     )
     assert "write numbers, such as -5,-2" in command("sgd", "--start", "a", code=1)
     assert "give a number of at least 0" in command("sgd:lr=x", code=1)
+
+
+def test_a_lane_has_the_ledgers_entry_of_every_step():
+    """The same numbers as a ledger of the optimizer has, which takes the steps in another way."""
+    (lane,) = race(bowl, [(rules.Adam(), 0.4)], START, 6).lanes
+    x = nn.Parameter(list(START), dtype="float64")
+    optimizer = optim.Adam([x], lr=0.4)
+    book = ledger(optimizer, [(x, 1)])
+    for _ in range(6):
+        optimizer.zero_grad()
+        bowl(x).backward()
+        optimizer.step()
+    for t in range(1, 7):
+        ours, theirs = lane.entry(t, 1), book.at(t)
+        assert (ours.t, ours.lr, ours.where) == (t, 0.4, "x2")
+        assert ours.g == pytest.approx(theirs.g, rel=1e-12)
+        assert dict(ours.after) == pytest.approx(dict(theirs.after), rel=1e-12)
+    assert explain(lane.entry(6, 1)).replace("x2", "parameters[0][1]") == explain(book.at(6))
+    with pytest.raises(OptionError, match=r"steps are 1 to 6, the coordinates 0 to 1"):
+        lane.entry(7, 0)
+
+
+def test_a_rate_may_be_a_schedule_and_then_nothing_is_said_of_its_limit():
+    (lane,) = race(bowl, [(rules.SGD(), schedules.linear(0.9, None, 20))], START, 20).lanes
+    assert lane.entry(11, 0).lr == pytest.approx(0.5 * 0.9 + 0.5 * 0.009)
+    assert lane.why == ""
+    assert race(bowl, [(rules.SGD(), 0.9)], START, 20).lanes[0].why.startswith("lr times the largest curvature is 3.6")
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_a_surface_is_least_where_it_says(name):
+    surface = SURFACES[name]
+    for least in surface.minima:
+        around = [np.array(least) + step for step in np.random.default_rng(0).normal(0, 0.01, (20, len(least)))]
+        assert all(float(surface.f(np.array(least))) <= float(surface.f(x)) for x in around)
+    assert len(surface.start) == len(surface.domain)
+    assert all(low <= x <= high for x, (low, high) in zip(surface.start, surface.domain, strict=True))
+
+
+def test_numbers_that_a_formula_cannot_have_are_infinite_or_nan_and_no_crash():
+    with np.errstate(all="ignore"):
+        assert float(formula("x1 + 1/0")(np.array([1.0]))) == np.inf
+        assert float(formula("x1 * 9**9**9**9")(np.array([1.0]))) == np.inf
+        assert np.isnan(float(formula("x1 + (0-8)**(1/3)")(np.array([1.0]))))

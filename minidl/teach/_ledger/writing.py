@@ -1,8 +1,9 @@
 """An entry written down: as text, LaTeX or MathML, in minidl's lines or a note's."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import OptionError
 from ...optim.execution.plan import in_order
@@ -14,6 +15,7 @@ from ..notation.gradient import Gradient
 from ..notation.letters import Alphabet, Letter
 from ..notation.notes import Note, Style, convention, in_letters, in_note, noted
 from ..notation.printer import HIDDEN, Printer
+from ..notation.tagged import Tagged
 from .sentences import Decimal, Language, decimal_of, sentences
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def change_of(entry: "Entry", letters: Alphabet) -> str:
     return new if letters == "code" else f"{new} - {old}" if style.timed else f"Δ{new}"
 
 
-def rows(entry: "Entry", kind: type[Printer], style: Style, digits: int, point: str) -> Rows:
+def rows(entry: "Entry", kind: Callable[..., Printer], style: Style, digits: int, point: str) -> Rows:
     """Per line: the name, the expression, the same in numbers, the result; without repetitions."""
     symbols, numbers = kind(digits, point, **style.options), kind(digits, point, **style.within)
     found = []
@@ -102,7 +104,7 @@ def styled(
         if point == ",":
             listed = listed.replace(", ", "; ").replace(".", ",")
         pieces.append((f"\n  {words['kept'].format(dtype=entry.dtype)}: {listed}", "dim"))
-    pieces += [(f"\n  {remark}", "dim") for remark in _remarks(asked, entry, letters, note, words)]
+    pieces += [(f"\n  {remark}", "dim") for remark in remarks(asked, letters, note, language)]
     return pieces
 
 
@@ -113,6 +115,35 @@ def latex(entry: "Entry", letters: Alphabet, digits: int, note: Note | None, dec
     sign = {"←": r"\leftarrow", "=": "="}[style.sign]
     lines = [f"{name} &{sign} {' = '.join(sides)}" for name, *sides in rows(entry, Latex, style, digits, decimal)]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+class Marked(NamedTuple):
+    """A line of the rule as MathML whose parts tell their symbols, and the number of the symbol that it computes.
+
+    `numbers` is "" where the expression has none but the result.
+    """
+
+    symbol: int
+    name: str
+    sign: str
+    expression: str
+    numbers: str
+    result: str
+
+
+def marked(entry: "Entry", digits: int, note: Note | None, decimal: Decimal) -> list[Marked]:
+    """The lines as MathML, as `mathml` has them, in pieces whose symbols are numbered alike in all lines."""
+    entry, letters = read(entry, "code", note)
+    style, known = style_of(entry, letters, upright=True), dict[Any, int]()
+    tagged = Tagged(known, digits, decimal)
+    found = []
+    shown = rows(entry, partial(Tagged, known), style, digits, decimal)
+    for line, (name, expression, *numbers) in zip(entry.lines, shown, strict=True):
+        x = line.expression
+        result = tagged.tag(x, tagged.value(entry.values[x]))
+        within = numbers[0] if len(numbers) > 1 and numbers[0] != result else ""
+        found.append(Marked(tagged.number_of(x), tagged.tag(x, name), style.sign, expression, within, result))
+    return found
 
 
 def mathml(entry: "Entry", letters: Alphabet, digits: int, note: Note | None, decimal: Decimal) -> str:
@@ -147,10 +178,9 @@ def _taken(entry: "Entry", line: Line) -> dict[Any, float]:
     return {x: entry.values[x] for x in parts if isinstance(x, Symbol) and isinstance(x.op, Gradient)}
 
 
-def _remarks(
-    asked: "Entry", entry: "Entry", letters: Alphabet, note: Note | None, words: dict[str, str]
-) -> Iterator[str]:
+def remarks(asked: "Entry", letters: Alphabet, note: Note | None, language: Language) -> Iterator[str]:
     """What there is to say of a note: that it has no such rule, or another convention, or a misprint there."""
+    words, (entry, letters) = sentences(language), read(asked, letters, note)
     if letters == "code":
         return
     own = noted(type(asked.rule), letters)

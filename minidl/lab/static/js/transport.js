@@ -1,0 +1,80 @@
+// Messages to whoever answers: here a websocket to `minidl lab`. The page does not know more than `request`.
+
+import { signal } from "../vendor/signals-core.mjs";
+
+export const connected = signal(false);
+
+const waiting = new Map();
+let socket = null;
+let last = 0;
+let pause = 250;
+
+function open() {
+  const address = new URL("socket", location.href);
+  address.protocol = "ws:";
+  address.hash = address.search = "";
+  socket = new WebSocket(address);
+  socket.onopen = () => {
+    pause = 250;
+    connected.value = true;
+  };
+  socket.onmessage = (event) => {
+    const reply = JSON.parse(event.data);
+    const one = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (one === undefined) return;
+    if (reply.error) one.reject(reply.error);
+    else one.resolve(reply.ok);
+  };
+  socket.onclose = () => {
+    connected.value = false;
+    for (const one of waiting.values()) one.reject({ code: "closed" });
+    waiting.clear();
+    setTimeout(open, pause);
+    pause = Math.min(4000, 2 * pause);
+  };
+}
+
+export function connect() {
+  open();
+}
+
+/** The reply to a message; rejects with an object of code, what and fix. */
+export function request(op, fields = {}) {
+  return new Promise((resolve, reject) => {
+    if (!connected.value) {
+      reject({ code: "closed" });
+      return;
+    }
+    last += 1;
+    waiting.set(last, { resolve, reject });
+    socket.send(JSON.stringify({ id: last, op, ...fields }));
+  });
+}
+
+/** A function that asks, one message at a time: of those that come meanwhile the newest is asked next. */
+export function latest(op, received, failed) {
+  let busy = false;
+  let next = null;
+  async function ask(fields) {
+    if (busy) {
+      next = fields;
+      return;
+    }
+    busy = true;
+    try {
+      received(await request(op, fields), fields);
+    } catch (error) {
+      if (error.code === undefined) throw error;
+      if (error.code !== "closed") failed(error);
+    } finally {
+      busy = false;
+    }
+    if (next !== null) {
+      const newest = next;
+      next = null;
+      ask(newest);
+    }
+  }
+  return ask;
+}

@@ -1,0 +1,286 @@
+"""The laboratory in a browser that reaches nothing but it: flows by mouse and by keys, numbers, access, languages.
+
+With SCREENSHOTS=FOLDER in the environment the pictures of docs/lab.md are written there.
+"""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browser import chromium, violations
+from lab_server import laboratory
+
+from minidl.optim import rules
+from minidl.teach import race
+from minidl.teach.functions import START, bowl
+
+READY = "html[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with laboratory() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(browser, lab):
+    """Opens the page; whatever leaves the machine or is said on the console fails the test."""
+    contexts, faults = [], []
+
+    def ours(address):
+        return urlsplit(address).netloc == lab.host
+
+    def route(one):
+        if ours(one.request.url):
+            one.continue_()
+        else:
+            faults.append(one.request.url)
+            one.abort()
+
+    def open_page(state="", width=1280, height=900, **options):
+        contexts.append(
+            browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+        )
+        contexts[-1].route("**/*", route)
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on(
+            "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("websocket", lambda socket: None if ours(socket.url) else faults.append(socket.url))
+        page.goto(lab.address)
+        assert "token" not in page.url
+        if state:
+            page.goto(f"http://{lab.host}/#{state}")
+            page.reload()
+        page.wait_for_selector(READY)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def settled(page):
+    """Wait until the page has its answers, and has painted them."""
+    page.evaluate(
+        "() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 150))"
+    )
+
+
+def shot(page, name, **options):
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", **options)
+
+
+def lane_text(page, number):
+    return page.locator(".lane").nth(number).inner_text()
+
+
+def test_the_words_of_the_flows_are_those_of_the_page():
+    words = json.loads((Path(rules.__file__).parents[1] / "lab/static/words/en.json").read_text(encoding="utf-8"))
+    assert words["forward"] == "One step"
+    assert "nearest to the minimum after {steps} steps" in words["predict.distance"]
+
+
+@pytest.mark.slow
+def test_by_mouse_which_rule_is_nearest_and_why_momentum_overshot(opened):
+    page = opened()
+    page.get_by_role("button", name="Play").click()
+    question = page.locator(".question")
+    assert "which is nearest to the minimum after 20 steps" in question.inner_text()
+    question.get_by_role("button", name="Adam").click()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("slider", name="Step").fill("20")
+    settled(page)
+    said = question.inner_text()
+    ends = race(bowl, [(rules.AdaGrad(eps=1e-6, eps_mode="inside"), 2.0)], START, 20).lanes[0].path[-1]
+    assert "At t = 20 AdaGrad is nearest to the minimum: " in said
+    assert f"{(ends**2).sum() ** 0.5:.4g}" in said
+    assert "You predicted Adam" in said
+    page.get_by_role("slider", name="Step").fill("1")  # momentum passes the valley's floor at step 1
+    page.get_by_role("button", name="One step", exact=True).click()
+    page.locator(".lane").nth(1).click(position={"x": 30, "y": 10})
+    settled(page)
+    why = page.locator(".why").inner_text()
+    assert "Step 2 of Momentum moved x2 by" in why
+    assert "Momentum (what the earlier steps have left) contributed +2.4." in why
+    velocity = page.locator(".lines li").first
+    velocity.locator("[data-symbol]").nth(2).hover()
+    lit = page.locator(".lit")
+    assert lit.count() == 2  # v before the step, as a letter and as a number
+    assert "−8" in " ".join(lit.all_text_contents())
+
+
+@pytest.mark.slow
+def test_by_keys_alone_back_ten_steps_and_fork_with_another_beta(opened):
+    page = opened("predict=0&t=20&lane=1")
+    press = page.keyboard.press
+    press("Shift+ArrowLeft")
+    settled(page)
+    assert "Momentum, t = 10: x2" in page.locator(".chip").inner_text()
+    press("f")
+    settled(page)
+    assert page.locator(".lane").count() == 6
+    page.locator("#share-5").focus()
+    page.keyboard.press("End")  # the slider's own key: the largest β
+    settled(page)
+    assert "from step 10 on with these" in lane_text(page, 5)
+    press("Tab")
+    press("Control+a")
+    page.keyboard.type("0.99")
+    press("Tab")
+    press("Shift+ArrowRight")
+    settled(page)
+    found = page.locator(".lane").nth(5).locator(".pick").inner_text()
+    path = race(bowl, [(rules.Momentum(beta=lambda k: 0.5 if k < 10 else 0.99), 0.6)], START, 20).lanes[0].path
+    assert [float(x) for x in found.strip("()").replace("−", "-").split(",")] == pytest.approx(path[20], rel=1e-3)
+    press("Escape")
+    page.locator("canvas.picture").focus()
+    press("ArrowUp")
+    settled(page)
+    assert page.locator("#start-1").input_value() == "-1.9"
+    press("?")
+    assert page.get_by_role("dialog").is_visible()
+    press("Escape")
+    assert page.get_by_role("dialog").count() == 0
+    page.locator(".lines li").last.focus()
+    for _ in range(3):
+        press("ArrowRight")
+    assert page.locator(".lit").count() >= 2
+
+
+@pytest.mark.slow
+def test_presets_show_what_is_printed_and_tables_show_every_bit(opened):
+    page = opened("table=1")
+    for row, printed in {"A2": "x1: −0.387814, x2: −1673.365109", "A3": "x1: 0.007188, x2: 0.002553"}.items():
+        page.select_option("#preset", row)
+        settled(page)
+        assert f"as note A prints it: {printed}" in page.locator(".check.yes").inner_text()
+    page.select_option("#preset", "A2")
+    settled(page)
+    assert "diverged at step 1: η·λ = 2.4 > 2" in lane_text(page, 0)
+    assert "It grows without end: η·λ = 0.6 · 4 = 2.4 > 2" in page.locator(".why").inner_text()
+    shown = page.locator(".of-table table").nth(1).locator("tbody tr").all_inner_texts()
+    lane = race(bowl, [(rules.SGD(), 0.6)], START, 20).lanes[0]
+    rows = [line.replace("−", "-").split("\t") for line in shown]
+    assert [[float(x) for x in row[1:3]] for row in rows] == lane.path.tolist()
+    assert [float(row[3]) for row in rows] == lane.values.tolist()
+
+
+@pytest.mark.slow
+def test_the_start_and_the_maps_mark_are_dragged(opened):
+    page = opened("t=5&predict=0&lane=1")
+    box = page.locator("canvas.picture").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 140, steps=5)
+    page.mouse.up()
+    settled(page)
+    x1, x2 = (float(page.locator(f"#start-{i}").input_value()) for i in (0, 1))
+    assert (x1, x2) != START
+    path = race(bowl, [(rules.Momentum(beta=0.5), 0.6)], (x1, x2), 20).lanes[0].path
+    assert f"({path[5][0]:.4g}".replace("-", "−") in page.locator(".lane").nth(1).inner_text()
+    page.locator("canvas.map").scroll_into_view_if_needed()
+    box = page.locator("canvas.map").bounding_box()
+    page.mouse.move(box["x"] + 120, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 8, box["y"] + 150, steps=4)
+    page.mouse.up()
+    settled(page)
+    assert float(page.locator("#lr-1 + input").input_value()) > 0.9
+    assert "it diverges" in page.locator(".of-map").inner_text()
+
+
+@pytest.mark.slow
+def test_the_address_brings_back_the_state_and_what_is_not_allowed_is_named(opened):
+    page = opened(
+        "f=saddle&start=1.5,0.01&lanes=Momentum:lr=0.1,beta=0.8;Adam:lr=0.2,fork=4,then.lr=0.05&t=7&lane=1&i=0&note=B&lang=it&steps=30"
+    )
+    page.wait_for_timeout(300)
+    address = page.url
+    before = page.locator("main").inner_text()
+    page.reload()
+    page.wait_for_selector(READY)
+    settled(page)
+    assert page.url == address
+    assert page.locator("main").inner_text() == before
+    assert "Adam, t = 7: x1" in before
+    assert "dal passo 4 con questi" in before
+    assert page.locator("html").get_attribute("lang") == "it"
+    page.goto(f"{address.partition('#')[0]}#lanes=Momentum:beta=3&lang=en")
+    page.reload()
+    page.get_by_role("alert").wait_for()
+    assert "beta=3.0: beta must be a number in [0, 1)" in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.slow
+def test_everybody_can_read_it_in_every_language_and_colour(opened):
+    page = opened("t=6&lane=4&note=B&table=1&predict=0")
+    page.locator(".lane summary").nth(4).click()
+    for language in ("en", "es", "it"):
+        page.get_by_role("button", name=language, exact=True).click()
+        for theme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            settled(page)
+            assert violations(page) == {}, (language, theme)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            settled(page)
+            assert clipped(page) == [], (language, width)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def clipped(page):
+    """Elements whose text does not fit into them, unless they scroll or are chosen from."""
+    return page.evaluate("""() => [...document.querySelectorAll("main *, header *")].filter((one) => {
+        const style = getComputedStyle(one);
+        const may = one.matches("select, input, canvas, svg, svg *, math *, .scroll, .scroll *, .u-wrap, .u-wrap *, .chart, .uplot");
+        return !may && one.checkVisibility() && style.display !== "inline" && one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1;
+    }).map((one) => one.outerHTML.slice(0, 120))""")
+
+
+@pytest.mark.slow
+def test_a_laboratory_that_ends_is_missed_and_found_again(browser):
+    with laboratory() as first:
+        page = browser.new_page()
+        page.goto(first.address)
+        page.wait_for_selector(READY)
+    page.get_by_text("The laboratory does not answer").wait_for()
+    with laboratory(first.port) as again:
+        assert again.port == first.port
+        page.get_by_text("The laboratory does not answer").wait_for(state="detached")
+        page.get_by_role("button", name="One step", exact=True).click()
+        page.get_by_text("t = 1: x2").wait_for()
+        page.close()
+
+
+@pytest.mark.slow
+def test_what_it_looks_like(opened):
+    """Written where SCREENSHOTS says; without that only that each state can be painted."""
+    states = {
+        "lab": {"state": "t=6&lane=1&i=1&note=A&lang=en"},
+        "lab-dark": {"state": "t=9&lane=4&i=1&note=B&lang=it", "color_scheme": "dark"},
+        "lab-phone": {"state": "t=6&lane=1&i=1&note=A&lang=en", "width": 390, "height": 800},
+    }
+    for name, options in states.items():
+        page = opened(**options)
+        settled(page)
+        pixels = page.evaluate("""() => {
+            const canvas = document.querySelector("canvas.picture");
+            return new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
+        }""")
+        assert pixels > 40  # contours, paths, letters
+        shot(page, name)
