@@ -67,6 +67,20 @@ def by_hand(data, steps, **options):
 
 
 @ENGINES
+@pytest.mark.parametrize("batch", [0, 1, 4])
+def test_in_epochs_of_few_steps_too_and_they_are_compiled_all_the_same(batch, compile):
+    model, optimizer = start()
+    history = train(model, optimizer, Dataset(INPUTS[:50], LABELS[:50]), epochs=3, compile=compile)
+    assert (history.rows[-1]["engine"] == "eager") == (compile is False)
+    assert history.reason is None
+    assert everything(model, optimizer) == by_hand(Dataset(INPUTS[:50], LABELS[:50]), 15)
+    model, optimizer = start()
+    with pytest.raises(NonFiniteError, match=rf"^fit: step {batch + 1} \(epoch 1, batch {batch + 1} of 5\)"):
+        train(model, optimizer, spoilt(batch)[:50], compile=compile)
+    assert everything(model, optimizer) == by_hand(spoilt(batch)[:50], batch)
+
+
+@ENGINES
 @pytest.mark.parametrize("rule", [optim.Adam, optim.Nesterov])
 @pytest.mark.parametrize("batch", [0, 1, 31, 32, 33, 59])
 def test_training_stops_before_the_update_with_everything_as_it_was(batch, rule, compile):

@@ -25,6 +25,7 @@ from ...optim.execution.upcoming import dry_run
 from ...overrides import overridden
 from ..callbacks import Callback, Run
 from .accumulation import parts, rows
+from .compiled import Compiled
 from .eager import Eager, Passes
 from .engine import Engine
 from .snapshot import RunSnapshot
@@ -180,6 +181,8 @@ def with_nonfinite_checks(
         return engine
     passes = engine.passes if isinstance(engine, Eager) else None
     checked = CheckedEager(run, loader, loss, watchers, action == "skip", passes)
+    if isinstance(engine, Compiled) and run.steps < FEW and run.ranks is None:
+        engine = Stepwise(run, loader, engine, watchers)
     if isinstance(engine, Stepwise):
         engine.checker = checked
         return engine
