@@ -21,7 +21,7 @@ IDS = (
 ).split()
 TRAINED = {"FA11", "FB2", "FB3", "FB4", "EA10"}  # what comes of these depends on the budget
 ABSENT = {"FA12", "FA13"}
-OFFERS = ("EB11", "D7", "D9", "D10")
+OFFERS = ("EB11", "D6", "D7", "D9", "D10")
 DRAWN = [id for id in IDS if id.startswith("F") and id not in ABSENT] + [
     "S1",
     "EA2",

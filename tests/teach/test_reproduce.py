@@ -10,7 +10,22 @@ from minidl.display import figures
 from minidl.optim import rules
 from minidl.teach import functions, plots
 from minidl.teach.reproduce import ROWS, Check, Result, trials
-from minidl.teach.reproduce.registry import DIFFERS, FAILED, NOT_RUN, OFFERED, REPRODUCED, claim, number, passages
+from minidl.teach.reproduce.registry import (
+    DERIVED,
+    DIFFERS,
+    FAILED,
+    IN_KIND,
+    NOT_RUN,
+    NOTE_B,
+    OFFERED,
+    OURS,
+    REPRODUCED,
+    UNDECIDED,
+    agreed,
+    claim,
+    number,
+    passages,
+)
 from minidl.teach.reproduce.rows import keras_equivalents, stability
 from minidl.teach.reproduce.rows.averages import memory
 
@@ -77,8 +92,8 @@ def test_the_numbers_are_right_to_the_last_digit(id):
 
 
 def test_a_number_is_compared_digit_by_digit():
-    assert number("x", "-0.000000", "-0.000000").ok
-    assert not number("x", "0.000000", "-0.000000").ok
+    assert number("x", "-0.000000", "-0.000000", OURS).ok
+    assert not number("x", "0.000000", "-0.000000", OURS).ok
 
 
 @pytest.mark.slow
@@ -93,15 +108,37 @@ def test_a_wrong_rule_gets_a_cross(monkeypatch):
 
 
 def test_the_verdict_follows_from_the_checks():
-    good, bad = Check("a", "1", "1", True), Check("b", "1", "2", False)
+    good, bad = claim("a", "1", True, "1", OURS), claim("b", "1", np.bool_(False), "2", OURS)
+    open_, other = claim("c", "1", None, "2", OURS), claim("d", "1", False, "2", NOTE_B, elsewhere=True)
+    assert [check.ok for check in (good, bad, open_)] == [True, False, None]
     assert Result([good]).verdict == REPRODUCED
-    assert Result([good, bad]).verdict == FAILED
-    assert Result([good, bad], because="another workload").verdict == DIFFERS
-    assert Result([good], because="another workload").verdict == REPRODUCED
+    assert Result([good, open_]).verdict == UNDECIDED
+    assert Result([good, open_, other]).verdict == DIFFERS
+    assert Result([good, open_, other, bad]).verdict == FAILED
     assert Result([], not_run="no data").verdict == NOT_RUN
     assert Result([], offered=True).verdict == Result([good], offered=True).verdict == OFFERED
     assert Result([good, bad], offered=True).verdict == FAILED
-    assert claim("c", "seen", np.bool_(True)).ok is True
+
+
+def test_a_row_in_kind_is_not_called_reproduced_and_hides_no_failure():
+    good, bad = claim("a", "1", True, "1", OURS), claim("b", "1", False, "2", OURS)
+    assert Result([good], in_kind="another workload").verdict == IN_KIND
+    assert Result([good, bad], in_kind="another workload").verdict == FAILED
+    assert Result([good], in_kind="another workload").reason == "another workload"
+
+
+def test_seeds_that_do_not_agree_decide_nothing():
+    assert agreed([True, True, True]) is True
+    assert agreed([False, False]) is False
+    assert agreed([True, False, True]) is None
+    assert agreed([True, None]) is None
+
+
+def test_an_expected_value_must_say_where_it_is_from():
+    for make in (lambda: number("x", "1", "1"), lambda: claim("x", "1", True, "1"), lambda: Check("x", "1", "1", True)):
+        with pytest.raises(TypeError, match="source"):
+            make()
+    assert number("x", "1", "1", DERIVED).source == "derived"
 
 
 def test_nothing_is_said_to_be_reproduced_without_a_check():

@@ -13,5 +13,6 @@ __all__ = ["ROWS", "Check", "Result", "Row", "listing", "reproduce"]
 
 _ON_NOTE_A = "printed_numbers descent_pictures averages adaptive_rules minibatches comparisons"
 _ON_NOTE_B = "momentum learning_rates initialisation batch_norm keras_equivalents tuning_protocols"
-for module in f"{_ON_NOTE_A} {_ON_NOTE_B} stability errata_optimizers errata_batches disagreements".split():
+_ON_BOTH = "stability errata_optimizers errata_adaptive errata_batches disagreements"
+for module in f"{_ON_NOTE_A} {_ON_NOTE_B} {_ON_BOTH}".split():
     import_module(f".rows.{module}", __name__)  # each enters its rows into ROWS

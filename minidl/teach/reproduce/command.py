@@ -16,7 +16,7 @@ from ...system.terminal import printable, tell
 from .._ledger.sentences import Language
 from .origin import BLAS_THREADS, origin
 from .record import Drawing, Record, merged, read, write
-from .registry import DIFFERS, GROUPS, MEANING, ROWS, Check, Made, Result, Row, Table, passages, summary
+from .registry import GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
 from .report import report
 
 SEED = 0  # before each row; further seeds of a row stand in its code
@@ -87,13 +87,9 @@ def _record(made: Made, quick: bool, output: Path) -> Record:
     figures = [Drawing(file, picture.caption) for file, picture in zip(files, result.pictures, strict=True)]
     budget = quick if inspect.signature(made.row.function).parameters else None
     return Record(
-        made.row.id, made.row.title, result.verdict, _reason(result), result.checks, result.tables, figures,
+        made.row.id, made.row.title, result.verdict, result.reason, result.checks, result.tables, figures,
         result.text, made.sources, SEED, budget, round(made.seconds, 3), origin(),
     )  # fmt: skip
-
-
-def _reason(result: Result) -> str:
-    return result.not_run or (result.because if result.verdict == DIFFERS else "")
 
 
 def make(row: Row, quick: bool, output: Path) -> Made:
@@ -120,20 +116,16 @@ def _in_words(made: Made, tables: bool) -> str:
     if tables:
         lines += [line for table in result.tables for line in _table(table)]
     lines += [f"     {path}.svg, .png" for path in made.figures]
-    reason = _reason(result)
     verdict = MEANING[result.verdict].partition(":")[0]
-    return "\n".join([*lines, f"   {result.verdict} {verdict}{': ' + reason if reason else ''}", ""])
+    return "\n".join([*lines, f"   {result.verdict} {verdict}{': ' + result.reason if result.reason else ''}", ""])
 
 
 def _lines(check: Check) -> list[str]:
-    mark = "✓" if check.ok else "✗"
-    if not check.expected:
-        return [f"     {mark} {check.what}: {check.ours}"]
     width = max(len("minidl"), len(check.source))
     return [
-        f"     {mark} {check.what}",
+        f"     {check.mark} {check.what}",
         f"         {'minidl':<{width}}  {check.ours}",
-        f"         {check.source:<{width}}  {check.expected}",
+        f"         {check.source:<{width}}  {check.said}",
     ]
 
 

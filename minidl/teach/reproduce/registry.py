@@ -4,17 +4,19 @@ import inspect
 import textwrap
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-REPRODUCED, OFFERED, DIFFERS, FAILED, NOT_RUN = "✓", "○", "≈", "✗", "–"
+REPRODUCED, IN_KIND, OFFERED, DIFFERS, UNDECIDED, FAILED, NOT_RUN = "✓", "◇", "○", "≈", "?", "✗", "–"
 MEANING = {
     REPRODUCED: "reproduced: what the note says was observed",
-    OFFERED: "offered: minidl has what the note names; no statement of the note was put to the test",
-    DIFFERS: "differs: something else was observed, for the reason given",
+    IN_KIND: "in kind: the note's own is lost; something of its kind was made, and what is said of it holds",
+    OFFERED: "offered: minidl has what the note names; nothing is put to the test, so it cannot fail",
+    DIFFERS: "differs: something else was observed here, for the reason given",
+    UNDECIDED: "not decided: the seeds are few or do not agree, or the answer turns with the setting",
     FAILED: "not reproduced: what the note says was tested here, and was not observed",
     NOT_RUN: "not run: what it needs is not here",
 }
@@ -28,32 +30,56 @@ GROUPS = {  # by the letters that a row's name begins with
     "ER": "Errors and slips in the notes, as printed and as meant",
     "D": "Where the two notes disagree",
 }
-NOTE, REFERENCE, CLOSED_FORM = (
-    "note",
-    "reference",
-    "closed form",
-)  # where an expected value is from; a reference is none of the notes
+NOTE_A, NOTE_B, DERIVED, OURS = "note A", "note B", "derived", "ours"  # where an expected value is from
+SOURCES = (NOTE_A, NOTE_B, DERIVED, OURS)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: what minidl found, beside what the note (or a closed form) says."""
+    """One comparison: what minidl found, beside what is expected, and where that is from.
+
+    `source` is one of `SOURCES`: a note, in whose `words` the expected value stands (they are the expected value itself
+    where they are empty); "derived" follows from an equation; "ours" is a number or a threshold that no note has.
+    `ok` is None where the runs do not decide it. A statement of a note about data and networks of its own, which are
+    lost, is tested `elsewhere`: a no is then no fault of the note's.
+    """
 
     what: str
     ours: str
     expected: str
-    ok: bool
-    source: str = NOTE
+    ok: bool | None
+    source: str
+    words: str = ""
+    elsewhere: bool = False
+
+    @property
+    def mark(self) -> str:
+        """One of the marks of `MEANING`."""
+        return UNDECIDED if self.ok is None else REPRODUCED if self.ok else DIFFERS if self.elsewhere else FAILED
+
+    @property
+    def said(self) -> str:
+        """What is expected, with the note's words where it is ours to put it otherwise."""
+        words = f"“{self.words}”" if self.words else ""
+        return ", ".join(filter(None, (self.expected, words)))
 
 
-def number(what: str, ours: str, expected: str, source: str = NOTE) -> Check:
+def number(what: str, ours: str, expected: str, source: str, words: str = "") -> Check:
     """A printed number, right to the last digit or wrong."""
-    return Check(what, ours, expected, ours == expected, source)
+    return Check(what, ours, expected, ours == expected, source, words)
 
 
-def claim(what: str, ours: str, ok: bool, expected: str = "", source: str = NOTE) -> Check:
+def claim(
+    what: str, ours: str, ok: bool | None, expected: str, source: str, words: str = "", *, elsewhere: bool = False
+) -> Check:
     """A statement that was put to the test; `ours` says what was seen."""
-    return Check(what, ours, expected, bool(ok), source)
+    return Check(what, ours, expected, None if ok is None else bool(ok), source, words, elsewhere)
+
+
+def agreed(answers: Iterable[bool | None]) -> bool | None:
+    """What all seeds answer; None if they do not agree, or if one of them does not decide."""
+    found = set(answers)
+    return found.pop() if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -77,8 +103,8 @@ class Picture:
 class Result:
     """The result of a row: its checks, tables, figures and text.
 
-    `offered` says that the row only shows what minidl has for what the note names; `because` tells why a check that
-    fails is neither the note's fault nor minidl's (another workload, say); `not_run` why nothing could be run.
+    `offered` says that the row only shows what minidl has for what the note names, `in_kind` why the note's own (its
+    figure, data or network) cannot be made again, `not_run` why nothing could be run.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -86,20 +112,31 @@ class Result:
     pictures: list[Picture] = field(default_factory=list)
     text: str = ""
     offered: bool = False
-    because: str = ""
+    in_kind: str = ""
     not_run: str = ""
 
     @property
     def verdict(self) -> str:
-        """One of the marks of `MEANING`."""
+        """One of the marks of `MEANING`: the worst of its checks, or what kind of row it is if they all hold."""
         if self.not_run:
             return NOT_RUN
-        passed = all(check.ok for check in self.checks)
-        if self.offered and passed:
+        marks = {check.mark for check in self.checks}
+        worst = [mark for mark in (FAILED, DIFFERS, UNDECIDED) if mark in marks]
+        if worst:
+            return worst[0]
+        if self.offered:
             return OFFERED
-        if self.checks and passed:
-            return REPRODUCED
-        return DIFFERS if self.because else FAILED
+        if not self.checks:
+            return FAILED
+        return IN_KIND if self.in_kind else REPRODUCED
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is not simply yes or no; else empty."""
+        open_ = "; ".join(check.what for check in self.checks if check.mark == UNDECIDED)
+        return {NOT_RUN: self.not_run, IN_KIND: self.in_kind, DIFFERS: self.in_kind, UNDECIDED: open_}.get(
+            self.verdict, ""
+        )
 
 
 @dataclass(frozen=True)
@@ -187,6 +224,6 @@ def summary(made: Sequence[Made]) -> str:
     for mark, meaning in MEANING.items():
         if counts[mark]:
             ids = [one.row.id for one in made if one.result.verdict == mark]
-            named = f"  ({', '.join(ids)})" if mark in (DIFFERS, FAILED, NOT_RUN) else ""
+            named = "" if mark in (REPRODUCED, OFFERED) else f"  ({', '.join(ids)})"
             lines.append(f"  {mark} {counts[mark]:>3}  {meaning}{named}")
     return "\n".join(lines)

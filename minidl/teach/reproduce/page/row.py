@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 from ..._ledger.sentences import Language
 from ..record import Drawing, Record
-from ..registry import FAILED, REPRODUCED, ROWS, Check, Passage, Table
+from ..registry import ROWS, Check, Passage, Table
 from .equations import equations
 from .text import inline, marked, text, unmarked
 from .words import MEANINGS, WORDS
 
 _CLASSES = {"✓": "good", "◇": "offered", "○": "offered", "≈": "differs", "?": "open", "✗": "bad", "–": "open"}
 _SPOKEN = {"A": "es", "B": "it"}  # the notes' languages
+_AGAINST = {True: "", None: ", which decides nothing", False: ", which is not as expected"}
 _LEAST = 0.6 * 4 / 3  # pixels that a drawing keeps of each of its points: letters of 10 points stay legible
 
 
@@ -83,9 +84,10 @@ def _checks(one: Record, page: Page) -> str:
 
 
 def _check(check: Check, page: Page) -> str:
-    mark = page.mark(REPRODUCED if check.ok else FAILED)
-    expected = f'<span lang="en">{marked(check.expected)}</span> ({page.word(check.source)})' if check.expected else ""
-    what, ours = marked(check.what), text(check.ours)
+    expected = f'<span lang="en">{marked(check.expected)}</span> ' if check.expected else ""
+    words = f'<q lang="{_SPOKEN[check.source[-1]]}">{marked(check.words)}</q>' if check.words else ""
+    expected = f"{expected}({': '.join(filter(None, (page.word(check.source), words)))})"
+    what, ours, mark = marked(check.what), text(check.ours), page.mark(check.mark)
     return f'<tr><td>{mark}</td><th scope="row" lang="en">{what}</th><td lang="en">{ours}</td><td>{expected}</td></tr>'
 
 
@@ -113,7 +115,7 @@ def _figure(drawing: Drawing, one: Record, page: Page) -> str:
 
 def finding(one: Record) -> str:
     """What a row's figures show, for those who do not see them: the row's checks, in English as the row is."""
-    found = [f"{check.what}: {check.ours}{'' if check.ok else ', which is not as expected'}" for check in one.checks]
+    found = [f"{check.what}: {check.ours}{_AGAINST[check.ok]}" for check in one.checks]
     return f"{ROWS[one.id].title}. {'; '.join(found) or one.text or MEANINGS['en'][one.verdict]}."
 
 

@@ -11,7 +11,7 @@ from ....optim.rule import Rule
 from ...functions import START, after_20, bowl, descend, slope
 from ...plots import COLOURS, curves
 from .. import as_printed
-from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
+from ..registry import DERIVED, NOTE_A, NOTE_B, OURS, Picture, Result, Table, claim, number, row
 
 
 @row("EA5", "AdaGrad's learning rate per coordinate, on a rare feature", optim.AdaGrad, rules.AdaGrad)
@@ -52,12 +52,16 @@ def ea5() -> Result:
             "the frequent feature's rate falls faster: at the end",
             f"{frequent[-1]:.3f} against {seldom[-1]:.3f}",
             3 * frequent[-1] < seldom[-1],
+            "less than a third",
+            NOTE_A,
+            "decaiga rápidamente para features frecuentes y más lentamente para features poco frecuentes",
         ),
         claim(
             "so the rare feature's weight gets nearer than with one α for all",
             f"{off['AdaGrad'][-1]:.2f} off",
             off["AdaGrad"][-1] < off["SGD"][-1],
             f"less than {off['SGD'][-1]:.2f}",
+            OURS,
         ),
     ]
     caption = (
@@ -84,12 +88,23 @@ def ea6() -> Result:
         undefined = rules.AdaGrad(eps=0.0, eps_mode="inside")(zero, zero, zero, lr=0.4, t=1)[0][0]
     defined = small(zero, zero, zero, lr=0.4, t=1)[0][0]
     checks = [
-        claim("the choice does not matter: largest distance of the two paths", f"{apart:.0e}", apart < 1e-5),
-        number("and yet the print tells which it was: 1e-6", rows[0][2], "epoch 20, x1: -2.382563, x2: -0.158591"),
+        claim(
+            "the choice does not matter: largest distance of the two paths",
+            f"{apart:.0e}",
+            apart < 1e-5,
+            "below 1e-5",
+            OURS,
+        ),
+        number(
+            "and yet the print tells which it was: 1e-6", rows[0][2], "epoch 20, x1: -2.382563, x2: -0.158591", NOTE_A
+        ),
         claim(
             "what ε is for: a gradient that has always been 0 moves nothing",
             f"{defined:g}; without ε {undefined:g}",
             defined == 0 and bool(np.isnan(undefined)),
+            "",
+            NOTE_A,
+            "para asegurar que no dividamos por cero",
         ),
     ]
     return Result(checks, [table])
@@ -105,8 +120,14 @@ def ea8() -> Result:
     table = Table(("ε", "first step in x1", "√ε/√(1 - ρ)", "x1 after 20 steps"), rows, "ρ = 0.9; the start is x1 = -5.")
     first = descend(rules.AdaDelta(rho=0.9, eps=1e-5), bowl, START, 1.0, 1)
     checks = [
-        number("first step at ε = 1e-5", f"{first[1, 0] - START[0]:.4f}", "0.0100", CLOSED_FORM),
-        claim("a larger ε goes further in 20 steps", f"{moved[0]:.4f} ... {moved[-1]:.4f}", moved == sorted(moved)),
+        number("first step at ε = 1e-5", f"{first[1, 0] - START[0]:.4f}", "0.0100", DERIVED),
+        claim(
+            "a larger ε goes further in 20 steps",
+            f"{moved[0]:.4f} ... {moved[-1]:.4f}",
+            moved == sorted(moved),
+            "further each time",
+            DERIVED,
+        ),
     ]
     return Result(checks, [table], text=f"minidl's lr = {rules.AdaDelta.lr:g} is a factor of its own.")
 
@@ -128,10 +149,13 @@ def ea9() -> Result:
             "the moments are biased towards 0: after one step v = 0.1·g and s = 0.001·g²",
             f"{v / g:.3g}·g, {s / g**2:.3g}·g²",
             bool(np.isclose(v, 0.1 * g) and np.isclose(s, 0.001 * g * g)),
+            "",
+            NOTE_A,
+            "Los valores iniciales de estas variables están sesgados hacia 0",
         ),
-        number("corrected, the first step is η exactly: -5 goes to", f"{corrected:.4f}", "-4.6000", CLOSED_FORM),
-        number("uncorrected it is η(1 - β1)/√(1 - β2)", f"{(uncorrected - theta) / 0.4:.2f} η", "3.16 η", CLOSED_FORM),
-        number("RMSProp's first step is η/√(1 - γ): -5 goes to", f"{unaided:.3f}", "-3.735", REFERENCE),
+        number("corrected, the first step is η exactly: -5 goes to", f"{corrected:.4f}", "-4.6000", DERIVED),
+        number("uncorrected it is η(1 - β1)/√(1 - β2)", f"{(uncorrected - theta) / 0.4:.2f} η", "3.16 η", DERIVED),
+        number("RMSProp's first step is η/√(1 - γ): -5 goes to", f"{unaided:.3f}", "-3.735", DERIVED),
     ]
     return Result(checks, [table])
 
@@ -150,9 +174,9 @@ def ea11() -> Result:
             "GD, momentum, AdaGrad, RMSProp, AdaDelta, Adam",
             ", ".join(str(len(getattr(rules, name).state)) for name in known),
             ", ".join(map(str, known.values())),
-            REFERENCE,
+            DERIVED,
         ),
-        number("numbers that Adam keeps for 1,000 parameters", f"{kept:,}", "2,000", CLOSED_FORM),
+        number("numbers that Adam keeps for 1,000 parameters", f"{kept:,}", "2,000", DERIVED),
     ]
     return Result(checks, [table], text="The note says it of AdaDelta: one state more than RMSProp.")
 
@@ -162,7 +186,9 @@ def _as_the_note(rule: Rule, lr: Any, printed: np.ndarray) -> Result:
     path = descend(rule, bowl, START, lr)
     worst = float(np.abs(path - printed).max())
     seen = f"{worst:.1e}, after 20 steps at ({path[-1][0]:.6f}, {path[-1][1]:.6f})"
-    return Result([claim("distance from the note's algorithm, over 20 steps on note A's f", seen, worst < 1e-12, "0")])
+    return Result(
+        [claim("distance from the note's algorithm, over 20 steps on note A's f", seen, worst < 1e-12, "0", DERIVED)]
+    )
 
 
 @row("EB7", "AdaGrad with δ outside the root", rules.AdaGrad, as_printed.adagrad)
@@ -175,6 +201,9 @@ def eb7() -> Result:
             "“updated much, so updated less now”: the steps shrink",
             f"{steps[0].round(3)} ... {steps[-1].round(3)}",
             bool(np.all(np.diff(steps, axis=0) < 0)),
+            "",
+            NOTE_B,
+            "so che devo aggiornarlo di meno",
         )
     )
     return result
@@ -195,6 +224,9 @@ def eb8() -> Result:
             "“the step size grows again”: η/√(s + δ) after gradients of 10, then of 0.1",
             f"{step[9]:.3f}, then {step[-1]:.3f}",
             step[-1] > 10 * step[9],
+            "larger",
+            NOTE_B,
+            "Questo aiuta a far diventare lo step-size più grande quando necessario",
         )
     )
     return result

@@ -7,7 +7,7 @@ from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import START, after_20, bowl, descend
 from ...plots import lines
-from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
+from ..registry import DERIVED, NOTE_A, OURS, Picture, Result, Table, claim, number, row
 
 
 def memory(rule: Rule, steps: int) -> np.ndarray:
@@ -20,6 +20,14 @@ def memory(rule: Rule, steps: int) -> np.ndarray:
     for t in range(1, steps + 1):
         theta, *state = rule(theta, np.eye(steps)[t - 1], *state, lr=1.0, t=t)
     return state[0][::-1]
+
+
+_SAYS = {
+    0.1: "si β = 0.1, en la iteración n=3; el gradiente en t =3 contribuirá el 100% del valor, el gradiente en t=2 "
+    "contribuirá el 10% del valor, y el gradiente en t=1 contribuirá el 1% de su valor",
+    0.9: "Si β =0.9, en la iteración n=3; el gradiente en t =3 contribuirá el 100% del valor, el gradiente en t=2 "
+    "contribuirá el 90% del valor, y el gradiente en t=1 contribuirá el 81% de su valor",
+}
 
 
 def percent(weights: np.ndarray) -> str:
@@ -37,10 +45,14 @@ def ea3() -> Result:
         _, v = rules.Momentum(beta=beta)(0.0, now, v, lr=1.0, t=t)
     total = sum(beta**tau * g[-1 - tau] for tau in range(40))
     checks = [
-        number("β = 0.1, n = 3: weights of g_3, g_2, g_1", percent(weak), "100%, 10%, 1%"),
-        number("β = 0.9, n = 3: weights of g_3, g_2, g_1", percent(strong), "100%, 90%, 81%"),
+        number("β = 0.1, n = 3: weights of g_3, g_2, g_1", percent(weak), "100%, 10%, 1%", NOTE_A, _SAYS[0.1]),
+        number("β = 0.9, n = 3: weights of g_3, g_2, g_1", percent(strong), "100%, 90%, 81%", NOTE_A, _SAYS[0.9]),
         claim(
-            "the recursion is the sum, over 40 random gradients", f"{v:.12f}", abs(v - total) < 1e-12, f"{total:.12f}"
+            "the recursion is the sum, over 40 random gradients",
+            f"{v:.12f}",
+            abs(v - total) < 1e-12,
+            f"{total:.12f}",
+            DERIVED,
         ),
     ]
     return Result(checks)
@@ -52,11 +64,11 @@ def ea4() -> Result:
     apart = np.abs(descend(first, bowl, START, 0.6) - descend(second, bowl, START, 1.2)).max()
     weights = memory(second, 3)
     checks = [
-        number("weights of δ(3), δ(2), δ(1) in v(3), β = 0.5", f"{weights}", "[0.5   0.25  0.125]", CLOSED_FORM),
-        number("first form, η = 0.6", after_20(first, 0.6), "epoch 20, x1: 0.007188, x2: 0.002553"),
-        number("second form, η = 1.2", after_20(second, 1.2), "epoch 20, x1: 0.007188, x2: 0.002553", REFERENCE),
-        number("second form, η = 0.6", after_20(second, 0.6), "epoch 20, x1: -0.289993, x2: 0.001723", REFERENCE),
-        claim("η/(1 - β) makes the paths one: largest distance", f"{apart:.1e}", apart < 1e-12, "0"),
+        number("weights of δ(3), δ(2), δ(1) in v(3), β = 0.5", f"{weights}", "[0.5   0.25  0.125]", DERIVED),
+        number("first form, η = 0.6", after_20(first, 0.6), "epoch 20, x1: 0.007188, x2: 0.002553", NOTE_A),
+        number("second form, η = 1.2", after_20(second, 1.2), "epoch 20, x1: 0.007188, x2: 0.002553", OURS),
+        number("second form, η = 0.6", after_20(second, 0.6), "epoch 20, x1: -0.289993, x2: 0.001723", OURS),
+        claim("η/(1 - β) makes the paths one: largest distance", f"{apart:.1e}", apart < 1e-12, "0", DERIVED),
     ]
     return Result(checks, text="The note changes from one form to the other without a word; see also ER6 and D2.")
 
@@ -72,7 +84,9 @@ def ea7() -> Result:
         [(str(tau), f"{weights[tau]:.6f}", f"{expected[tau]:.6f}") for tau in (0, 1, 2, 3, 10, 39)],
         "γ = 0.9",
     )
-    checks = [claim("weights of 40 squared gradients: distance from (1 - γ)·γ^τ", f"{off:.1e}", off < 1e-15, "0")]
+    checks = [
+        claim("weights of 40 squared gradients: distance from (1 - γ)·γ^τ", f"{off:.1e}", off < 1e-15, "0", DERIVED)
+    ]
     return Result(checks, [shown])
 
 
@@ -91,7 +105,7 @@ def fa7() -> Result:
     )
     axes.legend()
     off = max(np.abs(found[f"β = {beta:g}"] - np.float64(beta) ** np.arange(40)).max() for beta in betas)
-    checks = [claim("distance of the weights in v from β^τ", f"{off:.1e}", off < 1e-12, "0")]
+    checks = [claim("distance of the weights in v from β^τ", f"{off:.1e}", off < 1e-12, "0", DERIVED)]
     text = "The note names no β for this picture; those of the book Dive into Deep Learning are drawn."
     return Result(
         checks, pictures=[Picture(figure, "The weights of the last 40 gradients in v, for four β.")], text=text
@@ -113,5 +127,5 @@ def fa9() -> Result:
     )
     axes.legend()
     mass = ", ".join(f"{weights.sum():.4f}" for weights in found.values())
-    checks = [number("weight inside the 40 steps", mass, "0.8715, 0.9852, 0.9999, 1.0000", REFERENCE)]
+    checks = [number("weight inside the 40 steps", mass, "0.8715, 0.9852, 0.9999, 1.0000", OURS)]
     return Result(checks, pictures=[Picture(figure, "The weights of the last 40 squared gradients in s, for four γ.")])

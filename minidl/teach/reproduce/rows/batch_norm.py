@@ -13,7 +13,7 @@ from ....ops import batch_norm
 from ....tensor import Tensor
 from ....train import evaluate, fit
 from ..as_printed import batch_norm_without_eps
-from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
+from ..registry import DERIVED, NOTE_B, OURS, Picture, Result, Table, claim, number, row
 from ..trials import digits, in_processes
 
 
@@ -52,32 +52,46 @@ def eb14() -> Result:
         ),
     ]
     checks = [
-        number("the mean is β", f"{y.mean():.2f}", "-0.40"),
-        number("the standard deviation is γ", f"{y.std(axis=0).mean():.2f}", "1.70"),
+        claim(
+            "the mean, with β = -0.4", f"{y.mean():.2f}", f"{y.mean():.2f}" == "-0.40", "β", NOTE_B, "La media sarà β"
+        ),
+        number("the standard deviation is γ", f"{y.std(axis=0).mean():.2f}", "1.70", DERIVED),
         claim(
             "in evaluation mode one example is normalised by the running statistics",
             f"{alone[0].round(2)}, finite",
             bool(np.isfinite(alone).all()),
+            "finite numbers",
+            NOTE_B,
+            "Salverò questi μ e σ a fine addestramento, e li userò nella fase di inferenza",
         ),
-        claim("both places train: before φ and after φ", f"{before:.1%}, {after:.1%}", min(before, after) > 0.5),
+        claim(
+            "both places train: before φ and after φ",
+            f"{before:.1%}, {after:.1%}",
+            min(before, after) > 0.5,
+            "over 50 %",
+            OURS,
+        ),
         claim(
             "a batch of one, as printed (no ε): 0/0",
             f"{without[0]}",
             bool(np.isnan(without).all()),
             "nan; the note says 0",
-            REFERENCE,
+            DERIVED,
         ),
         claim(
             "a batch of one with ε: β, whatever x is",
             f"{with_eps[0]}",
             bool(np.array_equal(with_eps, np.full((1, 3), -0.4))),
             "β (0 where β = 0)",
-            CLOSED_FORM,
+            DERIVED,
         ),
         claim(
             "so “BN cannot be used without mini-batches”: minidl refuses, and says what to do",
             refused,
             "larger batch_size" in refused,
+            "",
+            NOTE_B,
+            "Quindi non posso usare BN senza mini batch",
         ),
     ]
     return Result(checks, tables)
@@ -135,7 +149,9 @@ def fb5() -> Result:
     stds = stds[stds > 0]  # a unit that is dead for the whole batch stays 0
     seen = f"means within {np.abs(means).max():.0e} of 0, standard deviations from {stds.min():.3f} to {stds.max():.3f}"
     good = np.abs(means).max() < 1e-5 and np.abs(stds - 1).max() < 0.02
-    checks = [claim("what each BatchNorm hands on is standardised, feature by feature", seen, bool(good))]
+    checks = [
+        claim("what each BatchNorm hands on is standardised, feature by feature", seen, bool(good), "0 and 1", DERIVED)
+    ]
     caption = (
         "As the note draws it: Dense, activation, BatchNorm; below each part, the values that leave it for a batch of "
         "256, with mean ± standard deviation."

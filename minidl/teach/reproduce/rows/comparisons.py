@@ -6,7 +6,7 @@ from .... import optim
 from ....display.figures import INK, new_figure
 from ....errors import DataError
 from ...plots import curves, dots, legend_below, plain_log, rule_style
-from ..registry import Picture, Result, Table, claim, row
+from ..registry import NOTE_A, NOTE_B, OURS, Picture, Result, Table, claim, row
 from ..trials import ANOTHER_WORKLOAD, PLOTTED, RULES, Curve, Trial, datasets, run, run_all, workload
 
 PANELS = {"mnist/linear": "linear", "mnist/mlp": "64 ReLU", "mnist/deep tanh": "5 layers of 32 tanh"}
@@ -50,12 +50,13 @@ def at_defaults(quick: bool, name: str, shown: str) -> Result:
             f"at most {max(c.loss[0] for c in found.values()):.2f} after {steps[0]} updates, "
             f"{max(c.loss[-1] for c in found.values()):.2f} after {steps[-1]}",
             all(c.loss[-1] < c.loss[0] for c in found.values()),
+            "less than at first",
+            OURS,
         ),
-        claim("the same picture as the note's", "cannot be told", False, "its picture, network and settings are lost"),
     ]
     train, validation = datasets(name.partition("/")[0])
     caption = f"{len(train):,} examples to train on, {len(validation):,} for validation, mini-batches of 64, seed 0."
-    return Result(checks, [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)
+    return Result(checks, [table], [Picture(figure, caption)], in_kind=ANOTHER_WORKLOAD)
 
 
 @row("FA11", "The optimizers on MNIST", run, workload)
@@ -144,6 +145,8 @@ def ea10(quick: bool) -> Result:
             f"{width['Adam']:.1f} against {width[other]:.1f}",
             width["Adam"] > width[other],
             "more",
+            NOTE_A,
+            "es menos sensible a la elección del valor inicial de la misma",
         )
         for other in ("SGD", "AdaGrad", "RMSProp")
     ]
@@ -153,6 +156,8 @@ def ea10(quick: bool) -> Result:
             f"{', '.join(slower)} ({len(slower)} of 7)",
             len(slower) > 3,
             "most",
+            NOTE_A,
+            "En general converge más rápido que muchos otros optimizadores",
         )
     )
     caption = (
@@ -187,13 +192,27 @@ def fb2(quick: bool) -> Result:
             _order(first, medians[0]),
             first[0] == "Nesterov",
             "Nesterov, but nearly the same",
+            NOTE_B,
+            "Primo grafico: meglio Nesterov, ma più o meno siamo li",
+            elsewhere=True,
         ),
-        claim("second: RMSProp best", _order(second, medians[1]), second[0] == "RMSProp", "RMSProp"),
+        claim(
+            "second: RMSProp best",
+            _order(second, medians[1]),
+            second[0] == "RMSProp",
+            "RMSProp",
+            NOTE_B,
+            "Secondo grafico: meglio RSProb",
+            elsewhere=True,
+        ),
         claim(
             "third: Adam and NAdam much better",
             _order(third, medians[2]),
             set(third[:2]) == {"Adam", "NAdam"},
             "Adam, NAdam",
+            NOTE_B,
+            "Terza rete: Adam e NAdam molto meglio",
+            elsewhere=True,
         ),
     ]
     caption = (
@@ -204,7 +223,7 @@ def fb2(quick: bool) -> Result:
         checks,
         [Table(("network", *PLOTTED), rows, "Median validation error.")],
         [Picture(figure, caption)],
-        because=ANOTHER_WORKLOAD,
+        in_kind=ANOTHER_WORKLOAD,
     )
 
 
@@ -229,9 +248,25 @@ def fb3(quick: bool) -> Result:
         slowest.append(median["SGD"] == max(median.values()))
     axes[0, 0].set_ylabel("updates")
     checks = [
-        claim("Adam needs fewer updates than SGD", f"in {sum(faster)} of 3 networks", all(faster), "faster"),
-        claim("SGD takes the most", f"in {sum(slowest)} of 3 networks", all(slowest), "SGD is slow"),
+        claim(
+            "Adam needs fewer updates than SGD",
+            f"in {sum(faster)} of 3 networks",
+            all(faster),
+            "fewer, in all",
+            NOTE_B,
+            "Adam è più veloce nel convergere",
+            elsewhere=True,
+        ),
+        claim(
+            "SGD takes the most",
+            f"in {sum(slowest)} of 3 networks",
+            all(slowest),
+            "in all",
+            NOTE_B,
+            "SGD ci mette molto",
+            elsewhere=True,
+        ),
     ]
     caption = "Updates until the validation error that all rules reach in the end; a dot per seed, a bar at the median."
     table = Table(("network", "target error", *PLOTTED), rows, "Median number of updates, measured every 20.")
-    return Result(checks, [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)
+    return Result(checks, [table], [Picture(figure, caption)], in_kind=ANOTHER_WORKLOAD)

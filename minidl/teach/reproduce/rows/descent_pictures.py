@@ -9,7 +9,7 @@ from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import DOMAIN, START, bowl, descend, fading, parabola, plateau, saddle, two_valleys
 from ...plots import COLOURS, contours, minimum, trace
-from ..registry import Picture, Result, claim, row
+from ..registry import DERIVED, NOTE_A, OURS, Picture, Result, claim, row
 
 
 def traced(rule: Rule, lr: float, title: str) -> tuple[np.ndarray, Picture]:
@@ -43,12 +43,22 @@ def fa1() -> Result:
     axes[0, 0].set_ylabel("f(x) = x²")
     small, right, large = (abs(path[-1]) for path in paths.values())
     checks = [
-        claim("too small: still far from the minimum, 0, after 15 steps", f"x = -4 → -{small:.2f}", small > 2),
-        claim("right: close to it after 15 steps", f"|x| = {right:.4f}", right < 0.01),
+        claim(
+            "too small: still more than 2 from the minimum after 15 steps",
+            f"x = -4 → -{small:.2f}",
+            small > 2,
+            "",
+            NOTE_A,
+            "no se llegue a un mínimo deseable en un número controlado de iteraciones",
+        ),
+        claim("right: close to it after 15 steps", f"|x| = {right:.4f}", right < 0.01, "within 0.01", OURS),
         claim(
             "too large: further away after every step",
             f"|x| = {large:.2f}",
             bool(np.all(np.diff(np.abs(paths["too large: η = 1.05"])) > 0)),
+            "",
+            NOTE_A,
+            "comúnmente, el algoritmo diverja",
         ),
     ]
     return Result(
@@ -82,8 +92,22 @@ def fa2() -> Result:
         )
     stuck, through = paths["SGD"][-1], paths["Momentum"][-1]
     checks = [
-        claim("gradient descent has stopped near B (3 < x < 7) after 150 steps", f"x = {stuck:.2f}", 3 < stuck < 7),
-        claim("momentum reaches the global minimum C (x = 10)", f"x = {through:.2f}", abs(through - 10) < 0.25),
+        claim(
+            "after 150 steps gradient descent is still on the plateau around B, 3 < x < 7",
+            f"x = {stuck:.2f}",
+            3 < stuck < 7,
+            "",
+            NOTE_A,
+            "será muy difícil moverse de ese punto, incluso luego de varias iteraciones",
+        ),
+        claim(
+            "momentum arrives at the global minimum C, within 0.25 of x = 10",
+            f"x = {through:.2f}",
+            abs(through - 10) < 0.25,
+            "",
+            NOTE_A,
+            "para luego seguir el camino más pronunciado desde B hasta C",
+        ),
     ]
     text = "The note gives no formula: this function has its slopes A-B and B-C and a plateau at B, and is ours."
     return Result(
@@ -99,7 +123,17 @@ def fa3() -> Result:
     share = np.abs(path[5] / path[0])
     seen = f"after 5 steps {share[1]:.0%} of x2 is left, {share[0]:.0%} of x1"
     return Result(
-        [claim("faster in the vertical than in the horizontal", seen, share[1] < share[0])], pictures=[picture]
+        [
+            claim(
+                "faster in the vertical than in the horizontal",
+                seen,
+                share[1] < share[0],
+                "",
+                NOTE_A,
+                "se mueve más rápido en la dirección vertical que en la dirección horizontal",
+            )
+        ],
+        pictures=[picture],
     )
 
 
@@ -113,7 +147,16 @@ def fa4() -> Result:
     axes[0, 1].set(title="how far from the minimum", xlabel="step t", xticks=range(0, 21, 5))
     axes[0, 1].legend()
     grows = bool(np.all(np.diff(np.abs(path[:, 1])) > 0))
-    checks = [claim("x2 diverges: further from 0 at each step", f"{path[:4, 1].round(2)} ...", grows)]
+    checks = [
+        claim(
+            "x2 diverges: further from 0 at each step",
+            f"{path[:4, 1].round(2)} ...",
+            grows,
+            "",
+            NOTE_A,
+            "hay una marcada divergencia para x_2",
+        )
+    ]
     caption = "20 steps on f(x) = 0.1x1² + 2x2², from the ring; x2 soon leaves the picture."
     return Result(checks, pictures=[Picture(figure, caption)])
 
@@ -122,7 +165,9 @@ def fa4() -> Result:
 def fa5() -> Result:
     path, picture = traced(rules.Momentum(beta=0.5), 0.6, "momentum, β = 0.5, η = 0.6")
     left = bowl(path[-1])
-    return Result([claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3)], pictures=[picture])
+    return Result(
+        [claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3, "below 0.001", OURS)], pictures=[picture]
+    )
 
 
 @row("FA6", "Momentum, β = 0.25, η = 0.6", rules.Momentum, bowl, descend)
@@ -135,12 +180,18 @@ def fa6() -> Result:
             "more erratic: |x2| added up over 20 steps, and at β = 0.5",
             f"{np.abs(path[:, 1]).sum():.1f} against {np.abs(steady[:, 1]).sum():.1f}",
             np.abs(path[:, 1]).sum() > np.abs(steady[:, 1]).sum(),
+            "more",
+            NOTE_A,
+            "el algoritmo parece actuar de forma más errática",
         ),
-        claim("x2 changes its sign", f"{turns} times in 20 steps", turns > 15),
+        claim("x2 changes its sign", f"{turns} times in 20 steps", turns > 15, "over 15 times", OURS),
         claim(
             "and yet it converges: f after 20 steps",
             f"{bowl(path[-1]):.2f}, from {bowl(path[0]):.2f}",
             bowl(path[-1]) < 0.1,
+            "",
+            NOTE_A,
+            "de igual manera converge a la solución buscada",
         ),
     ]
     return Result(checks, pictures=[picture])
@@ -157,8 +208,10 @@ def fa8() -> Result:
             "η = 0.4: the steps in x1 shrink, and it does not arrive",
             f"{steps[0]:.2f} ... {steps[-1]:.3f}; x1 = {slow[-1, 0]:.2f}",
             bool(np.all(np.diff(steps) < 0)) and slow[-1, 0] < -1,
+            "smaller each time, and x1 below -1",
+            OURS,
         ),
-        claim("η = 2: it arrives", f"f = {bowl(fast[-1]):.1e}", bowl(fast[-1]) < 1e-5),
+        claim("η = 2: it arrives", f"f = {bowl(fast[-1]):.1e}", bowl(fast[-1]) < 1e-5, "below 1e-5", OURS),
     ]
     return Result(checks, pictures=[first, second])
 
@@ -167,7 +220,9 @@ def fa8() -> Result:
 def fa10() -> Result:
     path, picture = traced(rules.RMSProp(rho=0.9, eps=1e-6), 0.4, "RMSProp, η = 0.4, γ = 0.9")
     left = bowl(path[-1])
-    return Result([claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3)], pictures=[picture])
+    return Result(
+        [claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3, "below 0.001", OURS)], pictures=[picture]
+    )
 
 
 @row("FA14", "A local minimum, a saddle point, a vanishing gradient", rules.SGD, two_valleys, saddle, fading)
@@ -192,15 +247,30 @@ def fa14() -> Result:
             "local minimum: it stops near x = 0.96, with f above the global minimum",
             f"x = {valley[-1]:.3f}",
             abs(valley[-1] - 0.96) < 0.01 and slopes[0] < 1e-3,
+            "0.96, steps below 0.001",
+            DERIVED,
         ),
-        claim("saddle: steps spent within 0.3 of (0, 0), where the gradient is all but 0", f"{near} of 120", near > 30),
         claim(
-            "saddle: it is no minimum, and is left in the end",
+            "saddle: steps spent within 0.3 of (0, 0), where the gradient is all but 0",
+            f"{near} of 120",
+            near > 30,
+            "over 30",
+            OURS,
+        ),
+        claim(
+            "saddle: it is no minimum, and is left in the end, for (0, 1)",
             f"({pass_[-1][0]:.2f}, {pass_[-1][1]:.2f})",
             pass_[-1][1] > 0.9,
+            "",
+            NOTE_A,
+            "puntos de ensilladura (donde la derivada se anula pero no son máximos ni mínimos locales)",
         ),
         claim(
-            "vanishing gradient: distance covered in 60 steps", f"{flat[0] - flat[-1]:.3f}", flat[0] - flat[-1] < 0.1
+            "vanishing gradient: distance covered in 60 steps",
+            f"{flat[0] - flat[-1]:.3f}",
+            flat[0] - flat[-1] < 0.1,
+            "below 0.1",
+            OURS,
         ),
     ]
     text = "The three functions are ours: the note shows pictures without formulas."

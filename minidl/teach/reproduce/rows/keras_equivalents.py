@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .... import nn, optim
-from ..registry import Result, Table, claim, row
+from ..registry import DERIVED, Result, Table, claim, row
 
 EQUIVALENTS = [  # the note's line, minidl's, and what differs
     (
@@ -90,11 +90,15 @@ def eb11() -> Result:
             "truncated=True cuts off at 2σ and rescales, as Keras does",
             f"largest {np.abs(cut).max():.3f}, σ = {cut.std():.4f}",
             np.abs(cut).max() < 2.3 * np.sqrt(2 / 400),
+            "no weight beyond 2σ of the uncut Gaussian, 0.161",
+            DERIVED,
         ),
         claim(
             "the last model normalises its 16 outputs",
             f"σ = {out.std(axis=0).mean():.3f}",
             bool(abs(out.std(axis=0).mean() - 1) < 0.01),
+            "1",
+            DERIVED,
         ),
     ]
     return Result(checks, [Table(("Keras", "minidl", "mind"), EQUIVALENTS)], offered=True)

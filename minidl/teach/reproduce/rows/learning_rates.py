@@ -9,7 +9,7 @@ from ....display.figures import FAINT, INK, new_figure
 from ....optim import schedules
 from ....optim.schedules import robbins_monro
 from ...plots import lines
-from ..registry import CLOSED_FORM, REFERENCE, Picture, Result, Table, claim, number, row
+from ..registry import DERIVED, NOTE_B, Picture, Result, Table, claim, number, row
 
 KERAS = schedules.exponential(1e-2, 10_000, 0.9)  # the note's ExponentialDecay
 
@@ -28,7 +28,7 @@ def eb2() -> Result:
         found = robbins_monro(schedule)
         seen = f"{_answer(found.sum_diverges)}, {_answer(found.squares_converge)}"
         checks.append(
-            number(f"{name}: Σα_k = ∞? Σα_k² < ∞?", seen, f"{_answer(diverges)}, {_answer(converge)}", REFERENCE)
+            number(f"{name}: Σα_k = ∞? Σα_k² < ∞?", seen, f"{_answer(diverges)}, {_answer(converge)}", DERIVED)
         )
         rows.append((name, "converges" if found else "not guaranteed", found.reason))
     total = KERAS.start / (1 - KERAS.decay_rate ** (1 / KERAS.decay_steps))
@@ -37,6 +37,8 @@ def eb2() -> Result:
             "all the steps of the note's ExponentialDecay together",
             f"{total:,.1f}: the first condition fails",
             not robbins_monro(KERAS).sum_diverges,
+            "949.1, a finite sum",
+            DERIVED,
         )
     )
     text = (
@@ -65,9 +67,9 @@ def eb3() -> Result:
             "α_0, α_τ/2, α_τ, α_2τ",
             ", ".join(f"{alpha(i):g}" for i in (0, 5000, 10_000, 20_000)),
             "0.01, 0.00505, 0.0001, 0.0001",
-            CLOSED_FORM,
+            DERIVED,
         ),
-        number("α_τ/α_0", f"{alpha(10_000) / alpha(0):g}", "0.01"),
+        number("α_0/α_τ", f"{alpha(0) / alpha(10_000):g}", "100", NOTE_B, "α_τ = α_0/100"),
     ]
     text = (
         "The note leaves the formula out; it is that of its source, Goodfellow et al., Deep Learning (2016), chapter "
@@ -95,9 +97,9 @@ def eb4() -> Result:
     axes.legend()
     hundredth = next(i for i in range(437_000, 438_000) if KERAS(i) <= 1e-4)
     checks = [
-        number("α at k = 0 and k = 10,000", f"{KERAS(0):g}, {KERAS(10_000):g}", "0.01, 0.009", CLOSED_FORM),
-        number("no staircase: α at k = 5,000", f"{KERAS(5_000):.6f}", "0.009487", CLOSED_FORM),
-        number("the first k with α_k ≤ α_0/100", f"{hundredth:,}", "437,087", CLOSED_FORM),
+        number("α at k = 0 and k = 10,000", f"{KERAS(0):g}, {KERAS(10_000):g}", "0.01, 0.009", DERIVED),
+        number("no staircase: α at k = 5,000", f"{KERAS(5_000):.6f}", "0.009487", DERIVED),
+        number("the first k with α_k ≤ α_0/100", f"{hundredth:,}", "437,087", DERIVED),
     ]
     text = (
         "The note's comment says decay_steps = τ. With decay_rate = 0.9 the rate at k = decay_steps is still 90 % of "

@@ -12,7 +12,7 @@ from ....optim import rules, schedules
 from ...functions import CURVATURES, START, bowl, descend, slope
 from ...plots import COLOURS, contours, minimum, trace
 from .. import as_printed
-from ..registry import CLOSED_FORM, Picture, Result, Table, claim, row
+from ..registry import DERIVED, NOTE_B, OURS, Picture, Result, Table, claim, row
 
 
 def steps_until(path: np.ndarray, value: float = 1e-6) -> np.ndarray:
@@ -43,18 +43,22 @@ def eb1() -> Result:
             _apart(path, printed),
             _equal(path, printed),
             "0",
+            DERIVED,
         ),
         claim(
             "closed form Π(1 - α_k·λ)·x0",
             f"{path[-1]}",
             bool(np.allclose(path[-1], closed, rtol=0, atol=1e-12)),
             f"{closed}",
-            CLOSED_FORM,
+            DERIVED,
         ),
         claim(
             "α_k falls with the epoch, k = updates // updates per epoch",
             f"{sorted(set(rates), reverse=True)}",
             rates == sorted(rates, reverse=True),
+            "",
+            NOTE_B,
+            "Essa dovrebbe decrescere durante l'avanzamneto",
         ),
     ]
     return Result(checks, text="Four epochs of five updates each; α halves after each epoch.")
@@ -75,12 +79,15 @@ def eb5() -> Result:
         rows.append((f"momentum, β = {beta}", f"{lr:.3f}", str(fewest[beta])))
     table = Table(("rule", "best α", "steps until f < 1e-6 for good"), rows, "Each with the best of 60 learning rates.")
     checks = [
-        claim("the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0"),
+        claim(
+            "the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0", DERIVED
+        ),
         claim(
             "“converges in fewer steps”: the best of three β against gradient descent",
             f"{min(fewest.values())} steps",
             min(fewest.values()) < plain,
-            f"fewer than {plain}",
+            f"fewer than gradient descent's {plain}",
+            OURS,
         ),
     ]
     text = "Faster with a β that suits the function; β = 0.99 swings for hundreds of steps on this one."
@@ -98,12 +105,15 @@ def eb6() -> Result:
         for rule in (rules.Momentum(beta=0.9), rules.Nesterov(beta=0.9))
     )
     checks = [
-        claim("the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0"),
+        claim(
+            "the rule equals the note's algorithm, under a falling α_k too", f"{worst:.1e}", worst < 1e-12, "0", DERIVED
+        ),
         claim(
             "“seems to do better”: steps until f < 1e-6, β = 0.9, α = 0.1",
             f"{ahead:.0f} steps",
             ahead < plain,
             f"fewer than momentum's {plain:.0f}",
+            OURS,
         ),
     ]
     text = (
@@ -137,16 +147,20 @@ def fb0() -> Result:
     turns = {rule: _turning(path) for rule, path in paths.items()}
     checks = [
         claim(
-            "the road winds: mean turn from one step to the next",
+            "the road winds: mean turn from one step to the next, over 45°",
             f"{turns['SGD']:.0f}°",
             turns["SGD"] > 45,
-            "not straight",
+            "",
+            NOTE_B,
+            "La strada verso il minimo è tortuosa",
         ),
         claim(
             "momentum goes “to a middle point”: its mean turn",
             f"{turns['Momentum']:.0f}°",
             turns["Momentum"] < turns["SGD"],
-            "less",
+            "less than that",
+            NOTE_B,
+            "andrò in un certo punto medio",
         ),
     ]
     return Result(
@@ -216,14 +230,14 @@ def fb1() -> Result:
             f"{end - theta}",
             bool(np.allclose(end, interim - alpha * slope(theta))),
             f"{interim - alpha * slope(theta) - theta}",
-            CLOSED_FORM,
+            DERIVED,
         ),
         claim(
             "Nesterov: actual step = βv - αg(θ + βv)",
             f"{end_ahead - theta}",
             bool(np.allclose(end_ahead, interim - alpha * slope(interim))),
             f"{interim - alpha * slope(interim) - theta}",
-            CLOSED_FORM,
+            DERIVED,
         ),
     ]
     return Result(

@@ -4,7 +4,7 @@ import numpy as np
 
 from ....optim import rules
 from ...functions import CURVATURES, START, after_20, bowl, descend, point
-from ..registry import REFERENCE, Result, Table, claim, number, row
+from ..registry import DERIVED, NOTE_A, OURS, Result, Table, claim, number, row
 
 
 @row("A1", "Gradient descent, η = 0.4", bowl, descend, rules.SGD)
@@ -12,8 +12,14 @@ def a1() -> Result:
     closed = np.array([x * (1 - 0.4 * curvature) ** 20 for x, curvature in zip(START, CURVATURES, strict=True)])
     off = np.abs(descend(rules.SGD(), bowl, START, 0.4)[-1] - closed).max()
     checks = [
-        number("20 steps", after_20(rules.SGD(), 0.4), "epoch 20, x1: -0.943467, x2: -0.000073"),
-        claim("closed form (1 - ηλ)^20·x0 = (-5·0.92^20, -2·(-0.6)^20)", point(closed), off < 1e-12),
+        number("20 steps", after_20(rules.SGD(), 0.4), "epoch 20, x1: -0.943467, x2: -0.000073", NOTE_A),
+        claim(
+            "distance from the closed form (1 - ηλ)^20·x0 = (-5·0.92^20, -2·(-0.6)^20)",
+            f"{off:.0e}",
+            off < 1e-12,
+            f"0, at {point(closed)}",
+            DERIVED,
+        ),
     ]
     return Result(checks)
 
@@ -25,9 +31,15 @@ def a2() -> Result:
     limit = 2 / steepest
     x2 = descend(rules.SGD(), bowl, START, limit)[:, 1]
     checks = [
-        number("20 steps", after_20(rules.SGD(), 0.6), "epoch 20, x1: -0.387814, x2: -1673.365109"),
-        claim("why: each step multiplies x2 by 1 - ηλ", f"{factor:.1f}", factor < -1, "diverges"),
-        claim(f"at the limit η = 2/λ = {limit} x2 stays at ±2", f"{x2[:4]} ...", bool(np.all(np.abs(x2) == 2))),
+        number("20 steps", after_20(rules.SGD(), 0.6), "epoch 20, x1: -0.387814, x2: -1673.365109", NOTE_A),
+        claim("why: each step multiplies x2 by 1 - ηλ", f"{factor:.1f}", factor < -1, "below -1: it diverges", DERIVED),
+        claim(
+            f"at the limit η = 2/λ = {limit} x2 stays at ±2",
+            f"{x2[:4]} ...",
+            bool(np.all(np.abs(x2) == 2)),
+            "±2",
+            DERIVED,
+        ),
     ]
     return Result(checks)
 
@@ -35,7 +47,7 @@ def a2() -> Result:
 @row("A3", "Momentum, β = 0.5, η = 0.6", rules.Momentum)
 def a3() -> Result:
     rule = rules.Momentum(beta=0.5)
-    return Result([number("20 steps", after_20(rule, 0.6), "epoch 20, x1: 0.007188, x2: 0.002553")])
+    return Result([number("20 steps", after_20(rule, 0.6), "epoch 20, x1: 0.007188, x2: 0.002553", NOTE_A)])
 
 
 @row("A4", "Momentum, β = 0.25, η = 0.6: barely stable", rules.Momentum)
@@ -44,9 +56,16 @@ def a4() -> Result:
     step, limit = 0.6 * max(CURVATURES), 2 + 2 * 0.25
     later = np.abs(descend(rule, bowl, START, 0.6, 200)[-1]).max()
     checks = [
-        number("20 steps", after_20(rule, 0.6), "epoch 20, x1: -0.126340, x2: -0.186632"),
-        claim("barely stable: ηλ < 2 + 2β", f"{step:.1f} < {limit:.1f}", step < limit),
-        claim("it does converge: largest coordinate after 200 steps", f"{later:.1e}", later < 1e-6, "converges"),
+        number("20 steps", after_20(rule, 0.6), "epoch 20, x1: -0.126340, x2: -0.186632", NOTE_A),
+        claim("barely stable: ηλ < 2 + 2β", f"{step:.1f} < {limit:.1f}", step < limit, "converges", DERIVED),
+        claim(
+            "it does converge: largest coordinate after 200 steps",
+            f"{later:.1e}",
+            later < 1e-6,
+            "",
+            NOTE_A,
+            "converge a la solución buscada",
+        ),
     ]
     return Result(checks)
 
@@ -56,8 +75,15 @@ def a5() -> Result:
     momentum = descend(rules.Momentum(beta=0.0), bowl, START, 0.6)
     same = np.array_equal(momentum, descend(rules.SGD(), bowl, START, 0.6))
     checks = [
-        number("20 steps", f"epoch 20, {point(momentum[-1])}", "epoch 20, x1: -0.387814, x2: -1673.365109"),
-        claim("all 20 steps equal those of A2, bit for bit", "equal" if same else "different", same),
+        number("20 steps", f"epoch 20, {point(momentum[-1])}", "epoch 20, x1: -0.387814, x2: -1673.365109", NOTE_A),
+        claim(
+            "all 20 steps against those of A2, bit for bit",
+            "equal" if same else "different",
+            same,
+            "equal",
+            NOTE_A,
+            "las ecuaciones se reducen al descenso del gradiente clásico",
+        ),
     ]
     return Result(checks)
 
@@ -65,19 +91,19 @@ def a5() -> Result:
 @row("A6", "AdaGrad, η = 0.4", rules.AdaGrad)
 def a6() -> Result:
     rule = rules.AdaGrad(eps=1e-6, eps_mode="inside")
-    return Result([number("20 steps", after_20(rule, 0.4), "epoch 20, x1: -2.382563, x2: -0.158591")])
+    return Result([number("20 steps", after_20(rule, 0.4), "epoch 20, x1: -2.382563, x2: -0.158591", NOTE_A)])
 
 
 @row("A7", "AdaGrad, η = 2", rules.AdaGrad)
 def a7() -> Result:
     rule = rules.AdaGrad(eps=1e-6, eps_mode="inside")
-    return Result([number("20 steps", after_20(rule, 2.0), "epoch 20, x1: -0.002295, x2: -0.000000")])
+    return Result([number("20 steps", after_20(rule, 2.0), "epoch 20, x1: -0.002295, x2: -0.000000", NOTE_A)])
 
 
 @row("A8", "RMSProp on the same function", rules.RMSProp)
 def a8() -> Result:
     rule = rules.RMSProp(rho=0.9, eps=1e-6)
-    checks = [number("20 steps", after_20(rule, 0.4), "epoch 20, x1: -0.010599, x2: 0.000000", REFERENCE)]
+    checks = [number("20 steps", after_20(rule, 0.4), "epoch 20, x1: -0.010599, x2: 0.000000", OURS)]
     text = (
         "The note's print is lost, and it names neither η nor γ. η = 0.4, γ = 0.9, ε = 1e-6 are those of the book "
         "Dive into Deep Learning, whose example this is; with them the print is the one here."
@@ -99,8 +125,7 @@ def a9() -> Result:
         ("Nesterov, η = 0.6, β = 0.5: diverges", rules.Nesterov(beta=0.5), 0.6, "-0.003525", "-47633275.739951"),
     ]
     checks = [
-        number(what, after_20(rule, lr), f"epoch 20, x1: {x1}, x2: {x2}", REFERENCE)
-        for what, rule, lr, x1, x2 in family
+        number(what, after_20(rule, lr), f"epoch 20, x1: {x1}, x2: {x2}", OURS) for what, rule, lr, x1, x2 in family
     ]
     table = Table(("run", "the rule with all its hyperparameters"), [(what, repr(rule)) for what, rule, *_ in family])
     return Result(checks, [table], text="The notes discuss these rules and run none of them on this function.")

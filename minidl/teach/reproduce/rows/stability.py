@@ -10,7 +10,7 @@ from ....optim.rule import Rule
 from ...functions import CURVATURES, START, bowl, descend
 from ...plots import rule_style
 from ...stability import spectral_radius, update_matrix
-from ..registry import CLOSED_FORM, Picture, Result, Table, claim, number, row
+from ..registry import DERIVED, Picture, Result, Table, claim, number, row
 
 _SETTINGS = [  # what the notes run, or would: rule, η, β
     ("SGD", 0.4, 0.0),
@@ -101,19 +101,21 @@ def s1() -> Result:
             f"{off:.1e}",
             off < 1e-6,
             "0",
-            CLOSED_FORM,
+            DERIVED,
         ),
         number(
             "momentum at η = 0.6, β = 0.5: spectral radius for λ = 4",
             f"{heavy:.4f}, stable",
             "0.7071, stable",
-            CLOSED_FORM,
+            DERIVED,
         ),
-        number("Nesterov at the same η and β", f"{ahead:.4f}, unstable", "2.3926, unstable", CLOSED_FORM),
+        number("Nesterov at the same η and β", f"{ahead:.4f}, unstable", "2.3926, unstable", DERIVED),
         claim(
             "the largest stable η at β = 0.5: 2(1 + β)/λ for momentum, 2(1 + β)/(λ(1 + 2β)) for Nesterov",
             f"{limit['Momentum']:.3f}, {limit['Nesterov']:.3f}",
             all(abs(closed_form(name, 4.0, at, 0.5) - 1) < 1e-9 for name, at in limit.items()),
+            "there the spectral radius is 1",
+            DERIVED,
         ),
     ]
     text = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....display.figures import new_figure
 from ...plots import dots
-from ..registry import Check, Picture, Result, Table, claim, row
+from ..registry import NOTE_B, Check, Picture, Result, Table, claim, row
 from ..trials import ANOTHER_WORKLOAD, PLOTTED, Curve, Trial, run, run_all
 
 PANELS = {
@@ -108,7 +108,7 @@ def fb4(quick: bool) -> Result:
         f"A dot per seed, a bar at the median: the best of {count} settings ({2 * count} where all is tuned) by its "
         f"loss on seed 0, run again on {len(seeds)} fresh seed(s). MNIST, 784-64-10, {updates} updates of 64."
     )
-    return Result(_claims(found), [table], [Picture(figure, caption)], because=ANOTHER_WORKLOAD)
+    return Result(_claims(found), [table], [Picture(figure, caption)], in_kind=ANOTHER_WORKLOAD)
 
 
 def _claims(found: list[dict[str, list[float]]]) -> list[Check]:
@@ -121,15 +121,42 @@ def _claims(found: list[dict[str, list[float]]]) -> list[Check]:
     seeds = len(found[0]["Adam"])
     improved = f"{median[2]['Adam']:.3f}, from {median[0]['Adam']:.3f}; better on {better} of {seeds} seeds"
     return [
-        claim("1: α constant: Adam worst", order[0], ranked[0][-1] == "Adam", "Adam worst"),
+        claim(
+            "1: α constant: Adam worst",
+            order[0],
+            ranked[0][-1] == "Adam",
+            "Adam worst",
+            NOTE_B,
+            "α/learning rate costante, Adam peggiore",
+            elsewhere=True,
+        ),
         claim(
             "2: α falls: Adam worst, momentum best",
             order[1],
             (ranked[1][0], ranked[1][-1]) == ("Momentum", "Adam"),
             "Momentum ... Adam",
+            NOTE_B,
+            "Adam peggiore. Momentum migliore",
+            elsewhere=True,
         ),
-        claim("3: the rest tuned: Adam improves on 1", improved, better > 0.75 * seeds, "better"),
-        claim("4: all tuned: Adam is the best", order[3], ranked[3][0] == "Adam", "Adam best"),
+        claim(
+            "3: the rest tuned: Adam improves on 1",
+            improved,
+            better > 0.75 * seeds,
+            "better",
+            NOTE_B,
+            "Adam ha altri iperparametri, se ottimizzati migliora",
+            elsewhere=True,
+        ),
+        claim(
+            "4: all tuned: Adam is the best",
+            order[3],
+            ranked[3][0] == "Adam",
+            "Adam best",
+            NOTE_B,
+            "Ora è il migliore",
+            elsewhere=True,
+        ),
     ]
 
 
