@@ -275,7 +275,10 @@ def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figu
 @click.option("--browser/--no-browser", default=True, help="Open a browser there.")
 @click.option("--i-know", "known", is_flag=True, help="Allow a --host that others can reach.")
 def lab(port: int, host: str, browser: bool, known: bool) -> None:
-    """Open the laboratory in a browser: update rules on a surface, step by step, back, and why (extra lab)."""
+    """Open the laboratory in a browser.
+
+    Update rules on a surface: step by step and back, with their numbers, and why (extra lab).
+    """
     from .lab.command import run_lab
 
     run_lab(host, port, browser, known)

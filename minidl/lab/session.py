@@ -8,13 +8,18 @@ from typing import Any, NoReturn
 from ..errors import MinidlError
 from ..teach import Race
 from . import catalogue, surface
+from .lanes import STEPS
 from .panel import panel
 from .schema import Check, RefusedError, choice, listed, nullable, real, record, whole
+from .script import script
 
 LONGEST = 64 * 1024  # characters of a message
 _KEPT = 4  # races
 _IDS = whole(0, 2**53)
 
+_PLACE = {
+    **surface.RACE, "lane": whole(0, 11), "coordinate": whole(0, 1), "language": choice("en", "es", "it"),
+}  # fmt: skip
 OPS: dict[str, Check] = {
     "hello": record({}),
     "surface.field": record(
@@ -23,10 +28,8 @@ OPS: dict[str, Check] = {
     ),
     "surface.race": record(surface.RACE, surface.PRESET),
     "surface.stability": record({**surface.MAP, "n": whole(8, 64)}, {"high": (nullable(real(1e-6, 1e6)), None)}),
-    "ledger": record({
-        **surface.RACE, "lane": whole(0, 11), "t": whole(1, 2_000), "coordinate": whole(0, 1),
-        "language": choice("en", "es", "it"),
-    }),
+    "ledger": record({**_PLACE, "t": whole(1, STEPS)}),
+    "script": record({**_PLACE, "t": whole(0, STEPS)}),
 }  # fmt: skip
 
 
@@ -44,6 +47,7 @@ class LabSession:
             "surface.race": lambda message: surface.answer(message, self._race(message)),
             "surface.stability": surface.stability,
             "ledger": self._ledger,
+            "script": self._script,
         }
 
     def handle(self, text: str) -> str:
@@ -76,11 +80,20 @@ class LabSession:
             self._races.popitem(last=False)
         return self._races[key]
 
-    def _ledger(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _placed(self, message: dict[str, Any]) -> Race:
+        """The race of a message that names one of its lanes and a step."""
         run = self._race(message)
         if message["lane"] >= len(run.lanes):
-            raise RefusedError("schema", f"ledger.lane: {message['lane']}", f"give 0 to {len(run.lanes) - 1}")
-        lane, coordinate = run.lanes[message["lane"]], message["coordinate"]
+            raise RefusedError("schema", f"lane: {message['lane']}", f"give 0 to {len(run.lanes) - 1}")
+        if message["t"] > message["steps"]:
+            raise RefusedError("schema", f"t: {message['t']}", f"the run has {message['steps']} steps")
+        return run
+
+    def _script(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {"text": script(message, self._placed(message))}
+
+    def _ledger(self, message: dict[str, Any]) -> dict[str, Any]:
+        lane, coordinate = self._placed(message).lanes[message["lane"]], message["coordinate"]
         entry = lane.entry(message["t"], coordinate)
         curved = surface.curvature(message, coordinate)
         beside = [lane.entry(message["t"], i) for i in range(lane.path.shape[1])]

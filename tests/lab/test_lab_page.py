@@ -5,6 +5,8 @@ With SCREENSHOTS=FOLDER in the environment the pictures of docs/lab.md are writt
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -74,9 +76,12 @@ def opened(browser, lab):
 
 def settled(page):
     """Wait until the page has its answers, and has painted them."""
-    page.evaluate(
-        "() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 150))"
-    )
+    for _ in range(2):  # an answer may lead to another question
+        page.evaluate(
+            "() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))"
+        )
+        page.wait_for_selector("html:not([data-busy])", state="attached")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def shot(page, name, **options):
@@ -147,7 +152,7 @@ def test_by_keys_alone_back_ten_steps_and_fork_with_another_beta(opened):
     path = race(bowl, [(rules.Momentum(beta=lambda k: 0.5 if k < 10 else 0.99), 0.6)], START, 20).lanes[0].path
     assert [float(x) for x in found.strip("()").replace("−", "-").split(",")] == pytest.approx(path[20], rel=1e-3)
     press("Escape")
-    page.locator("canvas.picture").focus()
+    page.locator(".handle").first.focus()
     press("ArrowUp")
     settled(page)
     assert page.locator("#start-1").input_value() == "-1.9"
@@ -223,6 +228,41 @@ def test_the_address_brings_back_the_state_and_what_is_not_allowed_is_named(open
     page.reload()
     page.get_by_role("alert").wait_for()
     assert "beta=3.0: beta must be a number in [0, 1)" in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.slow
+def test_a_step_is_walked_through_line_by_line_both_ways(opened):
+    page = opened("predict=0&t=5&lane=4&note=B")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    lines = page.locator(".lines li")
+    assert lines.count() == 6
+    assert page.locator("output").inner_text() == "t = 6"
+    for place in range(6):
+        assert [place < k for k in range(6)] == ["later" in lines.nth(k).get_attribute("class") for k in range(6)]
+        assert not page.locator(".why").is_visible()
+        page.keyboard.press("ArrowRight")
+    assert page.locator(".why").is_visible()
+    page.keyboard.press("ArrowLeft")
+    assert "now" in lines.nth(5).get_attribute("class")
+    page.keyboard.press("ArrowUp")
+    assert page.locator(".why").is_visible()
+
+
+@pytest.mark.slow
+def test_the_program_that_is_downloaded_runs_and_asserts_what_was_shown(opened, tmp_path):
+    page = opened("predict=0&t=7&lane=1&note=A&lang=it")
+    with page.expect_download() as found:
+        page.get_by_role("button", name=".py").click()
+    path = tmp_path / found.value.suggested_filename
+    found.value.save_as(path)
+    assert path.name == "run.py"
+    done = subprocess.run([sys.executable, "-W", "error", str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert page.locator(".why p").first.inner_text().replace("−", "-").replace(".", ",") in done.stdout.replace(
+        ".", ","
+    )
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ GOOD = [
         "note": "B",
         "n": 8,
     },
+    {"op": "script", **RACE, "lane": 0, "t": 3, "coordinate": 0, "language": "es"},
     {"op": "ledger", **RACE, "lane": 1, "t": 6, "coordinate": 1, "language": "it"},
 ]
 ODD = [

@@ -2,11 +2,14 @@
 
 import { batch } from "../vendor/signals-core.mjs";
 import * as state from "./state.js";
+import { request } from "./transport.js";
 import { Icon, html, number } from "./view.js";
 
 const { say } = state;
 const TICK = 450; // milliseconds a step at speed 1
 let timer = null;
+
+const PART = 1250; // and a line, in slow motion
 
 function pause() {
   clearInterval(timer);
@@ -15,9 +18,45 @@ function pause() {
 }
 
 function tick() {
-  if (state.t.value >= state.steps.value) pause();
-  else state.moveTo(state.t.value + 1);
-  if (state.t.value >= state.steps.value) pause();
+  if (!atEnd()) state.advance(1);
+  if (atEnd()) pause();
+}
+
+function atEnd() {
+  return state.t.value >= state.steps.value && state.line.value === null;
+}
+
+/** One unit by hand. */
+export function walk(by) {
+  pause();
+  state.advance(by);
+}
+
+function pace(event) {
+  const was = state.playing.value;
+  pause();
+  state.slow.value = event.target.value === "slow";
+  if (!state.slow.value) {
+    state.speed.value = Number(event.target.value);
+    state.line.value = null;
+  }
+  if (was) play();
+}
+
+/** The state as a Python program, to the browser's downloads. */
+async function save() {
+  const coordinate = Math.min(state.coordinate.value, state.start.value.length - 1);
+  const asked = { ...state.request.value, lane: state.picked.value, t: state.t.value, coordinate, language: state.language.value };
+  try {
+    const { text } = await request("script", asked);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/x-python" }));
+    link.download = "run.py";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  } catch (error) {
+    state.problem.value = error;
+  }
 }
 
 /** Play or pause; a run that was not seen yet asks first. */
@@ -30,11 +69,11 @@ export function play() {
     state.question.value = true;
     return;
   }
-  if (state.t.value >= state.steps.value) state.moveTo(0);
+  if (atEnd()) state.moveTo(0);
   state.playing.value = true;
   tick();
   clearInterval(timer);
-  timer = setInterval(tick, TICK / state.speed.value);
+  timer = setInterval(tick, state.slow.value ? PART : TICK / state.speed.value);
 }
 
 export function jump(to) {
@@ -44,6 +83,11 @@ export function jump(to) {
 
 function mustAsk() {
   return state.asking.value && state.prediction.value === null && state.t.value === 0 && state.lanes.value.length > 1;
+}
+
+/** The question takes the focus, once. */
+function focused(button) {
+  if (button && !button.parentElement.contains(document.activeElement)) button.focus({ preventScroll: true });
 }
 
 function predict(lane) {
@@ -57,20 +101,21 @@ function predict(lane) {
 export function Transport() {
   const step = state.t.value;
   const most = state.steps.value;
-  const button = (name, to, key) =>
-    html`<button type="button" aria-label=${say(name)} title=${`${say(name)} (${key})`} onClick=${() => jump(to)}><${Icon} name=${name} /></button>`;
+  const button = (name, act, key) =>
+    html`<button type="button" aria-label=${say(name)} title=${`${say(name)} (${key})`} onClick=${act}><${Icon} name=${name} /></button>`;
   return html`<div class="transport" role="group" aria-label=${say("transport")}>
-    ${button("first", 0, "Home")} ${button("back", step - 1, "←")}
+    ${button("first", () => jump(0), "Home")} ${button("back", () => walk(-1), "←")}
     <button type="button" class="play" aria-label=${say(state.playing.value ? "pause" : "play")} title="space" onClick=${play}>
       <${Icon} name=${state.playing.value ? "pause" : "play"} /></button>
-    ${button("forward", step + 1, "→")}
+    ${button("forward", () => walk(1), "→")}
     <input type="range" aria-label=${say("step")} min="0" max=${most} value=${step}
       onInput=${(event) => jump(Number(event.target.value))} />
     <output>t = ${step}</output>
-    <select aria-label=${say("speed")} value=${state.speed.value} onChange=${(event) => { state.speed.value = Number(event.target.value); }}>
-      ${[0.36, 1, 2, 4].map((one) => html`<option value=${one}>${one === 0.36 ? say("slow") : `${one}×`}</option>`)}
+    <select aria-label=${say("speed")} value=${state.slow.value ? "slow" : state.speed.value} onChange=${pace}>
+      <option value="slow">${say("slow")}</option>${[0.5, 1, 2, 4].map((one) => html`<option value=${one}>${`${one}×`}</option>`)}
     </select>
     <button type="button" onClick=${state.fork} disabled=${step === 0} title="f">${say("fork")}</button>
+    ${!state.lanes.value.some((lane) => lane.fork) && html`<button type="button" onClick=${save} title=${say("script")}>.py</button>`}
   </div>`;
 }
 
@@ -135,7 +180,7 @@ export function Question() {
   if (state.question.value) {
     return html`<div class="question asked" role="group" aria-labelledby="question">
       <p id="question">${say(`predict.${race.by}`, { steps: most })}</p>
-      <div class="row">${race.lanes.map((lane, i) => html`<button type="button" onClick=${() => predict(i)}>${label(race, i)}</button>`)}
+      <div class="row">${race.lanes.map((lane, i) => html`<button type="button" ref=${i === 0 ? focused : null} onClick=${() => predict(i)}>${label(race, i)}</button>`)}
         <button type="button" class="quiet" onClick=${() => predict("skipped")}>${say("skip")}</button></div>
     </div>`;
   }

@@ -1,6 +1,6 @@
 // Keys, for who has no mouse or stands before a class: `?` lists them.
 
-import { jump, play } from "./controls.js";
+import { jump, play, walk } from "./controls.js";
 import * as state from "./state.js";
 import { html } from "./view.js";
 
@@ -16,8 +16,10 @@ function toggle(target) {
 
 const ACTS = {
   " ": play,
-  ArrowRight: (event) => jump(state.t.value + (event.shiftKey ? 10 : 1)),
-  ArrowLeft: (event) => jump(state.t.value - (event.shiftKey ? 10 : 1)),
+  ArrowRight: (event) => (event.shiftKey ? jump(state.t.value + 10) : walk(1)),
+  ArrowLeft: (event) => (event.shiftKey ? jump(state.t.value - 10) : walk(-1)),
+  ArrowDown: () => { state.slow.value = true; },
+  ArrowUp: () => { state.slow.value = false; state.line.value = null; },
   Home: () => jump(0),
   End: () => jump(state.steps.value),
   f: state.fork,
@@ -31,7 +33,7 @@ const ACTS = {
   h: () => toggle(state.concealed),
   "?": () => toggle(state.helping),
 };
-const SHOWN = [["space", "play"], ["→ ←", "one"], ["Shift+→ ←", "ten"], ["Home End", "ends"], ["n", "next"], ["x", "coordinate"], ["f", "fork"], ["l", "letters"], ["g", "language"], ["d", "theme"], ["p", "projector"], ["t", "table"], ["h", "conceal"], ["?", "help"]];
+const SHOWN = [["space", "play"], ["→ ←", "one"], ["Shift+→ ←", "ten"], ["↓ ↑", "unit"], ["Home End", "ends"], ["n", "next"], ["x", "coordinate"], ["f", "fork"], ["l", "letters"], ["g", "language"], ["d", "theme"], ["p", "projector"], ["t", "table"], ["h", "conceal"], ["?", "help"]];
 
 /** Whether a key belongs to the control that has the focus. */
 function taken(event) {

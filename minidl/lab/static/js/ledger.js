@@ -25,7 +25,7 @@ function walk(event) {
 function terms(tree) {
   const [name, attributes, left, sign, right] = tree;
   const sum = name === "mrow" && tree.length === 5 && !("data-symbol" in attributes) && sign[0] === "mo" && "+−".includes(sign[2]);
-  return sum ? [...terms(left), ["mrow", {}, sign, right]] : [tree];
+  return sum ? [...terms(left), ["mrow", {}, ["mo", { form: "infix" }, sign[2]], right]] : [tree];
 }
 
 /** One side of a line, after what stands before it. */
@@ -34,11 +34,13 @@ function Side({ before, tree }) {
   return [["mrow", {}, ...before, first], ...more].map((term) => html`<${Formula}>${math(term, state.lit.value)}<//>`);
 }
 
-function Line({ line }) {
+function Line({ line, place }) {
   const lit = state.lit.value;
+  const now = state.line.value; // in slow motion: what comes after this line has not been computed yet
+  const later = now !== null && place > now;
   const sign = ["mo", {}, line.sign];
   const equals = ["mo", {}, "="];
-  return html`<li class=${line.symbol === lit ? "now" : ""} tabindex="0" onKeyDown=${walk} onMouseOver=${point}
+  return html`<li class="${line.symbol === lit || place === now ? "now" : ""} ${later ? "later" : ""}" aria-hidden=${later ? "true" : undefined} tabindex="0" onKeyDown=${walk} onMouseOver=${point}
       onClick=${point} onFocus=${() => { state.lit.value = line.symbol; }}>
     <div class="letters"><${Side} before=${[line.left, sign]} tree=${line.expression} /></div>
     <div class="numbers">
@@ -77,10 +79,10 @@ export function Ledger() {
     ${entry === null
       ? html`<p class="why">${say("ledger.start")}</p>`
       : html`<ol class="lines" onMouseLeave=${() => { state.lit.value = null; }}>
-            ${entry.lines.map((line) => html`<${Line} line=${line} />`)}
+            ${entry.lines.map((line, place) => html`<${Line} line=${line} place=${place} />`)}
           </ol>
           ${entry.remarks.map((remark) => html`<p class="remark">${remark}</p>`)}
-          <${Bars} pushes=${entry.pushes} step=${entry.step} />
-          <div class="why" lang=${state.language.value}>${entry.sentences.map((one) => html`<p>${one}</p>`)}</div>`}
+          ${state.line.value === null && html`<${Bars} pushes=${entry.pushes} step=${entry.step} />`}
+          <div class="why ${state.line.value === null ? "" : "later"}" lang=${state.language.value}>${entry.sentences.map((one) => html`<p>${one}</p>`)}</div>`}
   <//>`;
 }

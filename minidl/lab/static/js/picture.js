@@ -1,4 +1,4 @@
-// The picture of screen 1: level lines, paths with a mark per step, the pushes of the last one, the start to be dragged.
+// The picture of screen 1: level lines, paths with a mark per step, the pushes of the last one, the start's handle.
 
 import { contours } from "../vendor/d3-contour.min.mjs";
 import { batch, effect } from "../vendor/signals-core.mjs";
@@ -62,13 +62,10 @@ function draw(canvas) {
     if (race.lanes[i]) drawPath(context, race.lanes[i], i, step, flat, looks);
   }
   drawPushes(context, race, step, flat, looks);
-  const [x, y] = [state.start.value[0], flat ? race.lanes[0].values[0] : state.start.value[1]];
-  context.beginPath();
-  context.arc(plane.x(x), plane.y(y), 9, 0, 2 * Math.PI);
-  context.lineWidth = 2;
-  context.strokeStyle = looks.ink;
-  context.stroke();
   context.restore();
+  const [x, y] = [state.start.value[0], flat ? race.lanes[0].values[0] : state.start.value[1]];
+  const handle = canvas.nextElementSibling;
+  Object.assign(handle.style, { left: `${plane.x(x)}px`, top: `${plane.y(y)}px` });
   plane.axes(context, looks, flat ? ["x", "f"] : ["x₁", "x₂"]);
 }
 
@@ -170,7 +167,7 @@ function arrow(context, from, to, ink, dash) {
 
 function drag(event) {
   if (plane === null || !state.dragging.value) return;
-  const box = event.currentTarget.getBoundingClientRect();
+  const box = event.currentTarget.parentElement.getBoundingClientRect();
   place(plane.at(event.clientX - box.left, event.clientY - box.top));
 }
 
@@ -183,7 +180,9 @@ function place(point) {
   });
 }
 
+/** A mouse may take hold anywhere; a finger on the handle only, since elsewhere it scrolls the page. */
 function grab(event) {
+  if (event.currentTarget.tagName === "CANVAS" && event.pointerType !== "mouse") return;
   event.currentTarget.setPointerCapture(event.pointerId);
   state.dragging.value = true;
   drag(event);
@@ -229,8 +228,15 @@ function attach(canvas) {
   };
 }
 
+function release() {
+  state.dragging.value = false;
+}
+
 export function Picture() {
-  return html`<canvas class="picture" role="img" tabindex="0" aria-label=${description()} ref=${attach}
-    onPointerDown=${grab} onPointerMove=${drag} onPointerUp=${() => { state.dragging.value = false; }}
-    onPointerCancel=${() => { state.dragging.value = false; }} onKeyDown=${nudge}></canvas>`;
+  const held = { onPointerDown: grab, onPointerMove: drag, onPointerUp: release, onPointerCancel: release };
+  const at = state.start.value.map((x) => number(x)).join(", ");
+  return html`<div class="stage">
+    <canvas class="picture" role="img" aria-label=${description()} ref=${attach} ...${held}></canvas>
+    <button type="button" class="handle" aria-label=${state.say("handle", { at })} ...${held} onKeyDown=${nudge}></button>
+  </div>`;
 }

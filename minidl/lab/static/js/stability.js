@@ -55,6 +55,7 @@ function draw(canvas) {
   const letters = state.rules.value[lane.rule].letters[state.note.value];
   plane.axes(context, looks, [letters.lr, map.share ? letters[map.share] : ""]);
   const [x, y] = [plane.x(Math.min(valueOf(lane, "lr"), map.high)), plane.y(map.share ? Math.min(valueOf(lane, map.share), 0.99) : 0.5)];
+  Object.assign(canvas.nextElementSibling.style, { left: `${x}px`, top: `${y}px` });
   shape(context, state.picked.value, x, y, 7);
   context.fillStyle = colour(lane);
   context.strokeStyle = "#ffffff";
@@ -66,15 +67,29 @@ function draw(canvas) {
 function drag(event) {
   const map = state.map.value;
   if (!held || plane === null || map === null) return;
-  const box = event.currentTarget.getBoundingClientRect();
-  const [lr, beta] = plane.at(event.clientX - box.left, event.clientY - box.top);
+  const box = event.currentTarget.parentElement.getBoundingClientRect();
+  place(map, plane.at(event.clientX - box.left, event.clientY - box.top));
+}
+
+function place(map, [lr, beta]) {
   batch(() => {
     state.set(state.picked.value, "lr", Number(Math.max(map.high / 1000, Math.min(map.high, lr)).toPrecision(3)));
     if (map.share) state.set(state.picked.value, map.share, Number(Math.max(0, Math.min(0.99, beta)).toFixed(3)));
   });
 }
 
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+function nudge(event) {
+  const [map, by, lane] = [state.map.value, ARROWS[event.key], state.lanes.value[state.picked.value]];
+  if (map === null || !by || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  place(map, [valueOf(lane, "lr") + (by[0] * map.high) / 50, map.share ? valueOf(lane, map.share) + by[1] * 0.02 : 0]);
+}
+
 function hold(event) {
+  if (event.currentTarget.tagName === "CANVAS" && event.pointerType !== "mouse") return;
   event.currentTarget.setPointerCapture(event.pointerId);
   held = state.dragging.value = true;
   drag(event);
@@ -117,10 +132,13 @@ export function Stability() {
   const map = state.map.value;
   const lane = state.lanes.value[state.picked.value];
   if (map === null || !lane) return null;
+  const held = { onPointerDown: hold, onPointerMove: drag, onPointerUp: release, onPointerCancel: release };
   const text = map.rule === lane.rule ? verdict(map, lane) : "";
   return html`<${Card} name="map" title=${say(map.kind === "radius" ? "map" : "map.of.races")} aside=${lane.rule}>
-    <canvas class="map ${map.share ? "" : "strip"}" role="img" aria-label=${`${say("map")}: ${lane.rule}. ${text}`} ref=${attach}
-      onPointerDown=${hold} onPointerMove=${drag} onPointerUp=${release} onPointerCancel=${release}></canvas>
+    <div class="stage">
+      <canvas class="map ${map.share ? "" : "strip"}" role="img" aria-label=${`${say("map")}: ${lane.rule}. ${text}`} ref=${attach} ...${held}></canvas>
+      <button type="button" class="handle bare" aria-label=${say("map.handle", { rule: lane.rule })} ...${held} onKeyDown=${nudge}></button>
+    </div>
     <p class="secondary">${text} ${say(map.kind === "radius" ? "map.hint" : "map.nonlinear")}</p>
   <//>`;
 }

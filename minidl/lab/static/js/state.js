@@ -28,6 +28,8 @@ export const picked = signal(1); // the lane whose ledger is shown
 export const coordinate = signal(1);
 export const playing = signal(false);
 export const speed = signal(1);
+export const slow = signal(false); // whether a step is walked through line by line
+export const line = signal(null); // the line of the rule that is being carried out; null: the step is done
 
 export const language = signal(LANGUAGES.find((one) => navigator.language.startsWith(one)) ?? "en");
 export const theme = signal("auto");
@@ -66,7 +68,21 @@ export function say(name, facts = {}) {
 }
 
 export function moveTo(step) {
-  t.value = Math.max(0, Math.min(steps.value, step));
+  batch(() => {
+    line.value = null;
+    t.value = Math.max(0, Math.min(steps.value, step));
+  });
+}
+
+/** One unit further or back: a step, or in slow motion a line of the rule. */
+export function advance(by) {
+  const count = ledger.value?.t === t.value ? ledger.value.lines.length : 0;
+  if (!slow.value) moveTo(t.value + by);
+  else if (by > 0 && line.value !== null) line.value = line.value + 1 < count ? line.value + 1 : null;
+  else if (by > 0 && t.value < steps.value) batch(() => { moveTo(t.value + 1); line.value = 0; });
+  else if (by < 0 && line.value === null && t.value > 0) line.value = Math.max(0, count - 1);
+  else if (by < 0 && line.value > 0) line.value -= 1;
+  else if (by < 0) moveTo(t.value - 1);
 }
 
 /** Other settings of a lane; a lane that was a note's own run is that no more. */

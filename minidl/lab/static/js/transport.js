@@ -9,6 +9,11 @@ let socket = null;
 let last = 0;
 let pause = 250;
 
+/** Whether answers are waited for, for style sheets and tests. */
+function tell() {
+  document.documentElement.toggleAttribute("data-busy", waiting.size > 0);
+}
+
 function open() {
   const address = new URL("socket", location.href);
   address.protocol = "ws:";
@@ -22,6 +27,7 @@ function open() {
     const reply = JSON.parse(event.data);
     const one = waiting.get(reply.id);
     waiting.delete(reply.id);
+    tell();
     if (one === undefined) return;
     if (reply.error) one.reject(reply.error);
     else one.resolve(reply.ok);
@@ -30,6 +36,7 @@ function open() {
     connected.value = false;
     for (const one of waiting.values()) one.reject({ code: "closed" });
     waiting.clear();
+    tell();
     setTimeout(open, pause);
     pause = Math.min(4000, 2 * pause);
   };
@@ -48,6 +55,7 @@ export function request(op, fields = {}) {
     }
     last += 1;
     waiting.set(last, { resolve, reject });
+    tell();
     socket.send(JSON.stringify({ id: last, op, ...fields }));
   });
 }
