@@ -14,9 +14,11 @@ from .. import nn, ops
 from ..deposit import slot_of
 from ..errors import UnsupportedError
 from ..nn._activation import Activation
+from ..nn._shared_batch import SharedStep
 from . import op_rules
 from .emitter import Emitter
 from .program import Buffer, Program
+from .shared import exchange
 
 Back = Callable[[Buffer], Buffer]  # the gradient of a layer's output -> that of its input
 
@@ -24,8 +26,9 @@ Back = Callable[[Buffer], Buffer]  # the gradient of a layer's output -> that of
 class Lowering(Emitter):
     """Collects the instructions of one training step of `model`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, shared: SharedStep | None = None) -> None:
         super().__init__()
+        self.shared = None if shared is None else shared.batch
         parameters = model.parameters()
         self.dtype = np.dtype(parameters[0].dtype if parameters else np.float32)
         self._names = {id(p): name for name, p in model.named_parameters()}
@@ -57,8 +60,17 @@ class Lowering(Emitter):
         self.emit_to("copy", (self.held(f"d_{name}", "gradient", slot),), (gradient,))
 
 
-def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -> Program:
+def lower(
+    model: nn.Module,
+    loss: Any,
+    batch: int,
+    features: int,
+    labels: Any,
+    shared: SharedStep | None = None,
+) -> Program:
     """The program of one step: `batch` samples of `features` numbers, `labels` their dtype.
+
+    `shared`: the batch of which these samples are a part; None if they are all of it.
 
     Raises `UnsupportedError`, naming it, for a layer or loss that has no instructions.
     """
@@ -66,7 +78,7 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
         name = getattr(loss, "__name__", loss)
         raise UnsupportedError(f"compile: no instructions for the loss {name!r}")
     layers = _flattened(model)
-    code = Lowering(model)
+    code = Lowering(model, shared)
     x = Buffer("x", (batch, features), code.dtype, "batch")
     y = Buffer("labels", (batch,), labels, "batch")
     backs: list[Back] = []
@@ -82,13 +94,16 @@ def lower(model: nn.Module, loss: Any, batch: int, features: int, labels: Any) -
     mean, right = Buffer("loss", (), code.dtype), Buffer("right", (), np.int64)
     # One instruction for the loss and its gradient, which are made of the same exponentials.
     g = code.work(value.shape, code.dtype)
-    code.emit_to("softmax_cross_entropy", (mean, right, g), (value, y))
+    share = {} if shared is None else {"share": shared.batch.share}
+    code.emit_to("softmax_cross_entropy", (mean, right, g), (value, y), **share)
     for back in reversed(backs):
         g = back(g)
     # An instruction writes a gradient, it does not add to one: a second use would undo the first.
     gradients = [b for step in code.instructions for b in step.out if b.kind == "gradient"]
     if len({b.name for b in gradients}) < len(gradients):
         raise UnsupportedError("compile: a parameter is used by two layers")
+    if shared is not None:
+        exchange(code, shared, mean, right, gradients)
     # The update is the optimizer's; here it says that the gradients are read.
     code.emit_to("update", (), tuple(gradients))
     program = Program(code.instructions, results=(mean, right))
@@ -151,6 +166,8 @@ def _activation(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
 
 
 def _batch_norm(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
+    if code.shared is not None and layer.sync:
+        raise UnsupportedError(f"compile: {layer!r} looks at the samples of all ranks")
     if len(x.shape) != 2 or x.shape[1] != layer.num_features or x.shape[0] < 2:
         raise UnsupportedError(f"compile: {layer!r} cannot take {x.shape} in training")
     operands = x, code.parameter(layer.gamma), code.parameter(layer.beta), layer.eps
@@ -174,7 +191,8 @@ def _dropout(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
     if layer.rate == 0:
         return x, lambda g: g
     mask = code.work(x.shape, x.dtype)
-    code.emit_to("dropout_mask", (mask,), (), rate=layer.rate)
+    shared = {} if code.shared is None else {"shared": code.shared}
+    code.emit_to("dropout_mask", (mask,), (), rate=layer.rate, **shared)
     y = code.emit("multiply", x.shape, x, mask)
     return y, lambda g: code.emit("multiply", x.shape, g, mask)
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import Array, generator
+from ..backend import Array
 from ..hardware.threads import both
 from ..kernels import primitives, products
+from ..nn._dropout import uniform
 from .program import Buffer, Instruction, Program, filled
 
 Call = Callable[[], Any]
@@ -97,7 +98,7 @@ def _last_product(steps: Sequence[Instruction]) -> LastProduct | None:
     step = next((step for step in reversed(steps) if step.op in _FACTORS), None)
     if step is None or step.op != "weight_gradient" or step.out[0].kind != "gradient":
         return None
-    if step.flops < products.WORTH:
+    if step.flops < products.WORTH or any(step.op == "all_reduce" for step in steps):
         return None
     gradient = step.out[0].array
     parts = products.halves(*_factors(step), gradient)
@@ -171,13 +172,13 @@ def _sum_rows(out: list[Array], args: list[Array]) -> list[Call]:
     return [partial(np.matmul, ones, *args, *out)]
 
 
-def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
+def _softmax_cross_entropy(out: list[Array], args: list[Array], share: float = 1.0) -> list[Call]:
     loss, right, d = out
     logits, labels = args
     rows = len(d)
     count = d.dtype.type(rows)
     ones = primitives.ones(rows, d.dtype)
-    share = d.dtype.type(1) / count
+    weight = d.dtype.type(share) / count
     scratch = primitives.LossScratch(rows, d.shape[1], d.dtype)
 
     def run() -> None:
@@ -189,7 +190,7 @@ def _softmax_cross_entropy(out: list[Array], args: list[Array]) -> list[Call]:
         wrong = scratch.picked if one_largest else logits.argmax(axis=1) - labels
         right[...] = rows - np.count_nonzero(wrong)
         e, total, label_index = scratch.e, scratch.total, scratch.label_index
-        primitives.softmax_cross_entropy_back(e, total, label_index, share, d, scratch.p)
+        primitives.softmax_cross_entropy_back(e, total, label_index, weight, d, scratch.p)
 
     return [run]
 
@@ -248,14 +249,34 @@ def _batch_norm_sums(out: list[Array], args: list[Array]) -> list[Call]:
     return [run]
 
 
-def _dropout_mask(out: list[Array], args: list[Array], rate: float) -> list[Call]:
+def _dropout_mask(
+    out: list[Array], args: list[Array], rate: float, shared: Any = None
+) -> list[Call]:
     (mask,) = out
     scale = mask.dtype.type(1 / (1 - rate))
 
     # Float32 whatever the model's dtype, as the layer draws: the same seed gives the same masks.
     def run() -> None:
-        kept = generator("dropout").random(mask.shape, dtype=np.float32) >= rate
+        kept = uniform(mask.shape, shared) >= rate
         np.multiply(kept, scale, out=mask)
+
+    return [run]
+
+
+def _enclose(out: list[Array], args: list[Array], share: float) -> list[Call]:
+    (tail,), (loss, right) = out, args
+
+    def run() -> None:
+        tail[0], tail[2] = loss * loss.dtype.type(share), right
+
+    return [run]
+
+
+def _totals(out: list[Array], args: list[Array]) -> list[Call]:
+    (loss, right), (_, tail) = out, args
+
+    def run() -> None:
+        loss[...], right[...] = tail[0], np.rint(tail[2])
 
     return [run]
 
@@ -293,6 +314,9 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "batch_norm_sums": _batch_norm_sums,
     "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
     "copy": _copy,
+    "enclose": _enclose,
+    "all_reduce": lambda out, args, by: [partial(by.sum_, *out)],
+    "totals": _totals,
     "call": _call,
     "dropout_mask": _dropout_mask,
     "multiply": lambda out, args: [partial(np.multiply, *args, *out)],

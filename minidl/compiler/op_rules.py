@@ -148,8 +148,22 @@ def softmax_cross_entropy_back(
     if reduction == "mean":
         if g.kind == "constant" and np.all(g.array == 1):
             return [kept]
-        return [code.emit("multiply", kept.shape, kept, g)]
+        return [_weighted(code, g, kept, logits, labels)]
     e, total = kept
     d = code.work(logits.shape, logits.dtype)
     code.emit_to("cross_entropies_back", (d,), (e, total, labels, g))
     return [d]
+
+
+def _weighted(code: Emitter, g: Buffer, kept: Buffer, logits: Buffer, labels: Buffer) -> Buffer:
+    """(softmax - one-hot) · (g / B): `kept` times g, but rounded as the op's own gradient is."""
+    steps = code.instructions
+    at = next(i for i, step in enumerate(steps) if kept in step.out)
+    unread = not any(kept in step.args for step in steps)
+    if g.kind == "constant" and unread and "share" not in steps[at].options:
+        steps[at] = steps[at]._replace(options={"share": float(g.array)})
+        return kept
+    batch = Buffer("batch", (), g.dtype, "constant", np.array(logits.shape[0], g.dtype))
+    e, total = softmax_cross_entropy(code, logits, labels, "none")[1]
+    each = code.emit("divide", (), g, batch)
+    return softmax_cross_entropy_back(code, each, kept, (e, total), [0], logits, labels, "none")[0]

@@ -18,6 +18,7 @@ from ..hardware.arithmetic import computes
 from ..hardware.threads import both
 from ..kernels import primitives
 from ..nn._loss_checks import check_labels
+from ..nn._shared_batch import SharedStep
 from ..ops.shape import plain, rebuilt
 from ..optim.execution.upcoming import step_overlapped
 from .eligibility import Watch, in_the_way, numbers_of
@@ -108,20 +109,25 @@ class Step:
         classes = isinstance(y, np.ndarray) and y.ndim == 1
         return self.bound(len(x), x, y) if floats and classes else None
 
-    def bound(self, batch: int, x: Array, y: Array) -> "Bound | None":
-        """The program for batches like `x` and `y`, ready to run; None if the step is eager."""
+    def bound(
+        self, batch: int, x: Array, y: Array, shared: SharedStep | None = None
+    ) -> "Bound | None":
+        """The program for batches like `x` and `y`, ready to run; None if the step is eager.
+
+        `shared`: the batch of which these are a part, if other processes have the rest.
+        """
         # The last batch of an epoch may be smaller: each size has a program of its own.
-        key = batch, x.shape[1:], x.dtype, y.dtype
+        key = batch, x.shape[1:], x.dtype, y.dtype, shared and shared.batch
         known = self._bound.get(key)
         if not isinstance(known, Bound) or not known.holds():
-            known = self._bound[key] = self._compiled(batch, x, y)
+            known = self._bound[key] = self._compiled(batch, x, y, shared)
         if isinstance(known, Bound):
             self.program, self.reason = known.program, None
             return known
         self.program, self.reason = None, known
         return None
 
-    def _compiled(self, batch: int, x: Array, y: Array) -> "Bound | str":
+    def _compiled(self, batch: int, x: Array, y: Array, shared: SharedStep | None) -> "Bound | str":
         """The program for batches like `x` and `y`, or why there is none."""
         try:
             reason = in_the_way(self.model, self.loss, self.optimizer)
@@ -132,7 +138,7 @@ class Step:
                     "compile: a part of the model is in evaluation mode: model.train() ends that"
                 )
             self.optimizer.vectors.claim()  # now, not in the first update
-            program = lower(self.model, self.loss, batch, x.shape[1], y.dtype)
+            program = lower(self.model, self.loss, batch, x.shape[1], y.dtype, shared)
             wanted = program.buffers("batch")[0].dtype
             pixels = x.dtype == np.uint8 and wanted == np.float32
             if x.dtype != wanted and not pixels:

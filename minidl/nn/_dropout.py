@@ -52,12 +52,12 @@ def _mask(shape: tuple[int, ...], rate: float, dtype: Any, backend: Backend, sha
     found = None if given is None else given(shape, rate, dtype)
     if found is not None:  # drawn beforehand, for steps that are captured
         return found
-    kept = _uniform(shape, shared) >= rate
+    kept = uniform(shape, shared) >= rate
     # scaled where it will be used: a byte for each element travels to a GPU
     return to_backend(kept, backend) * dtype.type(1 / (1 - rate))
 
 
-def _uniform(shape: tuple[int, ...], shared: SharedBatch | None) -> Any:
+def uniform(shape: tuple[int, ...], shared: SharedBatch | None) -> Any:
     """Random numbers in [0, 1) for an array of this shape: rows of those that one process would draw for them all."""
     if shared is None:
         return generator("dropout").random(shape, dtype=np.float32)

@@ -1,10 +1,10 @@
 """A batch that several processes share: what a layer that looks across samples has to know of the others' rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from ..autograd import Op
 from ..backend import Array
@@ -28,6 +28,51 @@ class SharedBatch:
     def share(self) -> float:
         """What this process's mean over its rows contributes to the mean over the batch."""
         return self.rows / self.total if self.counts else 0.0
+
+
+class Direct(NamedTuple):
+    """A sum over the processes, in place, as machine code calls it: addresses and handles of MPI's.
+
+    The function is MPI_Allreduce. `calls` and `waiting` are where two int64 tell the other processes how many messages
+    this one has begun, and whether it waits in one; `step`: where its training stands, `first`: before the first step
+    of a call.
+    """
+
+    function: int
+    in_place: int
+    datatype: int
+    operation: int
+    communicator: int
+    calls: int
+    waiting: int
+    step: int
+    first: int
+
+
+class Summing(Protocol):
+    """Who adds up: the communicator of the ranks."""
+
+    def sum_(self, vector: Array) -> None:
+        """Replace a vector by its sum over the processes."""
+
+    def direct(self) -> Direct:
+        """The same for float32, for machine code."""
+
+
+@dataclass(frozen=True, eq=False)
+class SharedStep:
+    """This process's part of a training step on a `batch` that it shares with others.
+
+    `vectors`: the optimizer's, whose `message` goes around. `behind` tells what is behind the gradients there before
+    the sum, but for the loss, which is first, the answers that were right, third, and `means`: of each statistic that
+    is averaged its buffer and its place.
+    """
+
+    batch: SharedBatch
+    summing: Summing
+    vectors: Any
+    behind: Callable[[], Array]
+    means: Sequence[tuple[Any, slice]]
 
 
 _now: ContextVar[SharedBatch | None] = ContextVar("shared batch", default=None)

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from .board import BOARD, LEFT, PID, SAVED, STEP, new_board, open_board, write_remedy
+from ..nn._shared_batch import Direct
+from .board import BOARD, CALLS, FIRST, LEFT, PID, SAVED, STEP, WAITING, new_board, open_board, write_remedy
+from .direct import Function, all_reduce, handles
 from .watch import CERTAIN, Watch
 
 TOGETHER = 5.0  # seconds within which an error has come up in all ranks, if it is not one rank's alone
@@ -40,6 +42,7 @@ class Communicator:
         world = mpi.COMM_WORLD
         self.rank, self.size, self.host = world.rank, world.size, mpi.Get_processor_name()
         self._mpi, self._world, self._leaving = mpi, world.Dup(), world.Dup()
+        self._function: Function | None = None  # what machine code adds up by
         node = world.Split_type(mpi.COMM_TYPE_SHARED)
         self.here = node.size  # ranks on this machine
         self.board = _shared_board(node, self.size)
@@ -60,6 +63,13 @@ class Communicator:
     def sum_(self, vector: np.ndarray) -> None:
         """Replace a contiguous `vector` by the sum of all ranks' vectors, the same bits in each."""
         self._call(self._world.Allreduce, self._mpi.IN_PLACE, vector)
+
+    def direct(self) -> Direct:
+        """`sum_` of float32 as machine code calls it."""
+        if self._function is None:
+            self._function = all_reduce(self._mpi, self._world)
+        places = (self._mine[column:].ctypes.data for column in (CALLS, WAITING, STEP, FIRST))
+        return Direct(self._function.address, *handles(self._mpi, self._world), *places)
 
     def sum(self, array: np.ndarray) -> np.ndarray:
         """The sum of all ranks' arrays."""
@@ -119,8 +129,12 @@ class Communicator:
     # What is known of the run if it ends badly
 
     def note_step(self, step: int) -> None:
-        """Note where this rank's training stands."""
+        """Note where this rank's training stands, before a step."""
         self._mine[STEP] = step
+
+    def note_steps(self, first: int) -> None:
+        """The same before several, which machine code may count."""
+        self._mine[STEP] = self._mine[FIRST] = first
 
     def note_saved(self, step: int | None) -> None:
         """Note the step of the last checkpoint, if there is one."""

@@ -25,6 +25,18 @@ class Tail:
         self._fitting = ""  # the metric that fits the loss, and that nobody has named
         self.size = int(ends[-1])
 
+    @property
+    def means(self) -> list[tuple[Any, slice]]:
+        """Each buffer that becomes a mean, and its place."""
+        return list(zip(self._statistics, self._means, strict=True))
+
+    def before(self, samples: int, moved: list[bool], dtype: Any) -> np.ndarray:
+        """This rank's numbers as far as they are known before a step: of so many samples, and their classes."""
+        tail = np.zeros(self.size, dtype)
+        tail[self._fixed] = 0, samples, 0, True
+        tail[self._moved] = moved
+        return tail
+
     def fill(self, tail: np.ndarray, loss: Any, moved: list[bool], counted: RunningMetrics, share: float) -> None:
         """Write this rank's numbers, of whose samples `share` of the batch's are."""
         tail[...] = 0
@@ -37,7 +49,7 @@ class Tail:
             wide = np.array(counted.spread, np.float64)
             high = wide.astype(tail.dtype)
             tail[self._spreads].reshape(-1, 8)[self._rank] = *high, *(wide - high)
-        for place, buffer in zip(self._means, self._statistics, strict=True):
+        for buffer, place in self.means:
             tail[place] = share * buffer.data.reshape(-1)
 
     def moved(self, tail: np.ndarray) -> list[bool]:
@@ -63,4 +75,4 @@ class Tail:
 
     def statistics(self, tail: np.ndarray) -> list[tuple[Any, np.ndarray]]:
         """Each buffer, and the mean of the ranks' values."""
-        return [(b, tail[place].reshape(b.data.shape)) for place, b in zip(self._means, self._statistics, strict=True)]
+        return [(buffer, tail[place].reshape(buffer.data.shape)) for buffer, place in self.means]

@@ -1,16 +1,14 @@
 """Forward, loss and backward of this rank's rows, and the one message that makes the gradients those of all rows."""
 
 import operator
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 from .. import hooks
 from ..autograd import wrap
-from ..errors import StateError
 from ..nn import BatchNorm
 from ..nn._module import Buffer
-from ..nn._shared_batch import sharing
+from ..nn._shared_batch import SharedStep, sharing
 from ..ops.shape import plain
 from ..train.callbacks import Run
 from ..train.engines.accumulation import accumulate, rows
@@ -18,9 +16,7 @@ from ..train.engines.eager import Passes
 from ..train.metrics import RunningMetrics
 from .communicator import Communicator
 from .message import Tail
-from .shares import SharedLoader
-
-CHECKED = 100  # steps between two comparisons of the ranks' weights
+from .shares import Cut, SharedLoader
 
 
 class SharedPasses(Passes):
@@ -43,9 +39,7 @@ class SharedPasses(Passes):
 
     def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
         run, vectors, cut = self._run, self._run.optimizer.vectors, self._loader.cut
-        self._comm.note_step(run.step)
-        if run.step and run.step % CHECKED == 0:
-            self._compare_weights()
+        run.ranks.begin_step(run)
         here, outputs = RunningMetrics(run.measures), []
 
         def differentiate(number: int) -> Any:
@@ -88,19 +82,17 @@ class SharedPasses(Passes):
         self.counted = self._tail.counted(tail)
         return tail[0].copy()
 
-    def _compare_weights(self) -> None:
-        """Raise `StateError` in all ranks if their weights are not the same bits."""
-        values = self._run.optimizer.vectors.values
-        mine = zlib.crc32(values.view("uint8"))
-        largest, least = self._comm.maximum([mine, -mine])
-        if largest == -least:
-            return
-        of_all = self._comm.gather(mine)
-        other = [str(rank) for rank, found in enumerate(of_all) if found != of_all[0]]
-        raise StateError(
-            f"the weights of rank {', '.join(other)} differ from those of rank 0 at step {self._run.step:,}: something "
-            f"changes them in one rank alone, a callback or a damaged memory"
-        )
+    def step(self, cut: Cut) -> SharedStep | None:
+        """What a program of this rank's rows of a batch has to know; None if there is none."""
+        (_, batch), *more = cut.parts
+        if more or not batch.counts or self._run.measures:
+            return None
+        vectors = self._run.optimizer.vectors
+
+        def behind() -> Any:
+            return self._tail.before(batch.rows, [p.requires_grad for p in vectors.parameters], vectors.dtype)
+
+        return SharedStep(batch, self._comm, vectors, behind, self._tail.means)
 
 
 def _norms(model: Any) -> list[BatchNorm]:

@@ -92,9 +92,13 @@ class SharedLoader(Loader):
             yield next(iter(own.batches(batch[self.cut.numbers], 0, 1, *more, **options)))
 
     def _take(self, total: int) -> None:
+        self.cut = self.cut_of(total)
+
+    def cut_of(self, total: int) -> Cut:
+        """This rank's share of a batch of so many samples."""
         if total not in self._cuts:
             self._cuts[total] = cut(total, self._part or total, self._comm)
-        self.cut = self._cuts[total]
+        return self._cuts[total]
 
 
 class SharedStream(SharedLoader, Stream):

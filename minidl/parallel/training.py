@@ -1,12 +1,15 @@
 """The ranks of one `fit`: what its loop, engines and checkpoints ask of them."""
 
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..data import Dataset, Loader
-from ..data.stream import Stream
+from ..data.stream import UNKNOWN, Stream
+from ..errors import StateError
+from ..nn._shared_batch import SharedStep
 from ..train import signals
 from ..train.callbacks import Run
 from ..train.engines.eager import Passes, batches
@@ -17,6 +20,7 @@ from .passes import SharedPasses
 from .shares import share, shared_loader
 from .start import begin_alike, check_possible, compare, send_state
 
+CHECKED = 100  # batches between two comparisons of the ranks' weights
 PAUSE = 0.25  # seconds of steps between two moments at which the ranks agree
 
 
@@ -38,7 +42,36 @@ class Ranks:
 
     def passes(self, run: Run, passes: Passes, loss: Callable[[Any, Any], Any]) -> Passes:
         """The `passes` of this rank's rows as those of whole batches."""
-        return SharedPasses(run, passes, loss, self.loader, self.comm)
+        self._passes = SharedPasses(run, passes, loss, self.loader, self.comm)
+        return self._passes
+
+    def step(self, total: int) -> SharedStep | None:
+        """What a program of this rank's rows of batches of `total` samples has to know; None if there is none."""
+        return self._passes.step(self.loader.cut_of(total))
+
+    def begin_step(self, run: Run) -> int:
+        """Before a step: note it, and compare the ranks' weights if it is time.
+
+        Returns how many steps there are, with this one, up to the next comparison: so many may be made in one go.
+        """
+        self.comm.note_steps(run.step)
+        place = run.batch + (0 if run.steps == UNKNOWN else (run.epoch - 1) * run.steps)
+        if place and place % CHECKED == 0:
+            self._compare_weights(run)
+        return CHECKED - place % CHECKED
+
+    def _compare_weights(self, run: Run) -> None:
+        """Raise `StateError` in all ranks if their weights are not the same bits."""
+        mine = zlib.crc32(run.optimizer.vectors.values.view("uint8"))
+        largest, least = self.comm.maximum([mine, -mine])
+        if largest == -least:
+            return
+        of_all = self.comm.gather(mine)
+        other = [str(rank) for rank, found in enumerate(of_all) if found != of_all[0]]
+        raise StateError(
+            f"the weights of rank {', '.join(other)} differ from those of rank 0 at step {run.step:,}: something "
+            f"changes them in one rank alone, a callback or a damaged memory"
+        )
 
     def next_block(self, run: Run, last: int) -> int:
         """The batch up to which all go now: at most rank 0's `last`, and no more than a fraction of a second takes."""

@@ -24,22 +24,15 @@ class Watch:
     def __init__(self, board: np.ndarray, rank: int, deadline: float, end: Callable[[list[int], str], None]) -> None:
         self._board, self._rank, self._deadline, self._end = board, rank, deadline, end
         self._mine = board[rank]
-        self._since: float | None = None  # when the present message began
-        self._last, self._longest = time.monotonic(), 0.0
         threading.Thread(target=self._look, name="minidl-watch", daemon=True).start()
 
     def enter(self) -> None:
         """Before a message."""
-        now = time.monotonic()
-        self._longest = max(self._longest, now - self._last)
-        self._last = now
         self._mine[CALLS] += 1
         self._mine[WAITING] = 1
-        self._since = now
 
     def leave(self) -> None:
         """After it."""
-        self._since = None
         self._mine[WAITING] = 0
 
     def late(self) -> list[int]:
@@ -52,15 +45,19 @@ class Watch:
         return bool(self._board[:, WAITING].any())
 
     def _look(self) -> None:
+        # By the board alone, where machine code, which calls MPI itself, notes its messages as well.
+        longest, known, since = 0.0, -1, time.monotonic()
         while True:
             time.sleep(PERIOD)
-            since = self._since
-            waited = 0.0 if since is None else time.monotonic() - since
-            if waited < CERTAIN:
+            now, calls = time.monotonic(), int(self._mine[CALLS])
+            if calls != known:
+                longest, known, since = max(longest, now - since), calls, now
+            waited = now - since
+            if waited < CERTAIN or not self._mine[WAITING]:
                 continue
             late = self.late()
             gone = [rank for rank in late if self._board[rank, LEFT] or not _alive(int(self._board[rank, PID]))]
-            too_long = self._deadline and waited > max(self._deadline, TIMES * self._longest)
+            too_long = self._deadline and waited > max(self._deadline, TIMES * longest)
             if gone or too_long:
                 what = "has ended" if gone else f"has not come for {waited:.0f} s (deadline)"
                 self._tell(gone or late, what)

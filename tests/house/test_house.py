@@ -82,6 +82,7 @@ REACHING = {
     "compiler/native/jit/memory.py": {"_getvalue"},  # Numba's own way from a structure to its value
     "compiler/native/cache/child.py": {"_exit"},  # os._exit: this process ends at once
     "study/worker.py": {"_exit"},  # os._exit: the driver has ended before this worker began
+    "parallel/direct.py": {"_handleof"},  # mpi4py has no public name for the number of a handle
     "parallel/communicator.py": {"_exit"},  # os._exit: MPI has been told to end all ranks, this one too
     "system/early.py": {"_exit"},  # the same, before there is anything to clean up
     "guards.py": {"_getframe"},  # sys._getframe: at which line of the user's to warn

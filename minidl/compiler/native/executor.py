@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import Array, generator
+from ...backend import Array
+from ...errors import StateError
 from ...hardware.threads import assistant
+from ...nn._dropout import uniform
 from ...optim.execution.upcoming import (
     ScheduledUpdate,
     scheduled,
@@ -68,6 +70,7 @@ class NativeExecutor:
         self._assembler = Assembler(program, inputs, labels, order)
         self._constants = self._assembler.constants  # their address is in every task
         self._optimizer, self._moving, self._stepwise = optimizer, moving, stepwise
+        self._shared = any(step.op == "all_reduce" for step in program.instructions)
         self._batch = program.buffers("batch")[0].shape[0]
         # Allocated once, for the longest call: the addresses are in every task.
         self._losses, self._correct = np.empty(MOST, np.float32), np.empty(MOST, np.int64)
@@ -103,6 +106,7 @@ class NativeExecutor:
         task, _samples = self._task(self._code(updates, steps), order, steps)
         task["gradients"] = gradients
         self._with_assistant(partial(self._machine, address(task), 0), task)
+        self._check_messages()
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._correct[:steps], updates[0].rates[-1]
 
@@ -171,7 +175,7 @@ class NativeExecutor:
         """Draw the uniform numbers for the masks of step `k`, in the order of the layers."""
         at = 0
         for step in self._assembler.draws:
-            numbers = generator("dropout").random(step.out[0].shape, dtype=np.float32)
+            numbers = uniform(step.out[0].shape, step.options.get("shared"))
             self._draws[k, at : at + numbers.size] = numbers.reshape(-1)
             at += numbers.size
 
@@ -194,9 +198,9 @@ class NativeExecutor:
         code = self._program_code()
 
         # With a batch of one, a weight is updated while its gradient is computed. Not if somebody
-        # is to see the gradient first.
+        # is to see the gradient first, or it is not whole before other processes' part is added.
         outers: list[isa.Outer] = []
-        if not self._stepwise:
+        if not (self._stepwise or self._shared):
             outers = [item for item in code if isinstance(item, isa.Outer)]
         ending: Code = []
         fused: Fused = {}
@@ -225,6 +229,12 @@ class NativeExecutor:
                 item = item._replace(draws=at, stride=self._draws.shape[1])
             code.append(item)
         return code
+
+    def _check_messages(self) -> None:
+        """Raise `StateError` if a sum over processes has failed."""
+        failure = int(self._assembler.failed[0])
+        if failure:
+            raise StateError(f"MPI_Allreduce has failed: error {failure}")
 
     def _saves(self) -> Code:
         """Save the running statistics before a step that may be undone."""
@@ -292,6 +302,7 @@ class Stepping:
         executor._draw(number)
         self._task["first"], self._task["last"] = number, number + 1
         self._execute(0, self._check)
+        executor._check_messages()
         return executor._losses[number], int(executor._correct[number])
 
     def update(self, checked: bool) -> bool:

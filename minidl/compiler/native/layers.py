@@ -1,9 +1,12 @@
 """The interpreter's instructions for what networks consist of, with addresses and sizes."""
 
+from typing import Any
+
 import numpy as np
 
 from ...backend import Array
 from ...errors import UnsupportedError
+from ...nn._shared_batch import Summing
 from ...optim.flat import aligned
 from ..program import Buffer, Instruction
 from .addresses import blas, ufunc_loop
@@ -30,6 +33,7 @@ class Layers:
 
     def __init__(self, largest: int) -> None:
         self._keep_alive: list[Array] = []
+        self.failed = np.zeros(1, np.int64)  # MPI's error, if a message has failed
         self._constants: list[float] = []
         # No instruction needs more scratch than the largest buffer, and none leaves anything in it.
         self._scratch = self._ones(max(largest // 4, 1))
@@ -170,7 +174,10 @@ class Layers:
         multiplied = isa.Multiply(size=out.bytes // 4, a=self._at(out), b=self._at(b))
         return [*self._in_place(a, out), multiplied]
 
-    def _dropout_mask(self, mask: Buffer, rate: float) -> Code:
+    def _copy(self, out: Buffer, source: Buffer) -> Code:
+        return self._in_place(source, out)
+
+    def _dropout_mask(self, mask: Buffer, rate: float, shared: Any = None) -> Code:
         # Where the draws are is known when there is a place for them: see executor.py.
         return [
             isa.Dropout(
@@ -186,7 +193,13 @@ class Layers:
     # The loss
 
     def _softmax_cross_entropy(
-        self, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer, labels: Buffer
+        self,
+        loss: Buffer,
+        right: Buffer,
+        d: Buffer,
+        logits: Buffer,
+        labels: Buffer,
+        share: float = 1.0,
     ) -> Code:
         batch, classes = logits.shape
         return [
@@ -201,8 +214,21 @@ class Layers:
                 ones=self._ones(batch),
                 dot=blas("sdot"),
                 **exp_and_log(),
+                share=self._constant(share),
             )
         ]
+
+    # What goes to the other processes that share a batch, and comes from them
+
+    def _enclose(self, tail: Buffer, loss: Buffer, right: Buffer, share: float) -> Code:
+        return [isa.Enclose(tail=self._at(tail), share=self._constant(share))]
+
+    def _all_reduce(self, out: Buffer, *inside: Buffer, by: Summing) -> Code:
+        size, failed = out.bytes // 4, address(self.failed)
+        return [isa.AllReduce(*by.direct(), vector=self._at(out), size=size, failed=failed)]
+
+    def _totals(self, loss: Buffer, right: Buffer, message: Buffer, tail: Buffer) -> Code:
+        return [isa.Totals(tail=self._at(tail))]
 
     # BatchNorm: two threads take half of the features each, so that every sum is made by one
 

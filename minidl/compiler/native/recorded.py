@@ -137,10 +137,16 @@ class RecordedLayers(Layers):
         ]
 
     def _softmax_cross_entropy(
-        self, loss: Buffer, right: Buffer, d: Buffer, logits: Buffer, labels: Buffer
+        self,
+        loss: Buffer,
+        right: Buffer,
+        d: Buffer,
+        logits: Buffer,
+        labels: Buffer,
+        share: float = 1.0,
     ) -> Code:
         self._classes(labels)
-        return super()._softmax_cross_entropy(loss, right, d, logits, labels)
+        return super()._softmax_cross_entropy(loss, right, d, logits, labels, share)
 
     def _classes(self, labels: Buffer) -> int:
         """The address of labels, which have to be int64."""

@@ -77,7 +77,7 @@ def _on_cpu(
 ) -> Engine:
     """The engine on the CPU: a program of known layers, else recorded steps, else the eager loop."""
     eager = Eager(run, loader, loss, watchers)
-    step, reason = _compiled_step(run, loader, loss_here(run, loss))
+    step, reason = _compiled_step(run, loader, loss)
     if reason is None:
         engine = Compiled(run, loader, step, eager, zeros)
         watched = any(w.overrides("on_step") or w.overrides("on_gradients") for w in watchers)
@@ -113,6 +113,7 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
         return None, "the model is not on the CPU"
     try:
         from ...compiler import Step
+        from ...compiler.tape.step import RecordedSteps
     except ModuleNotFoundError as missing:  # the folder may be deleted
         if missing.name not in OPTIONAL:
             raise
@@ -120,6 +121,12 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
     own_metrics = _own_metrics(run)
     # Lowered now, for whole batches, to find out whether it can be; steps are always in training mode.
     step = Step(run.model, loss, run.optimizer)
+    shared = None
+    if run.ranks is not None:
+        step.recorded = RecordedSteps(run.model, loss_here(run, loss), run.optimizer)
+        loader, shared = run.ranks.loader.whole, run.ranks.step(loader.batch_size)
+        if shared is None:
+            return step, "ranks make parts of batches one by one"
     run.model.train()
     if own_metrics is not None:
         return step, own_metrics
@@ -131,7 +138,8 @@ def _compiled_step(run: Run, loader: Loader, loss: Callable[[Any, Any], Any]) ->
     changed = overridden(loader, "batches", "_here")
     if changed is not None:
         return step, changed
-    step.bound(run.micro_batch or loader.batch_size, inputs, labels.astype(np.int64))
+    size = (run.micro_batch or loader.batch_size) if shared is None else shared.batch.rows
+    step.bound(size, inputs, labels.astype(np.int64), shared)
     return step, step.reason
 
 

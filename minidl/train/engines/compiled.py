@@ -56,7 +56,7 @@ class Compiled:
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
         run = self._run
-        until = time.perf_counter() + PAUSE
+        until = time.perf_counter() + PAUSE if run.ranks is None else math.inf  # they all go on to `last`
         while run.batch < last and (start := time.perf_counter()) < until:
             before = run.batch
             block = self._next_block(last)
@@ -92,10 +92,10 @@ class Compiled:
                 if not goes_on():
                     break
         else:
-            count = block.size // self._part
+            count = 1 if run.ranks is not None else block.size // self._part
 
             def make_all(stepping: Any) -> None:
-                step = _in_parts(run, [_NativeStep(stepping, block.bound, self._part)] * count)
+                step = _in_parts(run, [_NativeStep(stepping, block.bound, block.size // count)] * count)
                 for _ in range(stepping.steps // count):
                     make(step)
                     if not goes_on():
@@ -107,7 +107,11 @@ class Compiled:
     def _numpy_step(self, block: "_Block", batch: Any) -> Step:
         """A step by NumPy for these samples."""
         rows = [batch[part] for part in parts(self._run, len(batch))]
-        return _in_parts(self._run, [_NumpyStep(block.bounds[len(r)], self._inputs, self._labels, r) for r in rows])
+        steps = [
+            _NumpyStep(block.bounds[len(r)], self._inputs, self._labels, r, len(r) * block.size // block.own)
+            for r in rows
+        ]
+        return _in_parts(self._run, steps)
 
     def _next_block(self, last: int) -> "_Block | None":
         """The next steps, as many as fit between two pauses; None if the next step has to be eager."""
@@ -119,14 +123,32 @@ class Compiled:
         affordable = int(PAUSE / 2 / self._seconds) + 1 if self._seconds else 1
         count = max(1, min(whole - run.batch, affordable))
         indices = order[run.batch * size : (run.batch + count) * size]
+        if run.ranks is not None:
+            return self._shared_block(indices, count, run.batch < whole)
         sizes = [part.stop - part.start for part in parts(run, min(size, len(indices)))]
         bounds = {n: self._step.bound(n, self._inputs, self._labels) for n in dict.fromkeys(sizes)}
         # A callback may have changed the model, or exchanged it.
-        changed = run.optimizer is not self._step.optimizer or run.model is not self._step.model
-        if changed or None in bounds.values():
+        if self._exchanged() or None in bounds.values():
             return None
         self._check_labels(bounds[sizes[0]])
-        return _Block(bounds[sizes[0]], bounds, indices, count, size, run.batch < whole)
+        return _Block(bounds[sizes[0]], bounds, indices, count, size, size, run.batch < whole)
+
+    def _exchanged(self) -> bool:
+        """Whether a callback has put another optimizer or model in the place of that which is compiled."""
+        return self._run.optimizer is not self._step.optimizer or self._run.model is not self._step.model
+
+    def _shared_block(self, indices: Any, count: int, whole: bool) -> "_Block | None":
+        """The same where other processes have a part of each batch; `indices`: of all samples."""
+        run, total = self._run, len(indices) // count
+        shared = run.ranks.step(total)
+        bound = shared and self._step.bound(shared.batch.rows, self._inputs, self._labels, shared)
+        if not bound or self._exchanged():
+            return None
+        self._check_labels(bound)
+        count = min(count, run.ranks.begin_step(run))
+        first, rows = shared.batch.first, shared.batch.rows
+        own = indices[: count * total].reshape(count, total)[:, first : first + rows].reshape(-1)
+        return _Block(bound, {rows: bound}, own, count, total, rows, whole)
 
     def _read_data(self) -> None:
         """Read inputs and labels anew when an epoch begins: they may have been changed since the last one."""
@@ -200,7 +222,7 @@ class Compiled:
         run = self._run
         # After the last step of all, whoever called `fit` may look at the gradients.
         last = run.epoch == run.epochs and run.batch + block.steps >= run.steps
-        keep = run.keep_gradients or last
+        keep = run.keep_gradients or last or run.ranks is not None
         losses, correct, run.lr = native.run(block.indices, block.steps, keep)
         run.metrics.extend(losses, correct, block.size)
         run.loss = wrap(losses[-1])
@@ -213,11 +235,13 @@ class Compiled:
         """Make a block's steps by NumPy."""
         run, bound = self._run, block.bound
         for batch in block.batches():
+            if run.ranks is not None:
+                run.ranks.comm.note_step(run.step)
             bound.gather(self._inputs, self._labels, batch)
             bound.forward()
             bound.backward()
             bound.update()
-            run.metrics.count(bound.loss.item(), int(bound.right), len(batch))
+            run.metrics.count(bound.loss.item(), int(bound.right), len(batch) * block.size // block.own)
             self._count("replay", 1)
         run.loss, run.lr = wrap(bound.loss), run.optimizer.rate(run.optimizer.t)
 
@@ -243,15 +267,16 @@ class _Block(NamedTuple):
 
     bound: Any  # their program, ...
     bounds: dict[int, Any]  # ... and that for each size of a part of them, if they are made in parts
-    indices: Any  # of their samples in the data set
+    indices: Any  # of this process's samples in the data set
     steps: int
     size: int  # of a batch
+    own: int  # of its samples, how many this process computes: all, if it is alone
     whole: bool  # whether each batch has that size
 
     def batches(self) -> list[Any]:
         """The indices of each step's samples."""
-        starts = range(0, len(self.indices), self.size)
-        return [self.indices[start : start + self.size] for start in starts]
+        starts = range(0, len(self.indices), self.own)
+        return [self.indices[start : start + self.own] for start in starts]
 
 
 class _NumpyStep:
@@ -260,8 +285,8 @@ class _NumpyStep:
     engine = "replay"
     statistics: dict[int, Any] | None = None
 
-    def __init__(self, bound: Any, inputs: Any, labels: Any, batch: Any) -> None:
-        self.draws, self.samples = bound.draws, len(batch)
+    def __init__(self, bound: Any, inputs: Any, labels: Any, batch: Any, samples: int) -> None:
+        self.draws, self.samples = bound.draws, samples
         self._bound, self._inputs, self._labels, self._batch = bound, inputs, labels, batch
 
     def differentiate(self) -> tuple[Any, int, int]:

@@ -1,5 +1,6 @@
 """Compiled training steps one by one, for callbacks that see each, or its gradients before its update."""
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,15 @@ class Stepwise:
     def advance(self, last: int) -> None:
         """Make updates for this epoch's batches up to number `last`: all of them, or as many as time allows."""
         run = self._run
-        until = time.perf_counter() + PAUSE
+        until = time.perf_counter() + PAUSE if run.ranks is None else math.inf  # they all go on to `last`
         while run.batch < last and run.stopped is None and time.perf_counter() < until:
             self._compiled.step_by_step(last, until, self._make, self.checker)
 
     def _make(self, step: Any) -> None:
         """One step, in the two parts of `compiled.Step`, with what callbacks do between and after them."""
         run, checker = self._run, self.checker
+        if run.ranks is not None:
+            run.ranks.comm.note_step(run.step)
         if checker is not None:
             checker.save(step.draws, step.statistics)
         run.lr = run.optimizer.lr
@@ -57,3 +60,5 @@ class Stepwise:
         run.batch += 1
         for watcher in self._on_step:
             watcher.on_step(run)
+        if self._on_step and run.ranks is not None:
+            run.ranks.agree(run)

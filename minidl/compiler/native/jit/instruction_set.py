@@ -35,6 +35,9 @@ from .array_instructions import (
 from .array_instructions import (
     WhereDouble as WhereDouble,
 )
+from .message_instructions import AllReduce as AllReduce
+from .message_instructions import Enclose as Enclose
+from .message_instructions import Totals as Totals
 
 Address = int
 Size = int
@@ -164,6 +167,7 @@ class Softmax(NamedTuple):
     exp_data: Address
     log: Address
     log_data: Address
+    share: Constant  # of the mean loss whose gradient d is: 1, or this process's part of a batch
 
 
 class BatchNorm(NamedTuple):
@@ -361,4 +365,7 @@ OPCODES: dict[type, int] = {
     WhereDouble: opcodes.WHERE_DOUBLE,
     CrossEntropies: opcodes.CROSS_ENTROPIES,
     CrossEntropiesBack: opcodes.CROSS_ENTROPIES_BACK,
+    Enclose: opcodes.ENCLOSE,
+    AllReduce: opcodes.ALL_REDUCE,
+    Totals: opcodes.TOTALS,
 }

@@ -7,7 +7,17 @@ from their rules (../rule_codegen.py). It runs without Python, and holds no lock
 
 from typing import Any
 
-from . import batch_norm, dense, elementwise, losses, opcodes, sparse, sparse_batch, updates
+from . import (
+    batch_norm,
+    dense,
+    elementwise,
+    losses,
+    messages,
+    opcodes,
+    sparse,
+    sparse_batch,
+    updates,
+)
 from . import instruction_set as isa
 from .atomics import compare_and_clear, load_acquire, pause, store_release
 from .memory import call, float32_at, int64_at, native, record_at
@@ -122,7 +132,7 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
     elif opcode == opcodes.MULTIPLY:
         dense.multiply(record_at(isa.Multiply, operands))
     elif opcode == opcodes.SOFTMAX:
-        loss, correct = losses.softmax(record_at(isa.Softmax, operands), scratch)
+        loss, correct = losses.softmax(record_at(isa.Softmax, operands), constants, scratch)
         float32_at(task.losses, k + 1)[k] = loss
         int64_at(task.correct, k + 1)[k] = correct
     elif opcode == opcodes.BATCH_NORM:
@@ -169,3 +179,11 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
         losses.cross_entropies(record_at(isa.CrossEntropies, operands), scratch)
     elif opcode == opcodes.CROSS_ENTROPIES_BACK:
         losses.back(record_at(isa.CrossEntropiesBack, operands))
+    elif opcode == opcodes.ENCLOSE:
+        loss = float32_at(task.losses, k + 1)[k]
+        correct = int64_at(task.correct, k + 1)[k]
+        messages.enclose(record_at(isa.Enclose, operands), constants, loss, correct)
+    elif opcode == opcodes.ALL_REDUCE:
+        messages.all_reduce(record_at(isa.AllReduce, operands), k)
+    elif opcode == opcodes.TOTALS:
+        messages.totals(record_at(isa.Totals, operands), k, task.losses, task.correct)

@@ -15,14 +15,14 @@ ONE = np.float32(1)
 
 
 @native
-def softmax(i: Any, scratch: Any) -> Any:
+def softmax(i: Any, constants: Any, scratch: Any) -> Any:
     """Softmax cross-entropy: the mean loss, how many are correct, and the logits' gradient."""
     # Three vectors, one behind the other.
     losses, total, picked = i.sums, i.sums + 4 * i.batch, i.sums + 8 * i.batch
     correct = _cross_entropies(i, i.scratch, total, picked, losses, scratch)
     # The sum is OpenBLAS's, as in the eager step, so that it is rounded alike.
     loss = call_float32(i.dot, (i.batch, losses, 1, i.ones, 1)) / F(i.batch)
-    float32_at(picked, 1)[0] = ONE / F(i.batch)
+    float32_at(picked, 1)[0] = constants[i.share] / F(i.batch)
     _back(i, i.scratch, total, picked, 0)
     return loss, correct
 

@@ -31,6 +31,7 @@ def _caller(result: Any) -> Any:
 
 
 call, call_float32 = _caller(types.void), _caller(types.float32)
+call_int32 = _caller(types.int32)
 
 
 def _array_at(dtype: Any) -> Any:

@@ -33,7 +33,10 @@
     ROWS,
     WHERE_DOUBLE,
     DOT,
-) = range(32)
+    ENCLOSE,
+    ALL_REDUCE,
+    TOTALS,
+) = range(35)
 
 BOOL, INT64, FLOAT64 = range(3)  # what is converted to float32
 

@@ -1,0 +1,37 @@
+"""The layouts of instructions for sums over processes (messages.py), as in instruction_set.py."""
+
+from typing import NamedTuple
+
+Address = int
+Size = int
+Constant = int
+
+
+class Enclose(NamedTuple):
+    """Write loss · share and the correct answers behind the gradients, at `tail`."""
+
+    tail: Address
+    share: Constant
+
+
+class AllReduce(NamedTuple):
+    """Replace `size` numbers by their sums over all processes, by MPI_Allreduce."""
+
+    function: Address
+    in_place: int  # MPI's own numbers
+    datatype: int
+    operation: int
+    communicator: int
+    calls: Address  # int64: the messages that this process has begun
+    waiting: Address  # int64: whether it waits in one
+    step: Address  # int64: where it stands, ...
+    first: Address  # ... and where it stood before the first step of this call
+    vector: Address
+    size: Size
+    failed: Address  # int64: where MPI's error goes, if there is one
+
+
+class Totals(NamedTuple):
+    """Read the loss and the correct answers of the whole batch behind the gradients."""
+
+    tail: Address
