@@ -23,6 +23,19 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
         signal.signal(_number, _usual)
 
 
+@pytest.fixture(scope="session")
+def machine_code():
+    """The machine code that the rules of tests need, in the cache."""
+    pytest.importorskip("numba")
+    from minidl import nn, optim
+    from minidl.compiler.native.cache.background import compile_now
+    from minidl.compiler.native.executor import needed
+
+    weight = nn.Dense(2, 2).parameters()
+    for rule in (optim.SGD, optim.Momentum, optim.Adam):
+        compile_now(needed(rule(weight)))
+
+
 def pytest_ignore_collect(collection_path, config):
     if collection_path != GPU:
         return None

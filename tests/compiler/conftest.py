@@ -3,21 +3,9 @@
 import pytest
 from own_loops import RULES, chooser
 
-from minidl import nn, optim
+from minidl import nn
 from minidl.data import mnist
 from minidl.train.engines.compiled import Compiled
-
-
-@pytest.fixture(scope="session")
-def machine_code():
-    """The machine code that the rules of tests need, in the cache."""
-    pytest.importorskip("numba")
-    from minidl.compiler.native.cache.background import compile_now
-    from minidl.compiler.native.executor import needed
-
-    weight = nn.Dense(2, 2).parameters()
-    for rule in (optim.SGD, optim.Momentum, optim.Adam):
-        compile_now(needed(rule(weight)))
 
 
 @pytest.fixture(params=["machine code", "replay", "eager"])

@@ -31,7 +31,7 @@ CLOSE |= {"float64": 1e-12, "more ranks than samples": 1e-12}
 
 
 @pytest.fixture(scope="module")
-def by_ranks(tmp_path_factory):
+def by_ranks(tmp_path_factory, machine_code):
     """The trainings as so many ranks have made them: for each name, what each rank has in the end."""
 
     @cache
