@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from ..teach.reproduce import ROWS as ALL
+from ..teach.reproduce.registry import NOTE_A
 
 
 def _lane(rule: str, **settings: Any) -> dict[str, Any]:
@@ -36,8 +37,8 @@ STEPS = 20  # of each of them
 @cache
 def printed(row: str) -> list[tuple[str, str]]:
     """What is printed after the 20 steps of a row's runs, a line each, and its source: the note, or a reference."""
-    checks = ALL[row].function().checks
-    return [(check.expected, check.source) for check in checks if check.expected.startswith("epoch 20, ")]
+    checks = [check for check in ALL[row].function().checks if check.expected.startswith("epoch 20, ")]
+    return [(check.expected, "note" if check.source == NOTE_A else "reference") for check in checks]
 
 
 def presets() -> list[dict[str, Any]]:
