@@ -123,6 +123,7 @@ def test_by_mouse_which_rule_is_nearest_and_why_momentum_overshot(opened):
     assert "Momentum (what the earlier steps have left) contributed +2.4." in why
     velocity = page.locator(".lines li").first
     velocity.locator("[data-symbol]").nth(2).hover()
+    settled(page)
     lit = page.locator(".lit")
     assert lit.count() == 2  # v before the step, as a letter and as a number
     assert "−8" in " ".join(lit.all_text_contents())
@@ -157,12 +158,13 @@ def test_by_keys_alone_back_ten_steps_and_fork_with_another_beta(opened):
     settled(page)
     assert page.locator("#start-1").input_value() == "-1.9"
     press("?")
-    assert page.get_by_role("dialog").is_visible()
+    page.get_by_role("dialog").wait_for()
     press("Escape")
-    assert page.get_by_role("dialog").count() == 0
+    page.get_by_role("dialog").wait_for(state="detached")
     page.locator(".lines li").last.focus()
     for _ in range(3):
         press("ArrowRight")
+    settled(page)
     assert page.locator(".lit").count() >= 2
 
 
@@ -243,10 +245,13 @@ def test_a_step_is_walked_through_line_by_line_both_ways(opened):
         assert [place < k for k in range(6)] == ["later" in lines.nth(k).get_attribute("class") for k in range(6)]
         assert not page.locator(".why").is_visible()
         page.keyboard.press("ArrowRight")
+        settled(page)
     assert page.locator(".why").is_visible()
     page.keyboard.press("ArrowLeft")
+    settled(page)
     assert "now" in lines.nth(5).get_attribute("class")
     page.keyboard.press("ArrowUp")
+    settled(page)
     assert page.locator(".why").is_visible()
 
 

@@ -2,10 +2,11 @@
 
 import { batch, effect, untracked } from "../vendor/signals-core.mjs";
 import { render } from "../vendor/preact.mjs";
+import { frames } from "./frames.js";
 import { Chart } from "./chart.js";
 import { Question, Setting, Transport } from "./controls.js";
 import { Help, listen } from "./keys.js";
-import { Lanes } from "./lanes.js";
+import { Lanes, share, valueOf } from "./lanes.js";
 import { Ledger } from "./ledger.js";
 import { Picture } from "./picture.js";
 import { Stability } from "./stability.js";
@@ -57,11 +58,18 @@ function asks() {
     const coordinate = Math.min(state.coordinate.value, state.start.value.length - 1);
     askLedger({ ...state.request.value, lane, t: step, coordinate, language: state.language.value });
   });
-  effect(() => {
+  let mapped = "";
+  effect(() => { // another map, if more has changed than where the lane is on it
     const lane = state.lanes.value[state.picked.value];
-    if (!connected.value || state.catalogue.value === null || !lane) return;
-    askMap({ surface: state.surface.value, start: state.start.value, lane, steps: state.steps.value, note: state.note.value, n: MAP,
-      high: state.dragging.value ? untracked(() => state.map.value?.high ?? null) : null });
+    if (!connected.value || state.catalogue.value === null || !lane || state.dragging.value) return;
+    const asked = { surface: state.surface.value, start: state.start.value, lane, steps: state.steps.value, note: state.note.value, n: MAP };
+    const first = share(state.rules.value[lane.rule]);
+    const settings = { ...lane.settings, lr: undefined, [first]: undefined };
+    const off = valueOf(lane, "lr") > untracked(() => state.map.value?.high ?? 0);
+    const now = JSON.stringify({ ...asked, lane: { rule: lane.rule, settings } });
+    if (now === mapped && !off) return;
+    mapped = now;
+    askMap(asked);
   });
   effect(() => { // the picture stays as it is while something is dragged
     const race = state.race.value;
@@ -167,4 +175,4 @@ effect(() => {
   if (connected.value && untracked(() => state.catalogue.value) === null) request("hello").then((reply) => { state.catalogue.value = reply; }, failed);
 });
 asks();
-effect(() => { render(html`<${App} />`, document.getElementById("lab")); });
+frames(() => { render(html`<${App} />`, document.getElementById("lab")); });

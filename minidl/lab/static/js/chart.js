@@ -1,7 +1,7 @@
 // The function along the way: a line per lane, on a logarithmic scale where f is positive.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { effect } from "../vendor/signals-core.mjs";
+import { frames } from "./frames.js";
 import { colour, dashes, palette } from "./looks.js";
 import { rem } from "./plane.js";
 import * as state from "./state.js";
@@ -50,30 +50,31 @@ function attach(place) {
   stop = null;
   if (place === null) return;
   let plot = null;
-  const make = () => {
-    plot?.destroy();
-    plot = null;
-    const race = state.race.value;
+  let kind = ""; // what the plot is made for: while that stays, it only gets other numbers
+  const show = () => {
+    const [race, step] = [state.race.value, state.t.value];
     const box = place.getBoundingClientRect();
     if (race === null || box.width === 0) return;
     const logarithmic = race.lanes.every((lane) => lane.values.every((x) => x === null || x > 0));
-    plot = new uPlot(options(race, box, logarithmic), data(race, state.t.value, logarithmic), place);
-    plot.logarithmic = logarithmic;
+    const looks = race.lanes.map((lane, i) => [colour(lane), dashes(i)]);
+    const now = JSON.stringify([looks, logarithmic, race.lanes[0].values.length, state.picked.value, state.projector.value, box.width, palette()]);
+    if (now === kind) {
+      plot.setData(data(race, step, logarithmic));
+      return;
+    }
+    plot?.destroy();
+    kind = now;
+    plot = new uPlot(options(race, box, logarithmic), data(race, step, logarithmic), place);
   };
-  const again = new ResizeObserver(make);
+  const again = new ResizeObserver(show);
   again.observe(place);
-  const remade = effect(() => {
-    void [state.race.value, state.theme.value, state.projector.value, state.picked.value];
-    make();
-  });
-  const moved = effect(() => {
-    const step = state.t.value;
-    if (plot !== null && state.race.value !== null) plot.setData(data(state.race.value, step, plot.logarithmic));
+  const dispose = frames(() => {
+    void state.theme.value;
+    show();
   });
   stop = () => {
     again.disconnect();
-    remade();
-    moved();
+    dispose();
     plot?.destroy();
   };
 }

@@ -1,7 +1,8 @@
 // The picture of screen 1: level lines, paths with a mark per step, the pushes of the last one, the start's handle.
 
 import { contours } from "../vendor/d3-contour.min.mjs";
-import { batch, effect } from "../vendor/signals-core.mjs";
+import { batch } from "../vendor/signals-core.mjs";
+import { frames } from "./frames.js";
 import { colour, dashes, palette, shape } from "./looks.js";
 import { Plane, sharp } from "./plane.js";
 import * as state from "./state.js";
@@ -51,10 +52,8 @@ function draw(canvas) {
   plane = new Plane(width, height, field.domain[0], up);
   context.save();
   plane.clip(context);
-  context.strokeStyle = looks.contour;
-  context.lineWidth = looks.wide * 0.6;
   if (flat) drawCurve(context, field, looks);
-  else for (const ring of lines(field)) stroke(context, ring);
+  else drawLevels(context, field, looks);
   for (const [x, y = 0] of field.minima) cross(context, plane.x(x), plane.y(flat ? low : y), looks.soft);
   const step = state.t.value;
   const order = race.lanes.map((_, i) => i).filter((i) => i !== state.picked.value);
@@ -67,6 +66,21 @@ function draw(canvas) {
   const handle = canvas.nextElementSibling;
   Object.assign(handle.style, { left: `${plane.x(x)}px`, top: `${plane.y(y)}px` });
   plane.axes(context, looks, flat ? ["x", "f"] : ["x₁", "x₂"]);
+}
+
+let levels = { field: null, size: "", path: null };
+
+/** The level lines as one path, made once for a field and a size. */
+function drawLevels(context, field, looks) {
+  const size = `${plane.width} ${plane.height}`;
+  if (levels.field !== field || levels.size !== size) {
+    const path = new Path2D();
+    for (const ring of lines(field)) ring.forEach(([x, y], i) => path[i ? "lineTo" : "moveTo"](plane.x(x), plane.y(y)));
+    levels = { field, size, path };
+  }
+  context.strokeStyle = looks.contour;
+  context.lineWidth = looks.wide * 0.6;
+  context.stroke(levels.path);
 }
 
 function stroke(context, points) {
@@ -218,7 +232,7 @@ function attach(canvas) {
   if (canvas === null) return;
   const again = new ResizeObserver(() => draw(canvas));
   again.observe(canvas);
-  const dispose = effect(() => {
+  const dispose = frames(() => {
     void [state.theme.value, state.projector.value, state.ledger.value, state.lanes.value, state.picked.value];
     draw(canvas);
   });

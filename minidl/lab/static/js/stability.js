@@ -1,6 +1,7 @@
 // The map of learning rate and β (or ρ) of the picked rule; its dot is the lane, and dragging it sets both.
 
-import { batch, effect } from "../vendor/signals-core.mjs";
+import { batch } from "../vendor/signals-core.mjs";
+import { frames } from "./frames.js";
 import { valueOf } from "./lanes.js";
 import { colour, palette, shape } from "./looks.js";
 import { Plane, sharp } from "./plane.js";
@@ -107,7 +108,7 @@ function attach(canvas) {
   if (canvas === null) return;
   const again = new ResizeObserver(() => draw(canvas));
   again.observe(canvas);
-  const dispose = effect(() => {
+  const dispose = frames(() => {
     void [state.theme.value, state.projector.value];
     draw(canvas);
   });
