@@ -53,6 +53,37 @@ def study() -> None:
     """Look at studies, and carry out those of the lecture notes."""
 
 
+@study.command("four-panels")
+@FOLDER
+@click.option("--tier", type=click.Choice(["smoke", "laptop", "full"]), default="smoke",
+              help="How large: half a minute, half an hour, or a cluster's work.")  # fmt: skip
+@click.option("--workload", "workloads", type=click.Choice(["mnist", "mnist-5000", "fashion-mnist"]), multiple=True,
+              help="May be repeated.  [default: mnist, and but for smoke mnist-5000]")  # fmt: skip
+@WORKERS
+@TIMEOUT
+@click.option("--quiet", is_flag=True, help="Print the result only.")
+def four_panels(folder: Path, tier: str, workloads: tuple[str, ...], **options: Any) -> None:
+    """Carry out note B's four panels: nine rules, tuned alike, on fresh seeds, with intervals (docs/four_panels.md).
+
+    The same command goes on with a study that was interrupted.
+    """
+    from ..study import panel_commands
+
+    default = ["mnist"] if tier == "smoke" else ["mnist", "mnist-5000"]
+    panel_commands.four_panels(folder, tier, list(workloads) or default, **options)
+
+
+@study.command("open-test")
+@FOLDER
+@WORKERS
+@click.option("--quiet", is_flag=True, help="Print the result only.")
+def open_test(folder: Path, workers: int | None, quiet: bool) -> None:
+    """Measure the winners of four panels on the test set, once: nothing is tuned after that."""
+    from ..study import panel_commands
+
+    panel_commands.open_test(folder, workers, quiet)
+
+
 @study.command()
 @FOLDER
 @click.option("--watch", is_flag=True, help="Again each second, until all trials have ended.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import StateError
 from . import notes
 from .executors import Crew
+from .progress import Progress
 from .table import Outcome, Table, Trial
 from .worker import UnloadableError, carry_out
 
@@ -20,13 +21,20 @@ _A_SECOND = 1000  # tasks that the driver can hand out, at most, to all workers 
 
 
 def carry(
-    table: Table, function: bytes, crew: Crew, folder: Path, timeout: float | None, tell: Callable[[], None]
+    table: Table, function: bytes, crew: Crew, folder: Path, timeout: float | None, progress: bool, total: int = 0
 ) -> None:
-    """Carry out all that is planned in `table`; `tell` is called about once a second.
+    """Carry out all that is planned in `table`, and show how far it is, if `progress` is wanted.
+
+    `total` is how many trials there will be in the end, if not all are planned yet.
 
     Raises `StateError` if no trial can be carried out at all.
     """
-    _Driver(table, function, crew, folder, timeout).run(tell)
+    shown = Progress(table, total) if progress else None
+    try:
+        _Driver(table, function, crew, folder, timeout).run(shown or (lambda: None))
+    finally:
+        if shown is not None:
+            shown.close()
 
 
 class _Driver:

@@ -73,13 +73,10 @@ def _command() -> str:
 def show_status(folder: Path, watch: bool) -> None:
     """Execute ``minidl study status``: a line; `watch`: again each second, until all trials have ended."""
     while True:
-        table = Table(folder)
-        try:
+        with Table(folder) as table:
             counts = table.counts()
             tell(line(counts, best_line(table)))
             bad = [] if watch else list(table.rows(f"error IS NOT NULL AND state IN {BAD}"))[-3:]
-        finally:
-            table.close()
         for row in bad:
             tell(f"  trial {row['id']} {row['state']}: {row['error']}")
         if not watch or counts.ended == sum(counts):
@@ -90,11 +87,8 @@ def show_status(folder: Path, watch: bool) -> None:
 def show_table(folder: Path, metric: str | None, mode: Mode | None, most: int) -> None:
     """Execute ``minidl study table``: the best points, a line each."""
     study = Study(folder)
-    table = Table(folder)
-    try:
+    with Table(folder) as table:
         metric, searched = metric or table.first_metric(), table.searched()
-    finally:
-        table.close()
     rows = [row for row in study.rows() if row["state"] not in ("planned", "running")]
     if metric is None:
         tell(f"{printable(folder)}: no trial has measured anything yet")

@@ -1,14 +1,17 @@
 """Who carries out a study's trials: processes of this machine, or any ``concurrent.futures.Executor``."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..checks import checked_integer
-from ..errors import OptionError, StateError
+from ..errors import OptionError, StateError, WriteError
 from ..hardware.threads import CORES
 from ..system.extras import missing_extra
+from . import notes
+from .table import Table
 from .worker import ENVIRONMENT, end_with
 
 
@@ -48,6 +51,18 @@ class Crew:
             executor: Any = self._executor
             self._executor = None
             executor.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def working(crew: Crew, table: Table) -> Iterator[Crew]:
+    """The crew, sent home at the end of the block, with what they were at planned again."""
+    try:
+        yield crew
+    finally:
+        crew.end()
+        with suppress(WriteError):
+            table.put_back()
+        notes.take(table.path.parent)  # whoever was at something is not to blame
 
 
 def crew(executor: str | Executor, workers: int | None) -> Crew:

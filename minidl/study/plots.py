@@ -19,11 +19,8 @@ def sensitivity(study: Study, metric: str | None = None) -> Any:
     Trials that did not end well lie at the upper edge, as crosses. Raises `MissingExtraError` without matplotlib,
     `OptionError` if nothing is there to be drawn.
     """
-    table = Table(study.folder)
-    try:
+    with Table(study.folder) as table:
         metric, searched = metric or table.first_metric(), table.searched()
-    finally:
-        table.close()
     rows = [row for row in study.rows() if row["state"] not in ("planned", "running")]
     named = {name for row in rows for name in row["result"]}
     if metric is None or metric not in named or not searched:

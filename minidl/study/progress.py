@@ -16,8 +16,8 @@ _SHARE = 50  # of its time the driver spends one part at most on telling
 class Progress:
     """Shows it about once a second on a terminal, where one line changes; elsewhere now and then, in a new line."""
 
-    def __init__(self, table: Table) -> None:
-        self.table = table
+    def __init__(self, table: Table, total: int = 0) -> None:
+        self.table, self.total = table, total
         self.started = time.monotonic()
         self.ended = table.counts().ended
         self.terminal = sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
@@ -51,12 +51,14 @@ class Progress:
 
     def _line(self, now: float) -> str:
         counts = self.table.counts()
-        return line(counts, best_line(self.table), (counts.ended - self.ended) / max(now - self.started, 1e-3))
+        return line(
+            counts, best_line(self.table), (counts.ended - self.ended) / max(now - self.started, 1e-3), self.total
+        )
 
 
-def line(counts: Counts, best: str = "", rate: float = 0.0) -> str:
+def line(counts: Counts, best: str = "", rate: float = 0.0, total: int = 0) -> str:
     """Done, running, failed, trials a second, time left, and the best so far."""
-    total = sum(counts)
+    total = max(total, sum(counts))
     parts = [f"{counts.ended:,} of {total:,} trials"]
     named = [
         f"{number:,} {name}" for name, number in counts._asdict().items() if number and name not in ("planned", "done")

@@ -1,29 +1,22 @@
 """A study: planned, carried out, asked for its results."""
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, WriteError
-from ..hardware.processor import processor
-from ..hardware.threads import CORES
+from ..errors import OptionError
 from ..train.monitoring import Mode
-from ..train.saving.lock import locked
 from . import results
 from .carry import carry
-from .executors import crew
+from .executors import crew, working
 from .pickling import pickled
 from .plan import plan
-from .progress import Progress
 from .results import Best
 from .space import Space
-from .table import Counts, Table
+from .table import Counts, Table, opened
 
 
 class Study:
@@ -78,14 +71,10 @@ class Study:
             raise OptionError(f"Study: train={train!r}: give a function (config, seed) -> dict of numbers")
         self.plan = None if space is None else plan(space, trials, seeds, study_seed)
         if self.plan is None:
-            Table(self.folder).close()  # raises if nothing is there
+            self.counts()  # raises if nothing is there
             return
-        with locked(self.folder, "a study"):
-            table = Table(self.folder, create=True)
-            try:
-                table.add(self.plan, _about())
-            finally:
-                table.close()
+        with opened(self.folder) as table:
+            table.add(self.plan.described(), self.plan.rows())
 
     def run(
         self,
@@ -120,21 +109,9 @@ class Study:
         if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
             raise OptionError(f"Study.run: timeout={timeout!r}: give seconds, or None for no limit")
         function = pickled(self.train)
-        workforce = crew(executor, workers)
-        with locked(self.folder, "a study"):
-            table = Table(self.folder, create=True)
-            shown = Progress(table) if progress else None
-            try:
-                carry(table, function, workforce, self.folder, timeout, shown or (lambda: None))
-            finally:
-                workforce.end()
-                with suppress(WriteError):
-                    table.put_back()  # what was on its way
-                if shown is not None:
-                    shown.close()
-                counts = table.counts()
-                table.close()
-        return counts
+        with opened(self.folder) as table, working(crew(executor, workers), table) as workforce:
+            carry(table, function, workforce, self.folder, timeout, progress)
+            return table.counts()
 
     def table(self) -> dict[str, np.ndarray]:
         """A column for each thing that is known of the trials, each (trials,): ids, settings, results, state.
@@ -145,27 +122,18 @@ class Study:
 
     def rows(self) -> list[dict[str, Any]]:
         """The trials as dicts, with their `config` and `result` as such."""
-        table = Table(self.folder)
-        try:
+        with Table(self.folder) as table:
             return list(table.rows())
-        finally:
-            table.close()
 
     def counts(self) -> Counts:
         """How many trials are where."""
-        table = Table(self.folder)
-        try:
+        with Table(self.folder) as table:
             return table.counts()
-        finally:
-            table.close()
 
     def digest(self) -> str:
         """The SHA-256 of plan and results, without times, hosts and attempts: the same wherever trials were made."""
-        table = Table(self.folder)
-        try:
+        with Table(self.folder) as table:
             return table.digest()
-        finally:
-            table.close()
 
     def best(self, metric: str, mode: Mode | None = None) -> Best:
         """The point with the best median of `metric` over its seeds.
@@ -185,12 +153,8 @@ class Study:
 
     def retry(self) -> int:
         """Plan again what has failed, was lost or took too long; returns how many that are. `run` carries them out."""
-        with locked(self.folder, "a study"):
-            table = Table(self.folder, create=True)
-            try:
-                return table.retry()
-            finally:
-                table.close()
+        with opened(self.folder) as table:
+            return table.retry()
 
     def to_csv(self, path: str | Path) -> None:
         """Write `table` as CSV, lists as JSON. Raises `WriteError`."""
@@ -203,14 +167,3 @@ class Study:
     def __repr__(self) -> str:
         counts = self.counts()
         return f"<Study {self.folder}: {counts.ended} of {sum(counts)} trials>"
-
-
-def _about() -> dict[str, Any]:
-    """What the study was begun with."""
-    versions = {"python": platform.python_version()}
-    for package in ("minidl", "numpy", "scipy", "numba", "loky"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {"versions": versions, "system": platform.platform(), "processor": processor(), "cores": CORES}

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError, StateError, WriteError
 from ..system.terminal import printable
-from .plan import Plan, Row
+from ..train.saving.lock import locked
+from .about import about
+from .plan import Row
 
 FILE = "study.sqlite"
 BAD = "diverged", "failed", "lost", "timeout"  # how a trial may end that counts as worst
@@ -77,23 +79,24 @@ class Table:
                 self._db.execute("PRAGMA synchronous = NORMAL")  # after a power cut the last trials are made again
                 self._db.executescript(_SCHEMA)
 
-    def close(self) -> None:
-        """Close the file; what was written stays, whoever dies."""
-        self._db.close()
+    def __enter__(self) -> "Table":
+        return self
 
-    def add(self, plan: Plan, about: dict[str, Any]) -> None:
-        """Plan what of `plan` is not there yet; `about` it is kept with the study when it is new.
+    def __exit__(self, *error: object) -> None:
+        self._db.close()  # what was written stays, whoever dies
+
+    def add(self, described: dict[str, Any], rows: Iterable[Row]) -> None:
+        """Plan those of `rows` that are not there yet; `described` is what all of the study's plans have in common.
 
         Raises `StateError` if another study is there.
         """
-        described = plan.described()
         there = self.meta("plan")
         if there is not None and there != described:
             folder = printable(self.path.parent)
             raise StateError(f"{folder}: holds another study: {_difference(there, described)}; choose another folder")
         with self._errors(), self._db:
-            self._set_meta({"plan": described, **({} if there else {"about": about})})
-            self._insert(plan.rows())
+            self._set_meta({"plan": described} if there else {"plan": described, "about": about()})
+            self._insert(rows)
 
     def add_rows(self, rows: Iterable[Row]) -> None:
         """Plan those of `rows` that are not there yet."""
@@ -209,12 +212,22 @@ class Table:
             raise DataError(f"{printable(self.path)}: is no study, or damaged ({error})") from error
 
 
+@contextmanager
+def opened(folder: Path) -> Iterator[Table]:
+    """The table in `folder`, which is made if it is not there, for the one process that may write to it.
+
+    Raises `WriteError` if another is at it, or nothing can be written there.
+    """
+    with locked(folder, "a study"), Table(folder, create=True) as table:
+        yield table
+
+
 def _difference(there: dict[str, Any], asked: dict[str, Any]) -> str:
     """In what two plans differ first, in words."""
-    for name in ("seeds", "study_seed"):
-        if there.get(name) != asked[name]:
-            return f"its {name} are {there.get(name)}, not {asked[name]}"
-    theirs, ours = there.get("cells", {}), asked["cells"]
+    for name in {**asked, **there}.keys() - {"cells"}:
+        if there.get(name) != asked.get(name):
+            return f"its {name} are {there.get(name)}, not {asked.get(name)}"
+    theirs, ours = there.get("cells", {}), asked.get("cells", {})
     for cell in {**ours, **theirs}:
         before, now = theirs.get(cell, {}), ours.get(cell, {})
         for name in {**now, **before}:

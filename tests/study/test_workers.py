@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,10 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_ends_w
     assert read(tmp_path / "cut").ended < 120
     done = subprocess.run([sys.executable, str(PROGRAM), str(tmp_path / "cut"), "slow_bowl"], capture_output=True)
     assert b"done=120" in done.stdout, done.stderr
-    twice = Study(tmp_path / "twice", space=SPACE, trials=60, seeds=2, train=trainings.bowl)
-    twice.run(workers=2, progress=False)
-    assert Study(tmp_path / "cut").digest() == twice.digest()
+    whole = Study(tmp_path / "whole", space=SPACE, trials=60, seeds=2, train=trainings.bowl)
+    with ThreadPoolExecutor(1) as executor:
+        whole.run(1, executor, progress=False)
+    assert Study(tmp_path / "cut").digest() == whole.digest()
 
 
 @loky

@@ -1,0 +1,102 @@
+"""The work of ``minidl study four-panels`` and ``minidl study open-test``."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..checks import checked_integer
+from ..errors import StateError, WriteError
+from ..hardware.threads import CORES, use_blas_threads
+from ..system.terminal import printable, tell
+from .carry import carry
+from .commands import going_on
+from .executors import crew, working
+from .findings import findings
+from .four_panels import FourPanels
+from .panel_text import tests_text, text
+from .panel_training import data_of, parts, train_panel
+from .panels import TIERS
+from .pickling import pickled
+from .progress import duration
+from .table import Table, opened
+
+LOCK = "test.lock"
+
+
+def four_panels(
+    folder: Path, tier: str, workloads: Sequence[str], workers: int | None, timeout: float | None, quiet: bool
+) -> None:
+    """Execute ``minidl study four-panels``: estimate, all stages, what was found."""
+    for workload in workloads:
+        parts(data_of(workload))  # raises if it is not there, before anything is made
+    workers = CORES if workers is None else checked_integer(workers, "--workers", 1)
+    with going_on(folder), opened(folder) as table, working(crew("loky", workers), table) as workforce:
+        panels = FourPanels(table, TIERS[tier], workloads)
+        if (folder / LOCK).exists() and table.meta("plan") != panels.described():
+            raise StateError(f"{printable(folder)}: its test set has been opened: nothing more is tuned here")
+        table.add(panels.described(), [])  # refuses another study before time is spent on an estimate
+        if not quiet:
+            _estimate(panels, workers)
+        function = pickled(train_panel)
+        panels.carry_out(lambda: carry(table, function, workforce, folder, timeout, not quiet, panels.trainings()))
+        tell(text(panels, findings(panels)))
+    tell(f"results in {printable(folder)}/study.sqlite; the test set, once: minidl study open-test {printable(folder)}")
+
+
+def _estimate(panels: FourPanels, workers: int) -> None:
+    """Say how long it will take, by one training, made here."""
+    ended = panels.table.counts().ended
+    left = max(panels.trainings() - ended, 0)
+    if not left:
+        return
+    config = panels.sample()
+    with use_blas_threads(1):
+        train_panel(config, 0)  # machine code and data are loaded
+        start = time.perf_counter()
+        train_panel(config, 0)
+        seconds = time.perf_counter() - start
+    names = " and ".join(panels.workloads)
+    tell(
+        f"four panels, tier {panels.tier.name}, {names}: {left:,} trainings of {seconds:.2f} s on {workers} workers: "
+        f"about {duration(left * seconds / workers)}; up to twice that if a search turns out too small"
+    )
+
+
+def load(folder: Path) -> tuple[Table, FourPanels]:
+    """The table of a study of four panels, to be closed, and what is in it. Raises `DataError`, `StateError`."""
+    table = Table(folder)
+    plan = table.meta("plan") or {}
+    if plan.get("study") != "four panels":
+        raise StateError(f"{printable(folder)}: holds no study of four panels")
+    return table, FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
+
+
+def open_test(folder: Path, workers: int | None, quiet: bool) -> None:
+    """Execute ``minidl study open-test``: the winners on the test set, once; a lock file tells that and when."""
+    with load(folder)[0]:
+        pass  # raises where there is none to open
+    with going_on(folder), opened(folder) as table, working(crew("loky", workers), table) as workforce:
+        plan = table.meta("plan")
+        panels = FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
+        counts = table.counts()
+        if not (folder / LOCK).exists():
+            if counts.planned or counts.ended < panels.trainings():
+                raise StateError(f"{printable(folder)}: some trials have not ended: go on with the study first")
+            _write_lock(folder / LOCK)
+        table.add_rows(panels.tests())
+        carry(table, pickled(train_panel), workforce, folder, None, not quiet)
+        tell(tests_text(panels))
+
+
+def _write_lock(path: Path) -> None:
+    """Write that the test set is open. Raises `WriteError` if it was before, or the disk refuses."""
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444), "w") as file:
+            file.write(
+                time.strftime(
+                    "The test set was opened at %Y-%m-%dT%H:%M:%SZ; nothing is tuned after that.\n", time.gmtime()
+                )
+            )
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written ({error.strerror})") from error
