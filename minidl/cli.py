@@ -245,12 +245,13 @@ def explain(**options: Any) -> None:
 @click.option("--quick", is_flag=True, help="Small budgets for the rows that train networks: a minute for all.")
 @click.option("--output", type=click.Path(path_type=Path), default="reproduced", help="Folder for figures and report.")
 @click.option("--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the report's own words.")
-def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any) -> None:
+@click.option("--seed", type=Whole(0, 1000), default=0, help="Of all random numbers: does a verdict hang on them?")
+def reproduce(names: tuple[str, ...], quick: bool, output: Path, language: Any, seed: int) -> None:
     """Make the lecture notes' numbers and figures again. NAME is "all" or some; without one, they are listed."""
     from .teach import reproduce as notes
 
     if names:
-        notes.reproduce(names, quick, output, language)
+        notes.reproduce(names, quick, output, language, seed)
     else:
         tell(notes.listing())
 

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ..errors import MissingExtraError
 from ..system.extras import missing_extra
 
-INK, FAINT, ACCENT = "#222222", "#999999", "#44AA99"
+INK, FAINT, ACCENT = "#222222", "#8A8A8A", "#2E8F80"  # each 3:1 or more on white
 TRAINING, VALIDATION = "#0072B2", "#B84A00"  # told apart by the colour-blind, and dark enough for letters on white
 _GAP = 12.0  # points between two labels
 
@@ -33,7 +35,7 @@ _STYLE: Any = {
     "legend.framealpha": 0.85,
     "legend.fontsize": 9,
     "lines.linewidth": 1.8,
-    "savefig.dpi": 120,
+    "savefig.dpi": 200,  # sharp on a projector
     "svg.fonttype": "path",  # letters as outlines: what is seen does not depend on the reader's fonts
     "svg.hashsalt": "minidl",
 }
@@ -97,12 +99,21 @@ def as_bytes(figure: Any, form: str, **options: Any) -> bytes:
 
 
 def label_ends(axes: Any) -> None:
-    """Write each line's label behind its last point, in its colour; they are moved apart where they meet."""
+    """Write each line's label behind its last finite point, in its colour; they are moved apart where they meet.
+
+    A line whose label begins with an underscore has none, as in a legend.
+    """
     axes.autoscale_view()  # matplotlib would wait until it draws
     points_per_pixel = 72 / axes.figure.dpi
     ends = []
+    bottom, top = sorted(axes.get_ylim())
     for line in axes.lines:
-        x, y = (values[-1] for values in line.get_data())
+        points = np.array(line.get_data(), dtype=float).T
+        points = points[np.isfinite(points).all(axis=1)]
+        if line.get_label().startswith("_") or not len(points):
+            continue
+        x, y = points[-1]
+        y = min(max(y, bottom), top)  # of a line that leaves the picture, at its edge
         ends.append((axes.transData.transform((x, y))[1] * points_per_pixel, (x, y), line))
     lowest = float("-inf")
     for height, end, line in sorted(ends, key=lambda each: each[0]):

@@ -7,6 +7,7 @@ _FOLDER = Path(__file__).parent / "notes"
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "Delta": "Δ", "epsilon": "ϵ", "varepsilon": "ε", "eta": "η",
     "theta": "θ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "infty": "∞", "sum": "Σ", "cdot": "·",
+    "in": "∈",
 }  # fmt: skip
 
 

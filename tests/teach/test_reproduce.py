@@ -1,15 +1,15 @@
 """`minidl reproduce`: every row of the notes is there, its numbers are right to the last digit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reproduce_cases import IDS, OFFERS, made
 
 import minidl
-from minidl import optim
-from minidl.display import figures
 from minidl.optim import rules
-from minidl.teach import functions, plots
-from minidl.teach.reproduce import ROWS, Check, Result, trials
+from minidl.teach import functions
+from minidl.teach.reproduce import ROWS, Check, Result, trials, tuned
 from minidl.teach.reproduce.registry import (
     DERIVED,
     DIFFERS,
@@ -26,7 +26,7 @@ from minidl.teach.reproduce.registry import (
     number,
     passages,
 )
-from minidl.teach.reproduce.rows import keras_equivalents, stability
+from minidl.teach.reproduce.rows import keras_equivalents, stability, tuning_protocols
 from minidl.teach.reproduce.rows.averages import memory
 
 PRINTED = {  # what the notes print, or the checklist says, to the last digit
@@ -228,15 +228,15 @@ def trial(**given):
 def test_a_trial_gives_the_same_curve_again_and_another_seed_another():
     first = trials.run(trial())
     assert first == trials.run(trial())
-    assert first.steps == (20, 40)
-    assert first.loss[1] < first.loss[0]
+    assert first.steps == (10, 20, 30, 40)
+    assert first.loss[-1] < first.loss[0]
     assert trials.run(trial(seed=1)) != first
 
 
 def test_a_trial_that_diverges_counts_as_infinitely_bad():
     curve = trials.run(trial(lr=1e9))
-    assert curve.loss == (np.inf, np.inf)
-    assert curve.error == (1.0, 1.0)
+    assert curve.loss == (np.inf,) * 4
+    assert curve.error == (1.0,) * 4
 
 
 def test_a_falling_learning_rate_ends_at_its_share(monkeypatch):
@@ -257,18 +257,44 @@ def test_trials_are_run_once_and_on_several_processes():
     assert found[wanted[0]] == trials.run(wanted[0])
 
 
-# --- Style
+def test_what_is_measured_has_chosen_nothing():
+    train, choosing, fresh = trials.datasets("mnist")
+    assert (len(train), len(choosing), len(fresh)) == (6000, 2000, 2000)
+    digits = {image.tobytes() for image in choosing.inputs}
+    assert not digits & {image.tobytes() for image in fresh.inputs}
+    assert trials.run(trial(fresh=True)).loss != trials.run(trial()).loss
 
 
-def test_every_rule_has_a_colour_of_its_own():
-    names = {name for name in optim.__all__ if isinstance(getattr(rules, name, None), type)}
-    assert set(plots.COLOURS) == names
-    assert len(set(plots.COLOURS.values())) == len(names)
+def test_the_seed_that_chooses_is_none_of_those_that_measure():
+    for study in range(3):
+        first, *others = tuned.seeds(study, 4)
+        assert first not in others
+        assert not set(tuned.seeds(study, 11)) & set(tuned.seeds(study + 1, 11))
 
 
-def test_a_rules_line_has_its_colour_everywhere():
-    _, ((axes,),) = figures.new_figure()
-    plots.curves(axes, [0, 1], {"Adam": [1, 2], "Nesterov": [2, 1]})
-    plots.trace(axes, np.zeros((3, 2)), "Adam")
-    colours = [line.get_color() for line in axes.get_lines()]
-    assert colours == [plots.COLOURS[name] for name in ("Adam", "Nesterov", "Adam", "Adam")]
+def test_a_difference_within_a_tie_decides_nothing():
+    assert tuned.decided(0.10, 0.12, 0.006) is True
+    assert tuned.decided(0.12, 0.10, 0.006) is False
+    assert tuned.decided(0.100, 0.105, 0.006) is None
+    assert tuned.decided(np.inf, np.inf, 0.006) is None
+    assert tuned.is_best(["Adam", "NAdam"], {"SGD": 0.2, "Adam": 0.1, "NAdam": 0.15}) is True
+    assert tuned.is_best(["Adam", "NAdam"], {"SGD": 0.12, "Adam": 0.1, "NAdam": 0.15}) is False
+
+
+def test_updates_to_a_target_are_those_until_it_is_met_first():
+    curve = trials.Curve((10, 20, 30), (1.0, 0.5, 0.6), (0.5, 0.2, 0.3))
+    assert tuned.updates_to(curve, 0.25) == 20
+    assert tuned.updates_to(curve, 0.1) == np.inf
+
+
+@pytest.mark.parametrize("panel", tuning_protocols.PANELS)
+@pytest.mark.parametrize("rule", trials.PLOTTED)
+def test_each_way_of_tuning_tries_as_many_settings_and_what_is_best_within_it(rule, panel):
+    falls, _, within = tuning_protocols.PANELS[panel]
+    winners = [trial(rule=rule, lr=0.01 * (i + 1)) for i in within]
+    tried = tuning_protocols.trials(rule, panel, 6, winners, 40, 0)
+    assert len(tried) == len(set(tried)) == 6
+    for winner in winners:
+        assert replace(winner, workload="mnist/mlp", decay=1.0 if falls else None) in [
+            replace(one, workload="mnist/mlp") for one in tried
+        ]

@@ -11,8 +11,11 @@ from .registry import ROWS, Check, Result, Row
 
 __all__ = ["ROWS", "Check", "Result", "Row", "listing", "reproduce"]
 
-_ON_NOTE_A = "printed_numbers descent_pictures averages adaptive_rules minibatches comparisons"
-_ON_NOTE_B = "momentum learning_rates initialisation batch_norm keras_equivalents tuning_protocols"
-_ON_BOTH = "stability errata_optimizers errata_adaptive errata_batches disagreements"
-for module in f"{_ON_NOTE_A} {_ON_NOTE_B} {_ON_BOTH}".split():
+_ON_NOTE_A = (
+    "printed_numbers descent_pictures averages adaptive_rules rare_feature minibatches comparisons generalisation"
+)
+_ON_NOTE_B = "momentum learning_rates initialisation batch_norm keras_equivalents tuning_protocols three_networks"
+_SAID_BY_B = "batch_norm_effects starts_and_scales"
+_ON_BOTH = "stability errata_optimizers errata_adaptive errata_batches errata_words disagreements"
+for module in f"{_ON_NOTE_A} {_ON_NOTE_B} {_SAID_BY_B} {_ON_BOTH}".split():
     import_module(f".rows.{module}", __name__)  # each enters its rows into ROWS

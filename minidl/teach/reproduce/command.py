@@ -1,12 +1,11 @@
 """The command ``minidl reproduce``: run the chosen rows, print the results, write figures and a report."""
 
 import difflib
-import inspect
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...backend import seed
+from ...backend import seed as seed_all
 from ...display.figures import style
 from ...display.tables import WIDTH, lines_of
 from ...errors import OptionError
@@ -19,7 +18,7 @@ from .record import Drawing, Record, merged, read, write
 from .registry import GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
 from .report import report
 
-SEED = 0  # before each row; further seeds of a row stand in its code
+SEED = 0  # before each row; a row that repeats its runs counts on from it
 
 
 def chosen(names: Iterable[str]) -> list[Row]:
@@ -50,13 +49,18 @@ def listing() -> str:
 
 
 def reproduce(
-    names: Sequence[str], quick: bool = False, output: Path = Path("reproduced"), language: Language = "en"
+    names: Sequence[str],
+    quick: bool = False,
+    output: Path = Path("reproduced"),
+    language: Language = "en",
+    seed: int = SEED,
 ) -> list[Made]:
     """Make the rows of these names again; leave their figures, report.json and report.html in the folder `output`.
 
     Rows that an earlier run left there stay in the report; one that is made again is exchanged. `quick` means small
     budgets for the rows that train networks; no other number changes. The report's fixed words are in `language`,
-    "en", "es" or "it". Raises `OptionError` for an unknown name or an impossible folder, or a report.json there that is
+    "en", "es" or "it". `seed` chooses all random numbers, of rows that make data and of
+    those that train. Raises `OptionError` for an unknown name or an impossible folder, or a report.json there that is
     none of minidl's, and `MissingExtraError` if a figure is asked for without matplotlib.
     """
     rows = chosen(names)
@@ -68,9 +72,9 @@ def reproduce(
     made = []
     for row in rows:
         tell(f"{row.id:<5}{row.title}")
-        made.append(make(row, quick, output))
+        made.append(make(row, quick, output, seed))
         tell(_in_words(made[-1], tables="all" not in [name.lower() for name in names]))
-    records = merged(earlier, (_record(one, quick, output) for one in made))
+    records = merged(earlier, (_record(one, quick, output, seed) for one in made))
     write(output / "report.json", records)
     path = output / "report.html"
     write_durably(path, report(records, output, language).encode())
@@ -80,25 +84,25 @@ def reproduce(
     return made
 
 
-def _record(made: Made, quick: bool, output: Path) -> Record:
+def _record(made: Made, quick: bool, output: Path, seed: int) -> Record:
     """What the report keeps of a row."""
     result = made.result
     files = [path.relative_to(output).as_posix() for path in made.figures]
     figures = [Drawing(file, picture.caption) for file, picture in zip(files, result.pictures, strict=True)]
-    budget = quick if inspect.signature(made.row.function).parameters else None
+    budget = quick if made.row.budgeted else None
     return Record(
         made.row.id, made.row.title, result.verdict, result.reason, result.checks, result.tables, figures,
-        result.text, made.sources, SEED, budget, round(made.seconds, 3), origin(),
+        result.text, made.sources, seed, budget, round(made.seconds, 3), origin(),
     )  # fmt: skip
 
 
-def make(row: Row, quick: bool, output: Path) -> Made:
+def make(row: Row, quick: bool, output: Path, seed: int = SEED) -> Made:
     """Make one row again, from a seed of its own, and save its figures."""
     start = time.perf_counter()
     sources = row.sources()
-    seed(SEED)
+    seed_all(seed)
     with style(), use_blas_threads(BLAS_THREADS):
-        result = row.run(quick)
+        result = row.run(quick, seed)
         figures = []
         for i, picture in enumerate(result.pictures, 1):
             path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")

@@ -180,9 +180,15 @@ class Row:
         """The note's own words."""
         return passages()[self.id]
 
-    def run(self, quick: bool) -> Result:
-        """Make it again. `quick` means a smaller budget, for the rows that train networks."""
-        return self.function(quick) if inspect.signature(self.function).parameters else self.function()
+    @property
+    def budgeted(self) -> bool:
+        """Whether it trains networks, and so has a smaller budget to be `quick`."""
+        return "quick" in inspect.signature(self.function).parameters
+
+    def run(self, quick: bool, seed: int = 0) -> Result:
+        """Make it again. `quick` means a smaller budget; all that is drawn at random follows from `seed`."""
+        given = {"quick": quick, "seed": seed}
+        return self.function(**{name: given[name] for name in inspect.signature(self.function).parameters})
 
     def sources(self) -> dict[str, str]:
         """The code: the row's own function, without its heading, then what it `shows`; by name."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TypeVar
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,7 +25,14 @@ from ...train import Callback, Run, evaluate, fit
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
 PLOTTED = ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam", "NAdam")  # what note B's plots compare
 ANOTHER_WORKLOAD = "the note does not say which data, network and budget its picture is of; this is another workload."
-EVERY = 20  # updates between two evaluations on the validation data
+STARTS: dict[str, Callable[..., np.ndarray]] = {
+    "zeros": nn.init.zeros,
+    "σ = 0.01": partial(nn.init.normal, std=0.01),
+    "He": nn.init.he_normal,
+    "σ = 1": partial(nn.init.normal, std=1.0),
+}
+_DEEP = [32] * 6
+_PLACES = ("none", "before", "after")  # of batch normalisation: before or after the activation
 digits = cache(mnist)  # reading it takes a second: once is enough
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -41,6 +49,12 @@ class Trial:
     seed: int = 0
     hyper: tuple[tuple[str, float], ...] = ()
     decay: float | None = None  # the share of lr that is left at the end of a straight fall; None: constant
+    fresh: bool = False  # measured on data that have chosen nothing, instead of those by which numbers are chosen
+
+    @property
+    def every(self) -> int:
+        """Updates between two measurements."""
+        return 10 if self.updates <= 100 else 20
 
 
 @dataclass(frozen=True)
@@ -58,10 +72,10 @@ class Curve:
 
 
 class Watch(Callback):
-    """Measures on `validation` every `EVERY` updates; ends the training at its last one, or once it has diverged."""
+    """Measures on `validation` every so many updates; ends the training at its last one, or once it has diverged."""
 
-    def __init__(self, updates: int, validation: Dataset) -> None:
-        self.steps = list(range(EVERY, updates + 1, EVERY))
+    def __init__(self, updates: int, every: int, validation: Dataset) -> None:
+        self.steps = list(range(every, updates + 1, every))
         self.validation = validation
         self.loss: list[float] = []
         self.error: list[float] = []
@@ -84,22 +98,41 @@ class Watch(Callback):
         return Curve(tuple(self.steps), (*self.loss, *[math.inf] * lost), (*self.error, *[1.0] * lost))
 
 
-def workload(name: str) -> tuple[Dataset, Dataset, Callable[[], nn.Module], int]:
-    """Training data, validation data, a function that makes the network, and the batch size."""
-    train, validation = datasets(name.partition("/")[0])
+class Parts(NamedTuple):
+    """Parts of a training set: to train on, to choose numbers by, and to measure on what was chosen."""
+
+    train: Dataset
+    choosing: Dataset
+    fresh: Dataset
+
+
+def _deep(inputs: int, classes: int, init: Callable[..., np.ndarray]) -> nn.Module:
+    """The deep network of ReLUs with all its weights drawn by `init`."""
+    layers: list[nn.Module] = []
+    for into, out in pairwise([inputs, *_DEEP, classes]):
+        layers += [nn.Dense(into, out, weight_init=init), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def workload(name: str) -> tuple[Parts, Callable[[], nn.Module], int]:
+    """The parts of the data, a function that makes the network, and the batch size."""
+    parts = datasets(name.partition("/")[0])
+    train = parts.train
     inputs, classes = train.inputs.shape[1], len(train.classes)
     networks: dict[str, Callable[[], nn.Module]] = {
         "linear": lambda: mlp(inputs, [], classes),
         "mlp": lambda: mlp(inputs, [64], classes),
         "deep tanh": lambda: mlp(inputs, [32] * 5, classes, activation="tanh"),
         "words": lambda: mlp(inputs, [16], classes),
+        **{f"deep, BN {place}": partial(mlp, inputs, _DEEP, classes, batch_norm=place) for place in _PLACES},
+        **{f"deep from {start}": partial(_deep, inputs, classes, init) for start, init in STARTS.items()},
     }
-    return train, validation, networks[name.partition("/")[2]], 64
+    return parts, networks[name.partition("/")[2]], 64
 
 
 @cache
-def datasets(name: str) -> tuple[Dataset, Dataset]:
-    """A part of the training set to train on, and another for validation; the test set is left alone.
+def datasets(name: str) -> Parts:
+    """The parts of the training set of that name; its test set is left alone.
 
     Raises `DataError` if the data set is not there.
     """
@@ -110,19 +143,20 @@ def datasets(name: str) -> tuple[Dataset, Dataset]:
         ]  # in the files all negative ones come first
     else:
         train, _ = digits() if name == "mnist" else cifar10()
-    cut = min(6000, len(train) * 3 // 4)
-    return train[:cut], train[cut : cut + 2000]
+    cut = min(6000, len(train) * 3 // 5)
+    left = min(2000, (len(train) - cut) // 2)
+    return Parts(train[:cut], train[cut : cut + left], train[cut + left : cut + 2 * left])
 
 
 def run(trial: Trial) -> Curve:
     """Run one trial."""
     seed(trial.seed)
-    train, validation, network, batch = workload(trial.workload)
+    (train, choosing, fresh), network, batch = workload(trial.workload)
     model = network()
     falling = schedules.linear(trial.lr, trial.lr * (trial.decay or 0), trial.updates)
     lr = trial.lr if trial.decay is None else falling
     optimizer = getattr(optim, trial.rule)(model.parameters(), lr=lr, **dict(trial.hyper))
-    watch = Watch(trial.updates, validation)
+    watch = Watch(trial.updates, trial.every, fresh if trial.fresh else choosing)
     epochs = -(-trial.updates // (len(train) // batch))
     with np.errstate(all="ignore"):
         fit(

@@ -1,78 +1,15 @@
-"""AdaGrad, RMSProp, AdaDelta and Adam: EA5, EA6, EA8, EA9, EA11 and EB7-EB10."""
+"""AdaGrad, RMSProp, AdaDelta and Adam: EA6, EA8, EA9, EA11 and EB7-EB10."""
 
 from typing import Any
 
 import numpy as np
 
 from .... import nn, optim
-from ....display.figures import new_figure
 from ....optim import rules, schedules
 from ....optim.rule import Rule
 from ...functions import START, after_20, bowl, descend, slope
-from ...plots import COLOURS, curves
 from .. import as_printed
-from ..registry import DERIVED, NOTE_A, NOTE_B, OURS, Picture, Result, Table, claim, number, row
-
-
-@row("EA5", "AdaGrad's learning rate per coordinate, on a rare feature", optim.AdaGrad, rules.AdaGrad)
-def ea5() -> Result:
-    steps = 1500
-    rare = np.arange(1, steps + 1) % 100 == 0  # the second feature is seen once in 100 examples
-    inputs = np.stack([np.ones(steps), rare], axis=1)
-    targets = inputs @ [1.0, 3.0] + np.random.default_rng(0).standard_normal(steps)
-    falling = schedules.inverse_time(0.2, 20, 1.0)
-    makers: dict[str, Any] = {
-        "SGD": lambda w: optim.SGD(w, lr=falling),
-        "AdaGrad": lambda w: optim.AdaGrad(w, lr=0.5, eps=1e-6, eps_mode="inside"),
-    }
-    off: dict[str, list[float]] = {rule: [] for rule in makers}
-    rates = []
-    for rule, make in makers.items():
-        w = nn.Parameter([0.0, 0.0], dtype=np.float64)
-        optimizer = make([w])
-        for x, y in zip(inputs, targets, strict=True):
-            optimizer.zero_grad()
-            loss = ((w * x).sum() - y) ** 2
-            loss.backward()
-            optimizer.step()
-            off[rule].append(abs(w.data[1] - 3.0))
-            if rule == "AdaGrad":
-                rates.append(0.5 / np.sqrt(optimizer.state["s"] + 1e-6))
-    frequent, seldom = np.array(rates).T
-    figure, axes = new_figure(2, width=4.8)
-    axes[0, 0].semilogy(frequent, color=COLOURS["AdaGrad"], label="frequent feature: always there")
-    axes[0, 0].semilogy(seldom, color=COLOURS["AdaGrad"], linestyle=(0, (4, 1.6)), label="rare feature: 1 in 100")
-    axes[0, 0].set(title="AdaGrad: η/√(s + ε) of each weight", xlabel="step", ylim=(5e-3, 9))
-    axes[0, 0].legend(loc="upper right")
-    curves(axes[0, 1], np.arange(steps), off, title="how far the rare feature's weight is off", xlabel="step")
-    axes[0, 1].get_lines()[0].set_label("gradient descent, one α that falls")
-    axes[0, 1].legend()
-    checks = [
-        claim(
-            "the frequent feature's rate falls faster: at the end",
-            f"{frequent[-1]:.3f} against {seldom[-1]:.3f}",
-            3 * frequent[-1] < seldom[-1],
-            "less than a third",
-            NOTE_A,
-            "decaiga rápidamente para features frecuentes y más lentamente para features poco frecuentes",
-        ),
-        claim(
-            "so the rare feature's weight gets nearer than with one α for all",
-            f"{off['AdaGrad'][-1]:.2f} off",
-            off["AdaGrad"][-1] < off["SGD"][-1],
-            f"less than {off['SGD'][-1]:.2f}",
-            OURS,
-        ),
-    ]
-    caption = (
-        "Left: the rates of two weights; the rare feature's (which starts at 500) falls only when it is seen. Right: "
-        "the rare feature's weight."
-    )
-    text = (
-        "Ours: a linear model on noisy targets, one example at a time; α_k = 0.2/(1 + k/20) against AdaGrad with η = "
-        "0.5."
-    )
-    return Result(checks, pictures=[Picture(figure, caption)], text=text)
+from ..registry import DERIVED, NOTE_A, NOTE_B, OURS, Result, Table, claim, number, row
 
 
 @row("EA6", "ε = 1e-6 or 1e-7", rules.AdaGrad)

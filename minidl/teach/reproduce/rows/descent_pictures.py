@@ -8,7 +8,7 @@ from ....display.figures import FAINT, INK, new_figure
 from ....optim import rules
 from ....optim.rule import Rule
 from ...functions import DOMAIN, START, bowl, descend, fading, parabola, plateau, saddle, two_valleys
-from ...plots import COLOURS, contours, minimum, trace
+from ...plots import COLOURS, contours, minimum, rule_style, trace
 from ..registry import DERIVED, NOTE_A, OURS, Picture, Result, claim, row
 
 
@@ -72,49 +72,63 @@ def fa1() -> Result:
 @row("FA2", "A, B, C: momentum crosses the plateau", rules.Momentum, plateau)
 def fa2() -> Result:
     paths = {
-        "SGD": descend(rules.SGD(), plateau, [0.0], 0.1, 150)[:, 0],
-        "Momentum": descend(rules.Momentum(beta=0.9), plateau, [0.0], 0.1, 150)[:, 0],
+        "SGD": descend(rules.SGD(), plateau, [0.0], 0.1, 1600)[:, 0],
+        "Momentum": descend(rules.Momentum(beta=0.9), plateau, [0.0], 0.1, 1600)[:, 0],
     }
-    figure, axes = new_figure(2, width=4.8)
+    arrived = {rule: int(np.argmax(np.abs(path - 10) < 0.25)) for rule, path in paths.items()}
+    seen = {rule: path[:151] for rule, path in paths.items()}
+    figure, axes = new_figure(2, 2, width=4.8, height=2.9, sharex="row", sharey="row", height_ratios=[3, 2])
     x = np.linspace(-0.4, 12.5, 400)
-    for panel, (rule, path) in zip(axes[0], paths.items(), strict=True):
-        panel.plot(x, plateau([x]), color=FAINT, linewidth=1.2)
-        trace(panel, np.stack([path, plateau([path])], axis=1), rule)
+    for above, below, (rule, path) in zip(*axes, seen.items(), strict=True):
+        above.plot(x, plateau([x]), color=FAINT, linewidth=1.2)
+        trace(above, np.stack([path, plateau([path])], axis=1), rule, every=10)
         for name, at in (("A", 0.0), ("B", 5.0), ("C", 10.0)):
-            panel.annotate(
-                name, (at, plateau([np.array(at)])), (0, 14), textcoords="offset points", ha="center", weight="bold"
+            above.plot(at, plateau([np.array(at)]), "|", color=INK, markersize=12)
+            above.annotate(
+                name, (at, plateau([np.array(at)])), (0, 12), textcoords="offset points", ha="center", weight="bold"
             )
-        panel.set(
-            title="gradient descent" if rule == "SGD" else "momentum, β = 0.9",
-            xlabel="x",
-            ylabel="f(x)",
-            ylim=(3.4, 12),
-        )
-    stuck, through = paths["SGD"][-1], paths["Momentum"][-1]
+        end = (path[-1], plateau([path[-1]]))
+        above.annotate(f"x = {path[-1]:.2f} after 150 steps", end, (0, -18), textcoords="offset points", ha="center")
+        name = "gradient descent" if rule == "SGD" else "momentum, β = 0.9"
+        above.set(title=f"{name}: at C after {arrived[rule]:,} steps", xlabel="x", ylabel="f(x)", ylim=(2.6, 11.6))
+        below.semilogy(np.abs(np.diff(path)), **rule_style(rule))
+        below.set(xlabel="step", ylabel="step length", ylim=(1e-3, 2))
+    stuck, through = paths["SGD"][150], seen["Momentum"]
+    overshoot = through.max()
     checks = [
         claim(
             "after 150 steps gradient descent is still on the plateau around B, 3 < x < 7",
-            f"x = {stuck:.2f}",
+            f"x = {stuck:.2f}, at {abs(paths['SGD'][150] - paths['SGD'][149]):.4f} a step",
             3 < stuck < 7,
             "",
             NOTE_A,
             "será muy difícil moverse de ese punto, incluso luego de varias iteraciones",
         ),
         claim(
-            "momentum arrives at the global minimum C, within 0.25 of x = 10",
-            f"x = {through:.2f}",
-            abs(through - 10) < 0.25,
+            "it has not stopped: it is at C, within 0.25 of x = 10, after",
+            f"{arrived['SGD']:,} steps",
+            1000 < arrived["SGD"] < 2000,
+            "4/(0.1·0.02) = 2,000 steps for a plateau of 4, fewer with its round edges",
+            DERIVED,
+        ),
+        claim(
+            "momentum crosses the plateau and comes to rest at C, within 0.25 of x = 10 after 150 steps",
+            f"x = {through[-1]:.2f}, there first after {arrived['Momentum']} steps",
+            abs(through[-1] - 10) < 0.25,
             "",
             NOTE_A,
             "para luego seguir el camino más pronunciado desde B hasta C",
         ),
-    ]
+        claim(
+            "it overshoots C on its way", f"as far as x = {overshoot:.2f}", 10.5 < overshoot < 12, "beyond 10.5", OURS,
+        ),
+    ]  # fmt: skip
     text = "The note gives no formula: this function has its slopes A-B and B-C and a plateau at B, and is ours."
-    return Result(
-        checks,
-        pictures=[Picture(figure, "150 steps from A at η = 0.1; the slope is -1 on A-B and B-C, and -0.02 around B.")],
-        text=text,
+    caption = (
+        "150 steps from A at η = 0.1, a marker every ten, ring to square; the slope is -1 on A-B and B-C, and -0.02 "
+        "around B. Below, how long each step is: at B gradient descent's are 50 times shorter."
     )
+    return Result(checks, pictures=[Picture(figure, caption)], text=text)
 
 
 @row("FA3", "Gradient descent, η = 0.4", rules.SGD, bowl, descend)

@@ -1,0 +1,109 @@
+"""Figures that a lecturer projects: lines told apart by everybody, runs that never arrive shown, labels at line ends."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from minidl import optim
+from minidl.display import figures
+from minidl.optim import rules
+from minidl.teach import plots
+
+# Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB
+SEEN_AS = {
+    "trichromat": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+
+def linear(colour):
+    """Linear RGB of "#RRGGBB"."""
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    """CIE L*a*b* of linear RGB."""
+    xyz = TO_XYZ @ rgb / np.array([0.9505, 1, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def contrast_on_white(colour):
+    return 1.05 / (TO_XYZ[1] @ linear(colour) + 0.05)
+
+
+def test_every_rule_has_a_colour_and_a_marker_of_its_own():
+    names = {name for name in optim.__all__ if isinstance(getattr(rules, name, None), type)}
+    for given in (plots.COLOURS, plots.MARKERS):
+        assert set(given) == names
+        assert len(set(given.values())) == len(names)
+
+
+@pytest.mark.parametrize("colour", [*plots.COLOURS.values(), figures.INK, figures.FAINT, figures.ACCENT])
+def test_lines_stand_out_from_white(colour):
+    assert contrast_on_white(colour) >= 3
+
+
+@pytest.mark.parametrize("eyes", SEEN_AS)
+def test_any_two_rules_are_told_apart_by_the_colour_blind(eyes):
+    seen = {rule: lab(np.clip(SEEN_AS[eyes] @ linear(colour), 0, 1)) for rule, colour in plots.COLOURS.items()}
+    near = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(seen, 2)}
+    assert min(near.values()) > 20, min(near, key=near.get)
+
+
+def test_lines_that_differ_by_a_number_stand_out_too():
+    _, ((axes,),) = figures.new_figure()
+    plots.lines(axes, [0, 1], {f"β = {i}": [i, i] for i in range(5)})
+    colours = [f"#{''.join(f'{round(255 * x):02X}' for x in line.get_color()[:3])}" for line in axes.get_lines()]
+    assert min(map(contrast_on_white, colours)) >= 3
+
+
+def test_a_rules_line_has_its_colour_everywhere():
+    _, ((axes,),) = figures.new_figure()
+    plots.curves(axes, [0, 1], {"Adam": [1, 2], "Nesterov": [2, 1]})
+    plots.trace(axes, np.zeros((3, 2)), "Adam")
+    colours = [line.get_color() for line in axes.get_lines()]
+    assert colours == [plots.COLOURS[name] for name in ("Adam", "Nesterov", "Adam", "Adam", "Adam")]
+
+
+def test_a_run_that_never_arrives_is_an_arrow_at_the_edge_and_is_counted():
+    _, ((axes,),) = figures.new_figure()
+    plots.dots(axes, {"SGD": [10.0, 20.0, math.inf], "Adam": [5.0, 6.0, 7.0]}, ylim=(0, 40))
+    arrows = [line for line in axes.get_lines() if line.get_marker() == "^"]
+    assert [len(line.get_xdata()) for line in arrows] == [1]
+    assert 36 < arrows[0].get_ydata()[0] <= 40
+    assert [note.get_text() for note in axes.texts] == ["1 of 3"]
+    drawn = [np.isfinite(line.get_ydata()).sum() for line in axes.get_lines() if line.get_marker() in ("o", "*")]
+    assert drawn == [2, 3]
+
+
+def test_a_median_that_never_arrives_has_no_bar():
+    _, ((axes,),) = figures.new_figure()
+    plots.dots(axes, {"SGD": [10.0, math.inf, math.inf]}, ylim=(0, 40))
+    assert not [line for line in axes.get_lines() if line.get_linewidth() == 2.5]
+
+
+def test_labels_stand_behind_the_last_number_of_a_line_and_apart_from_one_another():
+    figure, ((axes,),) = figures.new_figure()
+    axes.plot([0, 1, 2], [1, 1, math.nan], label="lost")
+    axes.plot([0, 2], [1, 1.001], label="near")
+    axes.plot([0, 2], [1, 1], label="_unnamed")
+    figures.label_ends(axes)
+    assert [(note.get_text(), note.xy[0]) for note in axes.texts] == [("lost", 1), ("near", 2)]
+    figure.draw_without_rendering()
+    low, high = (note.get_window_extent() for note in axes.texts)
+    assert high.y0 - low.y0 > 10
+
+
+def test_pictures_are_sharp_on_a_projector(tmp_path):
+    with figures.style():
+        figure, _ = figures.new_figure(width=5, height=3)
+        figure.savefig(tmp_path / "one.png")
+    width, height = (int.from_bytes((tmp_path / "one.png").read_bytes()[i : i + 4], "big") for i in (16, 20))
+    assert (width, height) == (1000, 600)
