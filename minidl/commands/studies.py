@@ -11,6 +11,9 @@ from .options import RULE, BatchSize, Limit, Sizes, Whole
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 WORKERS = click.option("--workers", type=Whole(1), default=None, help="Processes.  [default: one for each core]")
 TIMEOUT = click.option("--timeout", type=Limit(), default=None, help="Seconds after which a trial is given up.")
+LANGUAGE = click.option(
+    "--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the report's own words."
+)
 METRIC = click.option("--metric", default=None, help="What trials are judged by.  [default: the first they measure]")
 
 
@@ -61,6 +64,7 @@ def study() -> None:
               help="May be repeated.  [default: mnist, and but for smoke mnist-5000]")  # fmt: skip
 @WORKERS
 @TIMEOUT
+@LANGUAGE
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 def four_panels(folder: Path, tier: str, workloads: tuple[str, ...], **options: Any) -> None:
     """Carry out note B's four panels: nine rules, tuned alike, on fresh seeds, with intervals (docs/four_panels.md).
@@ -71,6 +75,16 @@ def four_panels(folder: Path, tier: str, workloads: tuple[str, ...], **options: 
 
     default = ["mnist"] if tier == "smoke" else ["mnist", "mnist-5000"]
     panel_commands.four_panels(folder, tier, list(workloads) or default, **options)
+
+
+@study.command()
+@FOLDER
+@LANGUAGE
+def report(folder: Path, language: Any) -> None:
+    """Write the report of four panels again, in another language (extra plot)."""
+    from ..study import panel_commands
+
+    panel_commands.report(folder, language)
 
 
 @study.command("open-test")

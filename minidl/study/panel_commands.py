@@ -6,26 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..checks import checked_integer
-from ..errors import StateError, WriteError
+from ..errors import MissingExtraError, StateError, WriteError
 from ..hardware.threads import CORES, use_blas_threads
 from ..system.terminal import printable, tell
+from ..teach._ledger.sentences import Language
 from .carry import carry
 from .commands import going_on
 from .executors import crew, working
 from .findings import findings
 from .four_panels import FourPanels
 from .panel_text import tests_text, text
-from .panel_training import data_of, parts, train_panel
+from .panel_training import data_of, parts, sha256_of, train_panel
 from .panels import TIERS
 from .pickling import pickled
 from .progress import duration
+from .report import write_report
 from .table import Table, opened
 
 LOCK = "test.lock"
 
 
 def four_panels(
-    folder: Path, tier: str, workloads: Sequence[str], workers: int | None, timeout: float | None, quiet: bool
+    folder: Path,
+    tier: str,
+    workloads: Sequence[str],
+    workers: int | None,
+    timeout: float | None,
+    quiet: bool,
+    language: Language = "en",
 ) -> None:
     """Execute ``minidl study four-panels``: estimate, all stages, what was found."""
     for workload in workloads:
@@ -36,11 +44,16 @@ def four_panels(
         if (folder / LOCK).exists() and table.meta("plan") != panels.described():
             raise StateError(f"{printable(folder)}: its test set has been opened: nothing more is tuned here")
         table.add(panels.described(), [])  # refuses another study before time is spent on an estimate
+        table.set_meta(data={name: sha256_of(name) for name in map(data_of, workloads)})
         if not quiet:
             _estimate(panels, workers)
         function = pickled(train_panel)
         panels.carry_out(lambda: carry(table, function, workforce, folder, timeout, not quiet, panels.trainings()))
         tell(text(panels, findings(panels)))
+        try:
+            tell(f"report: {printable(write_report(panels, folder, language))}")
+        except MissingExtraError as error:
+            tell(f"(no report: {error})")
     tell(f"results in {printable(folder)}/study.sqlite; the test set, once: minidl study open-test {printable(folder)}")
 
 
@@ -70,6 +83,15 @@ def load(folder: Path) -> tuple[Table, FourPanels]:
     if plan.get("study") != "four panels":
         raise StateError(f"{printable(folder)}: holds no study of four panels")
     return table, FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
+
+
+def report(folder: Path, language: Language) -> None:
+    """Execute ``minidl study report``: write the page again, in this language."""
+    table, panels = load(folder)
+    with table:
+        if table.counts().ended < panels.trainings():
+            raise StateError(f"{printable(folder)}: some trials have not ended: go on with the study first")
+        tell(f"report: {printable(write_report(panels, folder, language))}")
 
 
 def open_test(folder: Path, workers: int | None, quiet: bool) -> None:

@@ -48,6 +48,16 @@ def parts(name: str) -> dict[str, Dataset]:
     return {"training": training, "tuning": tuning, "reporting": reporting, "test": test}
 
 
+def sha256_of(name: str) -> str:
+    """The SHA-256 of a data set's samples and labels, training part first."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for part in parts(name).values():
+        found.update(part.inputs.tobytes() + part.labels.tobytes())
+    return found.hexdigest()
+
+
 class _Watch(Callback):
     """Keeps loss and error on `data` at evenly spaced updates."""
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ class Table:
     """The file in `folder`, opened to be written (`create`), or to be read. Raises `DataError` if it is not there."""
 
     def __init__(self, folder: Path, create: bool = False) -> None:
-        self.path = folder / FILE
+        self.path, self._written = folder / FILE, create
         if not create and not self.path.is_file():
             raise DataError(f"{printable(folder)}: no study is kept there: it has no {FILE}")
         with self._errors():
@@ -83,7 +83,10 @@ class Table:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._db.close()  # what was written stays, whoever dies
+        if self._written:
+            with suppress(sqlite3.OperationalError):  # somebody reads, or the disk is full
+                self._db.execute("PRAGMA journal_mode = DELETE")  # one file, which readers leave alone
+        self._db.close()
 
     def add(self, described: dict[str, Any], rows: Iterable[Row]) -> None:
         """Plan those of `rows` that are not there yet; `described` is what all of the study's plans have in common.
