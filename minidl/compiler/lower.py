@@ -166,20 +166,25 @@ def _activation(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
 
 
 def _batch_norm(code: Lowering, layer: Any, x: Buffer) -> tuple[Buffer, Back]:
-    if code.shared is not None and layer.sync:
-        raise UnsupportedError(f"compile: {layer!r} looks at the samples of all ranks")
-    if len(x.shape) != 2 or x.shape[1] != layer.num_features or x.shape[0] < 2:
+    shared = code.shared if layer.sync else None
+    total = x.shape[0] if shared is None else shared.total
+    if len(x.shape) != 2 or x.shape[1] != layer.num_features or total < 2:
         raise UnsupportedError(f"compile: {layer!r} cannot take {x.shape} in training")
-    operands = x, code.parameter(layer.gamma), code.parameter(layer.beta), layer.eps
-    y, kept = op_rules.batch_norm(code, *operands)
+    rules: Any = op_rules.batch_norm, op_rules.follow, op_rules.batch_norm_back
+    operands: Any = (x, code.parameter(layer.gamma), code.parameter(layer.beta), layer.eps)
+    if shared is not None:
+        rules = op_rules.shared_norm, op_rules.shared_follow, op_rules.shared_norm_back
+        operands = (*operands, shared, None)
+    norm, follow, norm_back = rules
+    y, kept = norm(code, *operands)
     running = (
         code.held("running_mean", "statistic", layer.running_mean.data),
         code.held("running_var", "statistic", layer.running_var.data),
     )
-    op_rules.follow(code, running, kept, layer.momentum)
+    follow(code, running, kept, layer.momentum)
 
     def back(g: Buffer) -> Buffer:
-        dx, d_gamma, d_beta = op_rules.batch_norm_back(code, g, y, kept, [0, 1, 2], *operands)
+        dx, d_gamma, d_beta = norm_back(code, g, y, kept, [0, 1, 2], *operands)
         code.deposit(layer.gamma, d_gamma)
         code.deposit(layer.beta, d_beta)
         return dx

@@ -249,6 +249,31 @@ def _batch_norm_sums(out: list[Array], args: list[Array]) -> list[Call]:
     return [run]
 
 
+def _shared_norm_parts(out: list[Array], args: list[Array], process: int) -> list[Call]:
+    (x_hat, parts), (x,) = out, args
+    return [partial(primitives.shared_norm_parts, x, parts, process, x_hat)]
+
+
+def _shared_norm(
+    out: list[Array], args: list[Array], eps: float, process: int, rows: list[int]
+) -> list[Call]:
+    y, _, *statistics = out
+    x_hat, parts, gamma, beta = args
+
+    def run() -> None:
+        found = primitives.shared_norm(x_hat, parts, gamma, beta, eps, process, rows, y)
+        for array, value in zip(statistics, found[1:], strict=True):
+            array[...] = value
+
+    return [run]
+
+
+def _shared_norm_back(out: list[Array], args: list[Array], total: int) -> list[Call]:
+    g, x_hat, inverse, gamma, sums = args
+    operands = g, x_hat, inverse, gamma, sums[0], sums[1], out[0]
+    return [partial(primitives.batch_norm_back, *operands, total=total)]
+
+
 def _dropout_mask(
     out: list[Array], args: list[Array], rate: float, shared: Any = None
 ) -> list[Call]:
@@ -314,6 +339,10 @@ _BIND: dict[str, Callable[..., list[Call]]] = {
     "batch_norm_sums": _batch_norm_sums,
     "batch_norm_back": lambda out, args: [partial(primitives.batch_norm_back, *args, *out)],
     "copy": _copy,
+    "shared_norm_parts": _shared_norm_parts,
+    "shared_norm": _shared_norm,
+    "shared_norm_back": _shared_norm_back,
+    "stack": lambda out, args: [partial(np.stack, args, out=out[0])],
     "enclose": _enclose,
     "all_reduce": lambda out, args, by: [partial(by.sum_, *out)],
     "totals": _totals,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from ..nn._shared_batch import SharedBatch
+from ..nn._shared_norm import batch_norm_across, rows_of_all
 from .emitter import Emitter
 from .program import Buffer
 
@@ -23,6 +25,8 @@ def fits(op: Any, values: Any) -> bool:
         logits, labels, _ = values
         classes = labels.ndim == 1 and labels.dtype.kind in "iu"
         return logits.ndim == 2 and logits.dtype.kind == "f" and classes
+    if op is batch_norm_across and not values[4].counts:
+        return False
     same = all(a.dtype == x.dtype and a.dtype.kind == "f" for a in arrays)
     if op is ops.dense and values[3] not in ACTIVATIONS:
         return False
@@ -119,6 +123,66 @@ def batch_norm_back(
         operands = (g, x_hat, inverse, gamma, d_gamma, d_beta)
         found[0] = code.work(x.shape, x.dtype, x_hat.strides)
         code.emit_to("batch_norm_back", (found[0],), operands)
+    return [found[i] for i in wanted]
+
+
+def shared_norm(
+    code: Emitter,
+    x: Buffer,
+    gamma: Buffer,
+    beta: Buffer,
+    eps: float,
+    shared: SharedBatch,
+    into: Any,
+) -> tuple[Buffer, Any]:
+    """The same over the rows of all processes; what is kept, and how many rows they have."""
+    features = x.shape[1:]
+    rows, total = rows_of_all(shared, x.shape[0])
+    parts = code.work((len(rows), 2, *features), x.dtype)
+    y, x_hat = (code.work(x.shape, x.dtype) for _ in range(2))
+    inverse, mean, squares = (code.work(features, x.dtype) for _ in range(3))
+    kept = x_hat, inverse, mean, squares
+    own = {"process": shared.process}
+    code.emit_to("shared_norm_parts", (x_hat, parts), (x,), **own)
+    code.emit_to("all_reduce", (parts,), (parts,), by=shared.summing)
+    code.emit_to("shared_norm", (y, *kept), (x_hat, parts, gamma, beta), eps=eps, rows=rows, **own)
+    return y, (*kept, total)
+
+
+def shared_follow(
+    code: Emitter, running: tuple[Buffer, Buffer], kept: Any, momentum: float
+) -> None:
+    """The running mean and variance follow those of a batch of all processes."""
+    _, _, mean, squares, total = kept
+    options = {"momentum": momentum, "batch": total}
+    code.emit_to("running_statistics", running, (mean, squares), **options)
+
+
+def shared_norm_back(
+    code: Emitter,
+    g: Buffer,
+    y: Buffer,
+    kept: Any,
+    wanted: list[int],
+    x: Buffer,
+    gamma: Buffer,
+    beta: Buffer,
+    eps: float,
+    shared: SharedBatch,
+    into: Any,
+) -> list[Buffer]:
+    """The gradients of x, and of gamma and beta what this process's rows add to them."""
+    x_hat, inverse, _, _, total = kept
+    d_gamma, d_beta = code.work(gamma.shape, g.dtype), code.work(beta.shape, g.dtype)
+    code.emit_to("batch_norm_sums", (d_gamma, d_beta), (g, x_hat))
+    found = {1: d_gamma, 2: d_beta}
+    if 0 in wanted:
+        sums = code.work((2, *gamma.shape), g.dtype)
+        code.emit_to("stack", (sums,), (d_gamma, d_beta))
+        code.emit_to("all_reduce", (sums,), (sums,), by=shared.summing)
+        found[0] = code.work(x.shape, x.dtype)
+        operands = g, x_hat, inverse, gamma, sums
+        code.emit_to("shared_norm_back", (found[0],), operands, total=total)
     return [found[i] for i in wanted]
 
 

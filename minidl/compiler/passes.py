@@ -17,6 +17,7 @@ _IN_PLACE = {
     "activation_back",
     "batch_norm",
     "batch_norm_back",
+    "shared_norm_back",
 }
 _EFFECTS = {"dropout_mask", "softmax_cross_entropy"}  # besides those without a result
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector register

@@ -34,7 +34,7 @@ def exchange(code: Emitter, shared: SharedStep, loss: Buffer, right: Buffer, mad
         code.emit_to("multiply", (of_all,), (own, weights))
         averaged.append((own, of_all))
     inside = [tail, *(of_all for _, of_all in averaged), *made]
-    code.emit_to("all_reduce", (message,), tuple(inside), by=shared.summing)
+    code.emit_to("all_reduce", (message,), tuple(inside), by=shared.batch.summing)
     code.emit_to("totals", (loss, right), (message, tail))
     for own, of_all in averaged:
         code.emit_to("copy", (own,), (of_all,))

@@ -6,8 +6,12 @@ Each is pinned to its composition, in value, gradient and Hessian-vector product
 
 from typing import Any
 
+import numpy as np
+
 from .. import ops
 from ..backend import registry
+from ..nn._shared_batch import SharedBatch
+from ..nn._shared_norm import Statistics, batch_norm_across, rows_of_all
 from . import eager, primitives
 from .products import matmul
 from .shelf import kernel
@@ -82,6 +86,47 @@ class BatchNorm:
         x_hat, inverse, *_ = saved
         found = eager.batch_norm_back(g, x_hat, inverse, gamma, wanted)
         return [found[i] for i in wanted]
+
+
+@kernel(batch_norm_across, "numpy")
+class BatchNormAcross:
+    """The same over the rows of all processes."""
+
+    @staticmethod
+    def forward(x: Any, gamma: Any, beta: Any, eps: float, shared: SharedBatch, into: Statistics) -> tuple[Any, Any]:
+        rows, total = rows_of_all(shared, len(x))
+        parts = np.empty((len(rows), 2, *x.shape[1:]), x.dtype)
+        x_hat = primitives.shared_norm_parts(x, parts, shared.process)
+        if not shared.counts:
+            parts[...] = 0
+        shared.summing.sum_(parts)
+        y, inverse, mean, squares = primitives.shared_norm(x_hat, parts, gamma, beta, eps, shared.process, rows)
+        into.mean, into.variance = mean, squares / squares.dtype.type(total - 1)
+        return y, (x_hat, inverse, total)
+
+    @staticmethod
+    def backward(
+        g: Any,
+        y: Any,
+        saved: Any,
+        wanted: list[int],
+        x: Any,
+        gamma: Any,
+        beta: Any,
+        eps: float,
+        shared: SharedBatch,
+        into: Statistics,
+    ) -> list[Any]:
+        x_hat, inverse, total = saved
+        own = primitives.batch_norm_sums(g, x_hat)
+        dx = None
+        if 0 in wanted:
+            sums = np.stack(own)
+            shared.summing.sum_(sums)
+            dx = primitives.batch_norm_back(g, x_hat, inverse, gamma, sums[0], sums[1], total=total)
+            if not shared.counts:  # nothing depends on a row that is another's
+                dx[...] = 0
+        return [(dx, *own)[i] for i in wanted]
 
 
 def batch_statistics(saved: Any) -> tuple[Any, Any]:

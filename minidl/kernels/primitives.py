@@ -153,14 +153,61 @@ def batch_norm_sums(g: Array, x_hat: Array) -> tuple[Array, Array]:
 
 
 def batch_norm_back(
-    g: Array, x_hat: Array, inverse: Array, gamma: Array, d_gamma: Array, d_beta: Array, out: Array = None
+    g: Array,
+    x_hat: Array,
+    inverse: Array,
+    gamma: Array,
+    d_gamma: Array,
+    d_beta: Array,
+    out: Array = None,
+    total: int | None = None,
 ) -> Array:
-    """The gradient of x, in closed form (Ioffe & Szegedy 2015, section 3)."""
-    count = g.dtype.type(len(g))
+    """The gradient of x, in closed form (Ioffe & Szegedy 2015, section 3).
+
+    `total`: of how many rows d_gamma and d_beta are the sums, if other processes have some of them.
+    """
+    count = g.dtype.type(total or len(g))
     dx = x_hat * (d_gamma / -count)
     dx += g
     dx -= d_beta / count
     return np.multiply(dx, gamma * inverse, out=out)
+
+
+def shared_norm_parts(x: Array, parts: Array, process: int, x_hat: Array = None) -> Array:
+    """x - mean, of this process's rows; the mean and the sum of squares go to its place in parts (processes, 2, n)."""
+    x_hat = np.subtract(x, x[0], out=x_hat)
+    mean = np.add.reduce(x_hat, axis=0)
+    mean /= x.dtype.type(len(x))
+    x_hat -= mean
+    parts[...] = 0
+    parts[process, 0] = mean + x[0]
+    parts[process, 1] = np.add.reduce(x_hat * x_hat, axis=0)
+    return x_hat
+
+
+def shared_norm(
+    x_hat: Array, parts: Array, gamma: Array, beta: Array, eps: float, process: int, rows: list[int], y: Array = None
+) -> tuple[Array, Array, Array, Array]:
+    """As `batch_norm` gives: the result, 1/√(σ² + eps), mean and squares; x̂ in place of `shared_norm_parts`'s result.
+
+    `parts` are those of all processes, `rows` how many each of them has.
+    """
+    number, total = x_hat.dtype.type, sum(rows)
+    first = parts[0, 0]
+    mean = np.zeros_like(first)
+    for part, count in zip(parts[1:], rows[1:], strict=True):
+        mean += (part[0] - first) * number(count / total)
+    mean += first
+    squares = np.zeros_like(first)
+    for part, count in zip(parts, rows, strict=True):
+        apart = part[0] - mean
+        squares += part[1] + (apart * apart) * number(count)
+    inverse = 1 / np.sqrt(squares / number(total) + eps)
+    x_hat += parts[process, 0] - mean
+    x_hat *= inverse
+    y = np.multiply(x_hat, gamma, out=y)
+    y += beta
+    return y, inverse, mean, squares
 
 
 def update_running(running: Array, batch: Array, momentum: float) -> None:

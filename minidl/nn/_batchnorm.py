@@ -18,7 +18,7 @@ from ..overrides import overridden
 from ._dense import misfit
 from ._module import Buffer, Module, Parameter, arrayed, in_mode
 from ._shared_batch import shared_batch
-from ._shared_norm import batch_norm_across
+from ._shared_norm import Statistics, batch_norm_across
 
 
 class BatchNorm(Module):
@@ -76,9 +76,10 @@ class BatchNorm(Module):
                 f"drop_last=True if this is the remainder of an epoch, or model.eval() if this is not training"
             )
         if shared is not None:
-            y, mean, variance = batch_norm_across(x, self.gamma, self.beta, self.eps, shared)
-            self._follow(self.running_mean, mean)
-            self._follow(self.running_var, variance)
+            into = Statistics()
+            y = batch_norm_across(x, self.gamma, self.beta, eps=self.eps, shared=shared, into=into)
+            self._follow(self.running_mean, into.mean)
+            self._follow(self.running_var, into.variance)
             return y
         values = getattr(x, "data", x) if not isinstance(x, np.ndarray) else x
         if hooks.watcher is not None or overridden(self, "_follow") is not None:

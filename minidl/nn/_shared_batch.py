@@ -15,14 +15,16 @@ class SharedBatch:
     """A batch of `total` samples, of which this process computes `rows`, from number `first` on.
 
     A process for which no sample is left computes one of another's, so that all do the same; it has `counts` False.
-    `add`: an array's sum over the processes, the same bits in each.
+    `process` is its number, and `shares` the samples that each process counts; `summing` adds up over all of them.
     """
 
     total: int
     first: int
     rows: int
     counts: bool
-    add: Callable[[Array], Array]
+    process: int
+    shares: tuple[int, ...]
+    summing: "Summing"
 
     @property
     def share(self) -> float:
@@ -53,7 +55,10 @@ class Summing(Protocol):
     """Who adds up: the communicator of the ranks."""
 
     def sum_(self, vector: Array) -> None:
-        """Replace a vector by its sum over the processes."""
+        """Replace a contiguous array by its sum over the processes, the same bits in each."""
+
+    def sum(self, array: Array) -> Array:
+        """The sum of an array over the processes."""
 
     def direct(self) -> Direct:
         """The same for float32, for machine code."""
@@ -69,7 +74,6 @@ class SharedStep:
     """
 
     batch: SharedBatch
-    summing: Summing
     vectors: Any
     behind: Callable[[], Array]
     means: Sequence[tuple[Any, slice]]
@@ -97,7 +101,7 @@ def sharing(batch: SharedBatch) -> Iterator[None]:
 def all_sum(a: Array) -> Array:
     """The sum of the processes' `a`, in each of them: a loss that is their sum has a gradient of the same kind."""
     shared = _now.get()
-    return a if shared is None else shared.add(a)
+    return a if shared is None else shared.summing.sum(a)
 
 
 all_sum.vjp(lambda g, y, a: all_sum(g))

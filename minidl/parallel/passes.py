@@ -92,7 +92,7 @@ class SharedPasses(Passes):
         def behind() -> Any:
             return self._tail.before(batch.rows, [p.requires_grad for p in vectors.parameters], vectors.dtype)
 
-        return SharedStep(batch, self._comm, vectors, behind, self._tail.means)
+        return SharedStep(batch, vectors, behind, self._tail.means)
 
 
 def _norms(model: Any) -> list[BatchNorm]:

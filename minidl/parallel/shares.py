@@ -49,7 +49,9 @@ def cut(total: int, part: int, comm: Communicator) -> Cut:
         if not counts:  # the others have them all: compute one along with them
             first, last = 0, 1
         rows = last - first
-        parts.append((slice(len(numbers), len(numbers) + rows), SharedBatch(size, first, rows, counts, comm.sum)))
+        of_all = tuple(stop - start for start, stop in (share(size, rank, comm.size) for rank in range(comm.size)))
+        batch = SharedBatch(size, first, rows, counts, comm.rank, of_all, comm)
+        parts.append((slice(len(numbers), len(numbers) + rows), batch))
         numbers += range(start + first, start + last)
     return Cut(total, np.array(numbers), parts)
 

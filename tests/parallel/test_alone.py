@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 from command_line import said
+from kernel_cases import results
 from rank_cases import dense, samples, trained
 
 import minidl
 from minidl import nn
 from minidl.data import Loader
 from minidl.errors import MissingExtraError, OptionError
+from minidl.nn._shared_batch import SharedBatch
+from minidl.nn._shared_norm import Statistics, batch_norm_across
 from minidl.parallel.launch import _without_launching
 from minidl.parallel.message import Tail
 from minidl.parallel.shares import cut, share, shared_loader
@@ -27,6 +30,9 @@ class Rank:
 
     def sum(self, array):
         return array
+
+    def sum_(self, vector):
+        pass
 
 
 @pytest.mark.parametrize(("count", "size"), [(128, 3), (7, 4), (2, 4), (0, 2), (5, 1)])
@@ -160,6 +166,22 @@ def test_a_batch_norm_of_each_rank_alone_is_kept_in_model_files(tmp_path):
     minidl.save(tmp_path / "model", model)
     found = minidl.load(tmp_path / "model")
     assert [layer.sync for layer in found.layers] == [False, True]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_the_kernel_of_a_shared_batch_norm_agrees_with_its_composition(counts):
+    rng, into = np.random.default_rng(0), [Statistics(), Statistics()]
+    arrays = rng.standard_normal((5, 4)), rng.standard_normal(4), rng.standard_normal(4)
+    batch = SharedBatch(9, 0, 5, counts, 1, (4, 5) if counts else (9, 0), Rank(1, 2))
+    found = [
+        results(function, arrays, (), {"eps": 1e-5, "shared": batch, "into": of}, np.float64)
+        for function, of in zip((batch_norm_across, batch_norm_across.forward), into, strict=True)
+    ]
+    if counts:
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(into[0].mean, into[1].mean)
+    np.testing.assert_allclose(into[0].variance, into[1].variance)
 
 
 def test_evaluation_is_what_it_was():

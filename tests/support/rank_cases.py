@@ -8,8 +8,7 @@ import pytest
 
 import minidl
 from minidl import nn, optim, parallel
-from minidl.compiler.native.cache import background, worth
-from minidl.compiler.native.cache.objects import MACHINE
+from minidl.compiler.native.cache import background, stock, worth
 from minidl.data import Dataset, Loader
 from minidl.parallel import communicator
 from minidl.parallel.direct import by_python
@@ -120,7 +119,7 @@ def made(name, **options):
         if engine == "callback":  # as where MPI's own function is not found
             patch.setattr(communicator, "all_reduce", by_python)
         if engine in ("machine code", "callback"):  # from the first step that can be
-            background.compile_now([MACHINE])
+            background.compile_now([stock.sources()[name] for name in ("machine", "SGD", "Adam")])
             patch.setattr(worth, "LOADING", 0.0)
             patch.setattr(compiled, "WORTH_LOADING", 0.0)
         if engine == "replay":

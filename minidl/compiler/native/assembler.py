@@ -5,13 +5,13 @@ import numpy as np
 from ...backend import Array
 from ..program import Buffer, Instruction, Program
 from .jit import instruction_set as isa
-from .layers import Layers
+from .shared_layers import SharedLayers
 from .sparse_layout import SparseLayout
 from .summation_order import Order
 from .table import Code, address, halves
 
 
-class Assembler(Layers):
+class Assembler(SharedLayers):
     """The instructions of a `program` without its update: `code`, and the `draws`.
 
     `order`: products with the batch pass over its zeros, and are summed in this order; None if

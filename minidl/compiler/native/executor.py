@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ...backend import Array
-from ...errors import StateError
 from ...hardware.threads import assistant
 from ...nn._dropout import uniform
 from ...optim.execution.upcoming import (
@@ -106,7 +105,7 @@ class NativeExecutor:
         task, _samples = self._task(self._code(updates, steps), order, steps)
         task["gradients"] = gradients
         self._with_assistant(partial(self._machine, address(task), 0), task)
-        self._check_messages()
+        self._assembler.check_messages()
         self._optimizer.count(self._moving, steps)
         return self._losses[:steps], self._correct[:steps], updates[0].rates[-1]
 
@@ -230,12 +229,6 @@ class NativeExecutor:
             code.append(item)
         return code
 
-    def _check_messages(self) -> None:
-        """Raise `StateError` if a sum over processes has failed."""
-        failure = int(self._assembler.failed[0])
-        if failure:
-            raise StateError(f"MPI_Allreduce has failed: error {failure}")
-
     def _saves(self) -> Code:
         """Save the running statistics before a step that may be undone."""
         return [
@@ -302,7 +295,7 @@ class Stepping:
         executor._draw(number)
         self._task["first"], self._task["last"] = number, number + 1
         self._execute(0, self._check)
-        executor._check_messages()
+        executor._assembler.check_messages()
         return executor._losses[number], int(executor._correct[number])
 
     def update(self, checked: bool) -> bool:

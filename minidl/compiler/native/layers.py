@@ -6,7 +6,6 @@ import numpy as np
 
 from ...backend import Array
 from ...errors import UnsupportedError
-from ...nn._shared_batch import Summing
 from ...optim.flat import aligned
 from ..program import Buffer, Instruction
 from .addresses import blas, ufunc_loop
@@ -33,7 +32,6 @@ class Layers:
 
     def __init__(self, largest: int) -> None:
         self._keep_alive: list[Array] = []
-        self.failed = np.zeros(1, np.int64)  # MPI's error, if a message has failed
         self._constants: list[float] = []
         # No instruction needs more scratch than the largest buffer, and none leaves anything in it.
         self._scratch = self._ones(max(largest // 4, 1))
@@ -218,18 +216,6 @@ class Layers:
             )
         ]
 
-    # What goes to the other processes that share a batch, and comes from them
-
-    def _enclose(self, tail: Buffer, loss: Buffer, right: Buffer, share: float) -> Code:
-        return [isa.Enclose(tail=self._at(tail), share=self._constant(share))]
-
-    def _all_reduce(self, out: Buffer, *inside: Buffer, by: Summing) -> Code:
-        size, failed = out.bytes // 4, address(self.failed)
-        return [isa.AllReduce(*by.direct(), vector=self._at(out), size=size, failed=failed)]
-
-    def _totals(self, loss: Buffer, right: Buffer, message: Buffer, tail: Buffer) -> Code:
-        return [isa.Totals(tail=self._at(tail))]
-
     # BatchNorm: two threads take half of the features each, so that every sum is made by one
 
     def _batch_norm(
@@ -313,6 +299,20 @@ class Layers:
         d_gamma: Buffer,
         d_beta: Buffer,
     ) -> Code:
+        addresses = self._at(d_gamma), self._at(d_beta)
+        return self._norm_back(dx, g, x_hat, inverse, gamma, *addresses, g.shape[0])
+
+    def _norm_back(
+        self,
+        dx: Buffer,
+        g: Buffer,
+        x_hat: Buffer,
+        inverse: Buffer,
+        gamma: Buffer,
+        d_gamma: int,
+        d_beta: int,
+        total: int,
+    ) -> Code:
         rows, width = g.shape
         each = 3 * width + 16  # floats of scratch for a thread, and a cache line between the two
         scratch = self._ones(2 * each)
@@ -322,12 +322,13 @@ class Layers:
                 rows=rows,
                 width=last - first,
                 stride=width,
+                total=total,
                 g=self._at(dx, first),
                 x_hat=self._at(x_hat, first),
                 inverse=self._at(inverse, first),
                 gamma=self._at(gamma, first),
-                d_gamma=self._at(d_gamma, first),
-                d_beta=self._at(d_beta, first),
+                d_gamma=d_gamma + 4 * first,
+                d_beta=d_beta + 4 * first,
                 scratch=scratch + (4 * each if first else 0),
             )
 

@@ -13,8 +13,9 @@ from .cblas import product, sum_of_rows
 from .conditions import check_apart, check_places, divides_exactly, in_float32
 from .jit import instruction_set as isa
 from .jit import opcodes
-from .layers import Layers, exp_and_log
+from .layers import exp_and_log
 from .loops import MOST_PARTS, loops, spread
+from .shared_layers import SharedLayers
 from .table import Code, address
 
 F32 = np.dtype(np.float32)
@@ -25,7 +26,7 @@ _KINDS = {
 }
 
 
-class RecordedLayers(Layers):
+class RecordedLayers(SharedLayers):
     """Assembles instructions of a recorded step. Raises `UnsupportedError` for others.
 
     `checks`: what is to be called before a step, and raises if its batch holds what it must not.

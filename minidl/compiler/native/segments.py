@@ -66,10 +66,12 @@ class Segments:
         if other is None or self._shared is None:
             for call in self._alone:
                 call()
+            self._layers.check_messages()
             return
         self._mailbox[...] = 0
         assist = partial(self._machine, self._tasks[True][0], 1)
         other.both(self._together, assist, partial(dismiss, self._mailbox))
+        self._layers.check_messages()
 
     def _together(self) -> None:
         """Execute the program while the assistant waits for halves of instructions."""

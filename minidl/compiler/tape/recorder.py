@@ -14,6 +14,7 @@ from ...autograd import Node, Op
 from ...deposit import assign, slot_of
 from ...nn._module import Buffer as Statistic
 from ...nn._shared_batch import shared_batch
+from ...nn._shared_norm import batch_norm_across
 from ...operands import AS_THEY_ARE, SCALARS
 from ...ops.shape import plain as without_tensors
 from ...ops.shape import rebuilt
@@ -35,6 +36,7 @@ RULES: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {
         op_rules.softmax_cross_entropy,
         op_rules.softmax_cross_entropy_back,
     ),
+    batch_norm_across: (op_rules.shared_norm, op_rules.shared_norm_back),
 }
 
 
@@ -45,11 +47,14 @@ class Recorder(hooks.Watcher):
         self.tape = tape
         layers = [m for _, m in model.named_modules() if type(m) is nn.BatchNorm]
         own = [m for m in layers if overridden(m, "forward", "_follow") is None]
-        if shared_batch() is not None:  # a layer that is synchronised is recorded op by op
+        shared = shared_batch()
+        self._shared = shared is not None
+        if shared is not None and not shared.counts:  # see `op_rules.fits`
             own = [m for m in own if not m.sync]
         self._following = {m.running_mean.data.ctypes.data: m for m in own}
         self._following_too = {m.running_var.data.ctypes.data for m in own}
         self._norms: list[Any] = []  # whose running statistics follow the next batch_norm
+        self._across: Any = None  # what the last batch_norm_across has kept
 
     def evaluate(self, op: Op[...], values: list[Any]) -> tuple[Any, Any]:
         tape = self.tape
@@ -64,6 +69,8 @@ class Recorder(hooks.Watcher):
             y, saved = op.evaluate(plain(values))
             buffers = [tape.buffer(v) if isinstance(v, np.ndarray) else v for v in values]
             out, kept = rule[0](tape, *buffers)
+            if op is batch_norm_across:
+                self._across = kept
             if op is ops.batch_norm and self._norms:
                 layer = self._norms.pop()
                 running = tape.buffer(layer.running_mean.data), tape.buffer(layer.running_var.data)
@@ -112,7 +119,12 @@ class Recorder(hooks.Watcher):
         if not tape.listens():
             return run(*args)
         place = target.ctypes.data
-        if place in self._following:
+        if place in self._following and self._shared and self._following[place].sync:
+            layer = self._following[place]
+            mean, variance = layer.running_mean.data, layer.running_var.data
+            running = tape.buffer(mean), tape.buffer(variance)
+            op_rules.shared_follow(tape, running, self._across, layer.momentum)
+        elif place in self._following:
             self._norms.append(self._following[place])
         elif place not in self._following_too:
             if tape.found(target) is None:

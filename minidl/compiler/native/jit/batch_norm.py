@@ -97,10 +97,73 @@ def back(i: Any) -> Any:
     shift = float32_at(i.scratch + 4 * width, width)
     scale = float32_at(i.scratch + 8 * width, width)
     for j in range(width):
-        slope[j] = d_gamma[j] / -F(i.rows)
-        shift[j] = d_beta[j] / F(i.rows)
+        slope[j] = d_gamma[j] / -F(i.total)
+        shift[j] = d_beta[j] / F(i.total)
         scale[j] = gamma[j] * inverse[j]
     for row in range(i.rows):
         g, x_hat = _row(i, i.g, row), _row(i, i.x_hat, row)
         for j in range(width):
             g[j] = ((x_hat[j] * slope[j] + g[j]) - shift[j]) * scale[j]
+
+
+@native
+def shared_parts(i: Any) -> Any:
+    """x - mean of this process's rows; their mean and sum of squares, among zeros."""
+    width = i.width
+    for part in range(2 * i.processes):
+        empty = _row(i, i.parts, part)
+        for j in range(width):
+            empty[j] = ZERO
+    mean, squares = _row(i, i.own, 0), _row(i, i.own, 1)
+    first, count = float32_at(i.x, width), F(i.rows)
+    for row in range(i.rows):
+        x, x_hat = _row(i, i.x, row), _row(i, i.x_hat, row)
+        for j in range(width):
+            v = x[j] - first[j]
+            x_hat[j] = v
+            mean[j] += v
+    for j in range(width):
+        mean[j] = mean[j] / count
+    for row in range(i.rows):
+        x_hat = _row(i, i.x_hat, row)
+        for j in range(width):
+            v = x_hat[j] - mean[j]
+            x_hat[j] = v
+            squares[j] += v * v
+    for j in range(width):
+        mean[j] += first[j]
+
+
+@native
+def shared(i: Any) -> Any:
+    """y = gamma x̂ + beta, by the mean and the squares of the rows of all processes."""
+    width = i.width
+    gamma, beta = float32_at(i.gamma, width), float32_at(i.beta, width)
+    mean, squares = float32_at(i.mean, width), float32_at(i.squares, width)
+    inverse = float32_at(i.inverse, width)
+    numbers = float32_at(i.numbers, 2 + 2 * i.processes)
+    first, own = _row(i, i.parts, 0), _row(i, i.own, 0)
+    for j in range(width):
+        mean[j] = ZERO
+        squares[j] = ZERO
+    for part in range(1, i.processes):
+        of_part, share = _row(i, i.parts, 2 * part), numbers[2 + 2 * part]
+        for j in range(width):
+            mean[j] += (of_part[j] - first[j]) * share
+    for j in range(width):
+        mean[j] += first[j]
+    for part in range(i.processes):
+        of_part, about = _row(i, i.parts, 2 * part), _row(i, i.parts, 2 * part + 1)
+        count = numbers[3 + 2 * part]
+        for j in range(width):
+            apart = of_part[j] - mean[j]
+            squares[j] += about[j] + (apart * apart) * count
+    for j in range(width):
+        inverse[j] = ONE / np.sqrt(squares[j] / numbers[0] + numbers[1])
+        own[j] = own[j] - mean[j]  # which nobody reads any more
+    for row in range(i.rows):
+        y, x_hat = _row(i, i.y, row), _row(i, i.x_hat, row)
+        for j in range(width):
+            v = (x_hat[j] + own[j]) * inverse[j]
+            x_hat[j] = v
+            y[j] = v * gamma[j] + beta[j]

@@ -37,6 +37,8 @@ from .array_instructions import (
 )
 from .message_instructions import AllReduce as AllReduce
 from .message_instructions import Enclose as Enclose
+from .message_instructions import SharedNorm as SharedNorm
+from .message_instructions import SharedNormParts as SharedNormParts
 from .message_instructions import Totals as Totals
 
 Address = int
@@ -218,6 +220,7 @@ class BatchNormBack(NamedTuple):
     rows: Size
     width: Size
     stride: Size
+    total: Size  # rows of all processes, which d_gamma and d_beta are the sums over
     g: Address
     x_hat: Address
     inverse: Address
@@ -368,4 +371,6 @@ OPCODES: dict[type, int] = {
     Enclose: opcodes.ENCLOSE,
     AllReduce: opcodes.ALL_REDUCE,
     Totals: opcodes.TOTALS,
+    SharedNormParts: opcodes.SHARED_NORM_PARTS,
+    SharedNorm: opcodes.SHARED_NORM,
 }

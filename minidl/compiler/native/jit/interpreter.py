@@ -179,6 +179,10 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
         losses.cross_entropies(record_at(isa.CrossEntropies, operands), scratch)
     elif opcode == opcodes.CROSS_ENTROPIES_BACK:
         losses.back(record_at(isa.CrossEntropiesBack, operands))
+    elif opcode == opcodes.SHARED_NORM_PARTS:
+        batch_norm.shared_parts(record_at(isa.SharedNormParts, operands))
+    elif opcode == opcodes.SHARED_NORM:
+        batch_norm.shared(record_at(isa.SharedNorm, operands))
     elif opcode == opcodes.ENCLOSE:
         loss = float32_at(task.losses, k + 1)[k]
         correct = int64_at(task.correct, k + 1)[k]

@@ -35,3 +35,38 @@ class Totals(NamedTuple):
     """Read the loss and the correct answers of the whole batch behind the gradients."""
 
     tail: Address
+
+
+class SharedNormParts(NamedTuple):
+    """BatchNorm before its message: x - mean, for `width` of the `stride` features.
+
+    `parts`, (processes, 2, stride): zeros, but `own`, where the mean and the sum of squares go.
+    """
+
+    rows: Size
+    width: Size
+    stride: Size
+    processes: Size
+    x: Address
+    x_hat: Address
+    parts: Address
+    own: Address
+
+
+class SharedNorm(NamedTuple):
+    """BatchNorm after its message: x̂ in place, and the statistics of the rows of all processes."""
+
+    rows: Size
+    width: Size
+    stride: Size
+    processes: Size
+    numbers: Address  # all rows, eps; then for each process its share of the rows, and its rows
+    x_hat: Address
+    parts: Address
+    own: Address  # this process's
+    y: Address
+    gamma: Address
+    beta: Address
+    inverse: Address
+    mean: Address
+    squares: Address

@@ -36,7 +36,9 @@
     ENCLOSE,
     ALL_REDUCE,
     TOTALS,
-) = range(35)
+    SHARED_NORM_PARTS,
+    SHARED_NORM,
+) = range(37)
 
 BOOL, INT64, FLOAT64 = range(3)  # what is converted to float32
 
