@@ -26,6 +26,7 @@ extensions = [
     "docstrings",
     "names",
     "rule_equations",
+    "laboratory",
 ]
 exclude_patterns = ["_*"]
 nitpicky = True

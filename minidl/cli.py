@@ -275,11 +275,19 @@ def race(entrants: tuple[str, ...], on: str, start: str | None, steps: int, figu
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Address of this machine to listen at.")
 @click.option("--browser/--no-browser", default=True, help="Open a browser there.")
 @click.option("--i-know", "known", is_flag=True, help="Allow a --host that others can reach.")
-def lab(port: int, host: str, browser: bool, known: bool) -> None:
+@click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="FOLDER",
+              help="Write it into a folder, for any file server, instead.")  # fmt: skip
+def lab(port: int, host: str, browser: bool, known: bool, folder: Path | None) -> None:
     """Open the laboratory in a browser.
 
     Update rules on a surface: step by step and back, with their numbers, and why (extra lab).
     """
+    if folder is not None:
+        from .lab.export import export as write
+
+        write(folder)
+        tell(f"Written: {folder}\nTo look at it: python -m http.server --directory {folder}")
+        return
     from .lab.command import run_lab
 
     run_lab(host, port, browser, known)

@@ -10,7 +10,7 @@ from ..teach.notation.letters import ALPHABETS, alphabet
 from ..teach.notation.notes import convention, noted
 from ..teach.plots import COLOURS, rule_style
 from .lanes import RULES, SCHEDULES, STEPS
-from .presets import presets
+from .presets import FIVE, presets
 from .surface import BLANK, NAMES, surface
 
 VERSION = "minidl-lab.1"
@@ -25,6 +25,7 @@ def hello() -> dict[str, Any]:
         "starts": {name: list(surface({**BLANK, "name": name}).start) for name in NAMES},
         "schedules": list(SCHEDULES),
         "presets": presets(),
+        "lanes": FIVE,
         "most": {"lanes": 12, "steps": STEPS},
     }
 

@@ -23,10 +23,28 @@ def panel(
 
     `beside` are the entries of all coordinates at that step, whose pushes are the picture's arrows.
     """
-    entry = entry if note == "code" else entry.in_note(note)
+    return numbers(entry, note, beside) | told(entry, note, language, curvature)
+
+
+def read(entry: Entry, note: Note) -> Entry:
+    """The entry as it is shown: in a note's own lines, where it has them."""
+    return entry if note == "code" else entry.in_note(note)
+
+
+def told(entry: Entry, note: Note, language: Language, curvature: float | None) -> dict[str, Any]:
+    """The part that is words."""
+    sentences = explain(entry, language, note=note, decimal=".", curvature=curvature)
+    return {
+        "remarks": [with_minus(remark) for remark in remarks(entry, note, note, language)],
+        "sentences": [with_minus(sentence) for sentence in sentences.split("\n")],
+    }
+
+
+def numbers(entry: Entry, note: Note, beside: Sequence[Entry]) -> dict[str, Any]:
+    """The part that is the same in all languages."""
+    entry, *beside = (read(one, note) for one in (entry, *beside))
     parts = contributions(entry)
     pushes = {name: x for name, x in parts.items() if x and (name != "rounding" or abs(x) > 1e-4 * abs(entry.step))}
-    sentences = explain(entry, language, note=note, decimal=".", curvature=curvature)
     return {
         "title": entry.title,
         "lines": [
@@ -40,12 +58,8 @@ def panel(
             }
             for line in marked(entry, DIGITS, note, ".")
         ],
-        "remarks": [
-            with_minus(remark) for remark in remarks(entry, "code" if note == "code" else note, note, language)
-        ],
-        "sentences": [with_minus(sentence) for sentence in sentences.split("\n")],
         "pushes": [{"name": name, "value": _sent(x), "text": with_minus(f"{x:+.3g}")} for name, x in pushes.items()],
-        "arrows": _arrows([one if note == "code" else one.in_note(note) for one in beside]),
+        "arrows": _arrows(beside),
         "step": {"value": _sent(entry.step), "text": with_minus(f"{entry.step:+.3g}")},
     }
 

@@ -32,6 +32,13 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 STEPS = 20  # of each of them
+FIVE = [  # what the page begins with
+    _lane("SGD", lr=0.4),
+    _lane("Momentum", lr=0.6, beta=0.5),
+    _lane("Nesterov", lr=0.3, beta=0.5),
+    _lane("AdaGrad", lr=2.0),
+    _lane("Adam", lr=0.4),
+]
 
 
 @cache

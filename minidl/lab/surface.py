@@ -139,7 +139,7 @@ def stability(message: dict[str, Any]) -> dict[str, Any]:
     shape, n = surface(message["surface"]), message["n"]
     start = begun(shape, message["start"])
     rule, lr = entrant({**message["lane"], "schedule": "constant", "fork": None}, message["note"], message["steps"])
-    share = next((name for name in rule.numbers() if _is_share(rule, name)), None)
+    share = share_of(rule)
     with np.errstate(all="ignore"):
         curved = curvatures(shape.f, start)
     linear = curved is not None and is_linear(rule) and curved.max() > 0
@@ -190,9 +190,13 @@ def _domain(shape: Surface, run: Race) -> list[list[float]]:
     return found
 
 
-def _is_share(rule: Rule, name: str) -> bool:
-    allowed = rule.hyperparameters[name]
-    return isinstance(allowed, Range) and allowed.below == 1 and name != "ema"
+def share_of(rule: Rule) -> str | None:
+    """The first share of a rule, β or ρ, which a map varies beside the learning rate."""
+    for name in rule.numbers():
+        allowed = rule.hyperparameters[name]
+        if isinstance(allowed, Range) and allowed.below == 1 and name != "ema":
+            return name
+    return None
 
 
 def _round(x: float) -> float:

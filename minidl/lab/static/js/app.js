@@ -35,8 +35,14 @@ const askRace = latest("surface.race", answered(state.race), failed);
 const askMap = latest("surface.stability", (reply, asked) => { state.map.value = { ...reply, rule: asked.lane.rule }; }, () => { state.map.value = null; });
 const askLedger = latest("ledger", (reply, asked) => {
   state.ledger.value = asked.t === 0 ? null : { ...reply, t: asked.t };
+  state.unrecorded.value = false;
   document.documentElement.dataset.ready = "true";
-}, failed);
+}, (error) => {
+  state.ledger.value = null;
+  state.unrecorded.value = error.code === "offline";
+  document.documentElement.dataset.ready = "true";
+  if (!state.unrecorded.value) failed(error);
+});
 
 function asks() {
   effect(() => {
@@ -167,12 +173,20 @@ function spoken() {
   return said.text;
 }
 
+function begin(reply) {
+  batch(() => {
+    if (state.lanes.value.length === 0) state.lanes.value = reply.lanes;
+    state.picked.value = state.within(state.picked.value);
+    state.catalogue.value = reply;
+  });
+}
+
 state.restore(location.hash);
 looks();
 listen();
 connect();
 effect(() => {
-  if (connected.value && untracked(() => state.catalogue.value) === null) request("hello").then((reply) => { state.catalogue.value = reply; }, failed);
+  if (connected.value && untracked(() => state.catalogue.value) === null) request("hello").then(begin, failed);
 });
 asks();
 frames(() => { render(html`<${App} />`, document.getElementById("lab")); });

@@ -115,7 +115,7 @@ export function Transport() {
       <option value="slow">${say("slow")}</option>${[0.5, 1, 2, 4].map((one) => html`<option value=${one}>${`${one}×`}</option>`)}
     </select>
     <button type="button" onClick=${state.fork} disabled=${step === 0} title="f">${say("fork")}</button>
-    ${!state.lanes.value.some((lane) => lane.fork) && html`<button type="button" onClick=${save} title=${say("script")}>.py</button>`}
+    ${!state.catalogue.value.written && !state.lanes.value.some((lane) => lane.fork) && html`<button type="button" onClick=${save} title=${say("script")}>.py</button>`}
   </div>`;
 }
 

@@ -77,7 +77,7 @@ export function Ledger() {
       <span class="chip">${title}</span>
     </div>
     ${entry === null
-      ? html`<p class="why">${say("ledger.start")}</p>`
+      ? html`<p class="why">${say(state.unrecorded.value && state.t.value > 0 ? "ledger.offline" : "ledger.start")}</p>`
       : html`<ol class="lines" onMouseLeave=${() => { state.lit.value = null; }}>
             ${entry.lines.map((line, place) => html`<${Line} line=${line} place=${place} />`)}
           </ol>

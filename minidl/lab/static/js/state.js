@@ -2,13 +2,6 @@
 
 import { batch, computed, signal } from "../vendor/signals-core.mjs";
 
-const FIVE = [
-  { rule: "SGD", settings: { lr: 0.4 } },
-  { rule: "Momentum", settings: { lr: 0.6, beta: 0.5 } },
-  { rule: "Nesterov", settings: { lr: 0.3, beta: 0.5 } },
-  { rule: "AdaGrad", settings: { lr: 2 } },
-  { rule: "Adam", settings: { lr: 0.4 } },
-];
 export const LANGUAGES = ["en", "es", "it"];
 export const NOTES = ["A", "B", "code"];
 const THEMES = ["auto", "light", "dark"];
@@ -18,7 +11,7 @@ export const words = signal(null); // the catalogue of the language
 
 export const surface = signal({ name: "bowl" });
 export const start = signal([-5, -2]);
-export const lanes = signal(FIVE);
+export const lanes = signal([]); // the catalogue's, until others are chosen
 export const steps = signal(20);
 export const note = signal("A");
 export const preset = signal(null);
@@ -45,6 +38,7 @@ export const view = signal(null); // the part of the plane that is shown; null: 
 export const race = signal(null);
 export const map = signal(null);
 export const ledger = signal(null);
+export const unrecorded = signal(false); // whether the ledger of this run is not in the folder that was exported
 export const problem = signal(null);
 export const lit = signal(null); // the symbol that is pointed at
 export const dragging = signal(false);
@@ -214,6 +208,11 @@ export function address() {
   return `#${found.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3B", ";").replaceAll("%3D", "=")}`;
 }
 
+/** The number of a lane, if there are so many; before the catalogue is there, nobody knows. */
+export function within(number) {
+  return Math.max(0, lanes.value.length ? Math.min(lanes.value.length - 1, number) : number);
+}
+
 /** Read the address into the signals; the server's schema has the last word on what is allowed. */
 export function restore(hash) {
   const found = new URLSearchParams(hash.replace(/^#/, ""));
@@ -230,7 +229,7 @@ export function restore(hash) {
     if (found.has("start")) start.value = numbers("start");
     if (found.has("steps")) steps.value = Number(found.get("steps"));
     if (found.has("lanes")) lanes.value = found.get("lanes").split(";").map(read);
-    if (found.has("lane")) picked.value = Math.max(0, Math.min(lanes.value.length - 1, Number(found.get("lane")) || 0));
+    if (found.has("lane")) picked.value = within(Number(found.get("lane")) || 0);
     if (found.has("i")) coordinate.value = found.get("i") === "0" ? 0 : 1;
     if (found.has("t")) moveTo(Number(found.get("t")) || 0);
     among("note", NOTES, note);
