@@ -8,10 +8,10 @@ import minidl
 from minidl.display import figures
 from minidl.teach.reproduce import ROWS
 
-# every id of the checklist of the notes, and what else they say: EA12, EA13, EB15 to EB20, ER19 to ER27, D12
+# every id of the checklist of the notes, and what else they say: EA12, EA13, EB15 to EB20, FA15, FA16, ER19 to ER27, D12
 IDS = (
     "A1 A2 A3 A4 A5 A6 A7 A8 A9 "
-    "FA1 FA2 FA3 FA4 FA5 FA6 FA7 FA8 FA9 FA10 FA11 FA12 FA13 FA14 "
+    "FA1 FA2 FA3 FA4 FA5 FA6 FA7 FA8 FA9 FA10 FA11 FA12 FA13 FA14 FA15 FA16 "
     "EA1 EA2 EA3 EA4 EA5 EA6 EA7 EA8 EA9 EA10 EA11 EA12 EA13 "
     "EB1 EB2 EB3 EB4 EB5 EB6 EB7 EB8 EB9 EB10 EB11 EB12 EB13 EB14 EB15 EB16 EB17 EB18 EB19 EB20 "
     "FB0 FB1 FB2 FB3 FB4 FB5 "
@@ -20,6 +20,8 @@ IDS = (
     "D1 D2 D3 D4 D5 D6 D7 D8 D9 D10 D11 D12"
 ).split()
 TRAINED = {
+    "FA15",
+    "FA16",
     "FA11",
     "FB2",
     "FB3",

@@ -7,9 +7,10 @@ import pytest
 from reproduce_cases import IDS, OFFERS, made
 
 import minidl
+from minidl.errors import DataError
 from minidl.optim import rules
 from minidl.teach import functions
-from minidl.teach.reproduce import ROWS, Check, Result, trials, tuned
+from minidl.teach.reproduce import ROWS, Check, Result, sets_in_kind, trials, tuned
 from minidl.teach.reproduce.registry import (
     DERIVED,
     DIFFERS,
@@ -222,7 +223,7 @@ def test_spectral_radii_by_hand(name, beta, lr, radius):
 
 
 def trial(**given):
-    return trials.Trial(**{"workload": "mnist/linear", "rule": "SGD", "lr": 0.1, "updates": 40, **given})
+    return trials.Trial(**{"workload": "mnist/linear", "rule": "SGD", "lr": 0.1, "updates": 40, "every": 10, **given})
 
 
 def test_a_trial_gives_the_same_curve_again_and_another_seed_another():
@@ -298,3 +299,32 @@ def test_each_way_of_tuning_tries_as_many_settings_and_what_is_best_within_it(ru
         assert replace(winner, workload="mnist/mlp", decay=1.0 if falls else None) in [
             replace(one, workload="mnist/mlp") for one in tried
         ]
+
+
+# --- Sets in kind
+
+
+def test_the_harder_pictures_are_digits_moved_before_pieces_of_others():
+    train, _ = minidl.data.mnist()
+    made = sets_in_kind.pictures(200)
+    np.testing.assert_array_equal(made.labels, train.labels[:200])
+    np.testing.assert_array_equal(made.inputs, sets_in_kind.pictures(200).inputs)
+    for picture, digit in zip(made.inputs, train.inputs[:200], strict=True):
+        ink = digit.reshape(28, 28)
+        moved = [np.roll(ink, (dy, dx), axis=(0, 1)) for dy in range(-3, 4) for dx in range(-3, 4)]
+        assert any((picture.reshape(28, 28) >= one).all() for one in moved)
+
+
+def test_the_bags_of_words_are_sparse_and_half_of_each_kind():
+    made = sets_in_kind.texts()
+    assert made.inputs.shape[1] == 1000
+    assert made.labels.mean() == 0.5
+    assert 0.002 < (made.inputs > 0).mean() < 0.05
+    seen = (made.inputs > 0).sum(axis=0)
+    assert seen[0] > 20 * max(seen[-1], 1)  # frequent words and rare ones
+
+
+def test_a_python_without_its_source_is_said_to_be_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(sets_in_kind.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(DataError, match="too few docstrings, 0: this Python has no source"):
+        sets_in_kind.texts()

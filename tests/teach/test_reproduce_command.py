@@ -99,7 +99,7 @@ def test_the_numbers_are_printed_beside_the_notes(everything):
         "         note A  epoch 20, x1: 0.007188, x2: 0.002553\n"
         "   ✓ reproduced\n"
     ) in printed
-    assert re.search(r"102 rows in \d+ s\n  ✓ +\d+  reproduced: (.*\n)+  ○ +6  offered: ", printed)
+    assert re.search(r"104 rows in \d+ s\n  ✓ +\d+  reproduced: (.*\n)+  ○ +6  offered: ", printed)
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from ...hardware.threads import use_blas_threads
 from ...nn._mlp import mlp
 from ...optim import schedules
 from ...train import Callback, Run, evaluate, fit
+from .sets_in_kind import pictures, texts
 
 RULES = ("SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "NAdam")
 PLOTTED = ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam", "NAdam")  # what note B's plots compare
@@ -50,11 +51,7 @@ class Trial:
     hyper: tuple[tuple[str, float], ...] = ()
     decay: float | None = None  # the share of lr that is left at the end of a straight fall; None: constant
     fresh: bool = False  # measured on data that have chosen nothing, instead of those by which numbers are chosen
-
-    @property
-    def every(self) -> int:
-        """Updates between two measurements."""
-        return 10 if self.updates <= 100 else 20
+    every: int = 20  # updates between two measurements
 
 
 @dataclass(frozen=True)
@@ -132,11 +129,13 @@ def workload(name: str) -> tuple[Parts, Callable[[], nn.Module], int]:
 
 @cache
 def datasets(name: str) -> Parts:
-    """The parts of the training set of that name; its test set is left alone.
+    """The parts of the training set of that name; its test set, if it has one, is left alone.
 
     Raises `DataError` if the data set is not there.
     """
-    if name == "imdb":
+    if name in ("pictures", "texts"):
+        train = pictures() if name == "pictures" else texts()
+    elif name == "imdb":
         train, _ = imdb()
         train = train[
             np.random.default_rng(0).permutation(len(train))[:8000]

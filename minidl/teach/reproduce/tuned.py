@@ -15,6 +15,11 @@ def budget(quick: bool) -> int:
     return 80 if quick else 300
 
 
+def every(quick: bool) -> int:
+    """Updates between two measurements, for the rows that count updates."""
+    return 10 if quick else 20
+
+
 def seeds(seed: int, count: int) -> range:
     """The first seed is there to choose by, the `count` after it to measure on."""
     return range(100 * seed + 1, 100 * seed + 1 + count)
@@ -30,9 +35,11 @@ def half_decades(first: int, last: int, parts: int = 2) -> list[float]:
     return [10.0 ** (k / parts) for k in range(first * parts, last * parts + 1)]
 
 
-def by_rate(name: str, rules: Sequence[str], rates: Sequence[float], updates: int, seed: int) -> dict[str, ByRate]:
+def by_rate(
+    name: str, rules: Sequence[str], rates: Sequence[float], updates: int, seed: int, every: int = 20
+) -> dict[str, ByRate]:
     """For each rule, the curve of each of the same learning rates, all from one seed."""
-    trials = [Trial(name, rule, lr, updates, seed) for rule in rules for lr in rates]
+    trials = [Trial(name, rule, lr, updates, seed, every=every) for rule in rules for lr in rates]
     found: dict[str, ByRate] = {rule: {} for rule in rules}
     for trial, curve in run_all(trials).items():
         found[trial.rule][trial.lr] = curve

@@ -13,7 +13,19 @@ from ....train import fit
 from ...plots import plain_log
 from ..registry import NOTE_B, Picture, Result, Table, agreed, claim, row
 from ..trials import Curve, Trial, digits, in_processes, run
-from ..tuned import ByRate, best, budget, by_rate, decided, half_decades, on_fresh_seeds, repeats, seeds, updates_to
+from ..tuned import (
+    ByRate,
+    best,
+    budget,
+    by_rate,
+    decided,
+    every,
+    half_decades,
+    on_fresh_seeds,
+    repeats,
+    seeds,
+    updates_to,
+)
 
 _PLACES = {"none": "without", "before": "BN before ReLU", "after": "BN after ReLU"}
 _TIE = 0.009  # of two errors of 20 % on 2,000 images: their standard error
@@ -25,15 +37,18 @@ def _tuned_places(quick: bool, seed: int, target: float) -> dict[str, list[Curve
     found = {}
     for place in _PLACES:
         name = f"mnist/deep, BN {place}"
-        (curves,) = by_rate(name, ["SGD"], half_decades(-2, 1), budget(quick), first).values()
+        (curves,) = by_rate(name, ["SGD"], half_decades(-2, 1), budget(quick), first, every(quick)).values()
         lr = best(curves, lambda curve: updates_to(curve, target))
-        (found[place],) = on_fresh_seeds([Trial(name, "SGD", lr, budget(quick))], fresh).values()
+        (found[place],) = on_fresh_seeds([Trial(name, "SGD", lr, budget(quick), every=every(quick))], fresh).values()
     return found
 
 
 def _by_rate(quick: bool, seed: int) -> dict[str, ByRate]:
     rates, updates = half_decades(-2, 1), budget(quick)
-    return {p: by_rate(f"mnist/deep, BN {p}", ["SGD"], rates, updates, seeds(seed, 1)[0])["SGD"] for p in _PLACES}
+    return {
+        p: by_rate(f"mnist/deep, BN {p}", ["SGD"], rates, updates, seeds(seed, 1)[0], every(quick))["SGD"]
+        for p in _PLACES
+    }
 
 
 @row("EB15", "Does batch normalisation make a deep network converge faster?", nn.BatchNorm, by_rate, run)
@@ -41,7 +56,7 @@ def eb15(quick: bool, seed: int) -> Result:
     target = 0.2  # error, set before any run
     runs = _tuned_places(quick, seed, target)
     needed = {place: [updates_to(curve, target) for curve in runs[place]] for place in _PLACES}
-    every = Trial("", "", 0.0, budget(quick)).every
+    step = every(quick)
     wide = {place: sum(curve.final < 1.0 for curve in one.values()) for place, one in _by_rate(quick, seed).items()}
     figure, ((axes,),) = new_figure(width=7.2, height=3.8)
     for (place, shown), style in zip(_PLACES.items(), _STYLES, strict=True):
@@ -57,11 +72,9 @@ def eb15(quick: bool, seed: int) -> Result:
     table = Table(("network", f"updates to {target:.0%} error", "rates with a final loss below 1"), rows)
     checks = [
         claim(
-            f"{shown}: updates to {target:.0%} error at its best α, by over {every} fewer than without",
+            f"{shown}: updates to {target:.0%} error at its best α, by over {step} fewer than without",
             f"{_spread(needed[place])}, against {_spread(needed['none'])}",
-            agreed(
-                decided(with_, without, every) for with_, without in zip(needed[place], needed["none"], strict=True)
-            ),
+            agreed(decided(with_, without, step) for with_, without in zip(needed[place], needed["none"], strict=True)),
             "fewer, on each seed",
             NOTE_B,
             "Proposta per migliorare convergenza degli algoritmi che usano reti neurali deep",

@@ -1,7 +1,7 @@
 """Rules compared on real data, in kind: FA11-FA13 and EA10. The notes give no network, budget or metric."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from .... import optim
 from ....display.figures import INK, label_ends, new_figure
 from ....errors import DataError
 from ...plots import bands, plain_log
-from ..registry import NOTE_A, OURS, Picture, Result, Table, agreed, claim, row
+from ..registry import DERIVED, NOTE_A, OURS, Picture, Result, Table, agreed, claim, row
+from ..sets_in_kind import pictures, texts
 from ..trials import ANOTHER_WORKLOAD, RULES, Curve, Trial, datasets, run, workload
 from ..tuned import (
     ByRate,
@@ -17,6 +18,7 @@ from ..tuned import (
     budget,
     by_rate,
     decided,
+    every,
     final,
     half_decades,
     on_fresh_seeds,
@@ -34,14 +36,10 @@ def at_default_and_tuned(quick: bool, seed: int, name: str, shown: str) -> Resul
         parts = datasets(name.partition("/")[0])
     except DataError as error:
         return Result(not_run=f"data not present. {error}")
-    updates, rates = (80, half_decades(-3, 0, 1)) if quick else (600, half_decades(-4, 1))
+    updates, rates = _plan(quick)
     first, *fresh = seeds(seed, 1 + repeats(quick))
-    found = by_rate(name, RULES, rates, updates, first)
-    default = {rule: getattr(optim, rule).rule.lr for rule in RULES}
-    tuned = {rule: best(found[rule], final) for rule in RULES}
-    curves = [
-        on_fresh_seeds([Trial(name, rule, lr[rule], updates) for rule in RULES], fresh) for lr in (default, tuned)
-    ]
+    default, tuned = _rates(name, rates, updates, first)
+    curves = [_runs(name, lr, updates, fresh) for lr in (default, tuned)]
     figure, axes = new_figure(2, width=5.2, height=4.2, sharey=True)
     steps = curves[0]["SGD"][0].steps
     for panel, some, title in zip(
@@ -68,19 +66,20 @@ def at_default_and_tuned(quick: bool, seed: int, name: str, shown: str) -> Resul
         [max(last) / max(min(last), 1e-9) for last in zip(*([c.final for c in some[r]] for r in RULES), strict=True)]
         for some in curves
     ]
-    first_loss, last_loss = (max(c.loss[i] for runs in curves[1].values() for c in runs) for i in (0, -1))
+    worst = max(curve.final for runs in curves[1].values() for curve in runs)
+    guess = math.log(len(parts.train.classes))
     checks = [
         claim(
-            f"every rule learns at its best rate, on {len(fresh)} seeds: highest loss at {steps[0]} updates and last",
-            f"{first_loss:.2f}, then {last_loss:.2f}",
-            all(c.final < c.loss[0] for runs in curves[1].values() for c in runs),
-            "less",
-            OURS,
+            f"every rule learns at its best rate, on each of {len(fresh)} seeds: highest final loss",
+            f"{worst:.2f}",
+            worst < 0.9 * guess,
+            f"below 0.9·{guess:.2f}, the loss of equal guesses",
+            DERIVED,
         ),
         claim(
             "defaults are no comparison of rules: worst over best loss at default rates, and at each rule's best",
             f"{_range(spread[0])}, and {_range(spread[1])}",
-            agreed(decided(after, before, 0.1) for before, after in zip(*spread, strict=True)),
+            agreed(decided(after, before, 0.0) for before, after in zip(*spread, strict=True)),
             "nearer to 1 when tuned",
             OURS,
             elsewhere=True,
@@ -93,6 +92,21 @@ def at_default_and_tuned(quick: bool, seed: int, name: str, shown: str) -> Resul
     text = f"Rates are chosen on another seed, by {updates} updates at each of {len(rates)} rates." + _small(quick)
     table = Table(head, rows, f"After {updates} updates: median of {len(fresh)} seeds, best tuned loss first.")
     return Result(checks, [table], [Picture(figure, caption)], text, in_kind=ANOTHER_WORKLOAD)
+
+
+def _plan(quick: bool) -> tuple[int, list[float]]:
+    """Updates of a training, and the learning rates that are tried."""
+    return (80, half_decades(-3, 0, 1)) if quick else (600, half_decades(-4, 1))
+
+
+def _rates(name: str, rates: Sequence[float], updates: int, seed: int) -> tuple[dict[str, float], dict[str, float]]:
+    """The default learning rate of each rule, and the best of `rates`."""
+    found = by_rate(name, RULES, rates, updates, seed)
+    return {rule: getattr(optim, rule).rule.lr for rule in RULES}, {rule: best(found[rule], final) for rule in RULES}
+
+
+def _runs(name: str, lr: Mapping[str, float], updates: int, fresh: Iterable[int]) -> dict[str, list[Curve]]:
+    return on_fresh_seeds([Trial(name, rule, lr[rule], updates) for rule in RULES], fresh)
 
 
 def _small(quick: bool) -> str:
@@ -126,6 +140,45 @@ def fa13(quick: bool, seed: int) -> Result:
     return at_default_and_tuned(quick, seed, "imdb/words", "IMDB")
 
 
+@row("FA15", "The optimizers on a harder set of pictures, in CIFAR-10's stead", pictures, run)
+def fa15(quick: bool, seed: int) -> Result:
+    result = at_default_and_tuned(quick, seed, "pictures/mlp", "harder pictures")
+    result.text += " The pictures: MNIST's digits, moved, before pieces of other digits, in noise."
+    return result
+
+
+@row("FA16", "The optimizers on a sparse bag of words, in IMDB's stead", texts, run)
+def fa16(quick: bool, seed: int) -> Result:
+    result = at_default_and_tuned(quick, seed, "texts/words", "bags of words")
+    result.text += (
+        " The words: paragraphs of the docstrings of Python's standard library and of NumPy, of which they are to be "
+        "told apart by the 1,000 most frequent words; a paragraph has a dozen of them."
+    )
+    final_loss = _tuned_losses(quick, seed, "texts/words")
+    result.checks.append(
+        claim(
+            "rare features: AdaGrad against gradient descent, each at its best rate, on each seed",
+            f"{_spread(final_loss['AdaGrad'])} against {_spread(final_loss['SGD'])}",
+            agreed(decided(a, b, 0.02 * b) for a, b in zip(final_loss["AdaGrad"], final_loss["SGD"], strict=True)),
+            "a lower validation loss, by over 2 %",
+            OURS,
+            elsewhere=True,
+        )
+    )
+    return result
+
+
+def _tuned_losses(quick: bool, seed: int, name: str) -> dict[str, list[float]]:
+    updates, rates = _plan(quick)
+    first, *fresh = seeds(seed, 1 + repeats(quick))
+    _, tuned = _rates(name, rates, updates, first)
+    return {rule: [c.final for c in runs] for rule, runs in _runs(name, tuned, updates, fresh).items()}
+
+
+def _spread(losses: Sequence[float]) -> str:
+    return f"{np.median(losses):.3f} ({min(losses):.3f} to {max(losses):.3f})"
+
+
 def decades_below(curves: ByRate, loss: float) -> float:
     """Over how many decades of learning rates the final loss is below `loss`, in straight lines from dot to dot."""
     rates, losses = np.log10(list(curves)), np.log([min(curve.final, 1e3) for curve in curves.values()])
@@ -138,14 +191,14 @@ def ea10(quick: bool, seed: int) -> Result:
     target = 0.15 if quick else 0.1  # error, set before any run
     rates = half_decades(-4, 1) if quick else half_decades(-5, 1, 4)
     some = seeds(seed, repeats(quick))
-    found = [by_rate("mnist/mlp", RULES, rates, budget(quick), one) for one in some]
+    found = [by_rate("mnist/mlp", RULES, rates, budget(quick), one, every(quick)) for one in some]
     lowest = [min(curve.final for curves in one.values() for curve in curves.values()) for one in found]
     width = {
         rule: {w: [decades_below(one[rule], w * low) for one, low in zip(found, lowest, strict=True)] for w in _WITHIN}
         for rule in RULES
     }
     needed = {rule: [min(updates_to(curve, target) for curve in one[rule].values()) for one in found] for rule in RULES}
-    every = Trial("", "", 0.0, budget(quick)).every
+    step = every(quick)
     ranked = sorted(RULES, key=lambda rule: -float(np.median(width[rule][1.5])))
     head = ("rule", *(f"good: within {within:g}×" for within in _WITHIN), f"updates to {target:.0%}", "at the border")
     rows = [
@@ -167,13 +220,13 @@ def ea10(quick: bool, seed: int) -> Result:
         )
         for other in ("SGD", "AdaGrad", "RMSProp")
     ]
-    slower = [[decided(needed["Adam"][i], needed[r][i], every) for r in RULES if r != "Adam"] for i in range(len(some))]
+    slower = [[decided(needed["Adam"][i], needed[r][i], step) for r in RULES if r != "Adam"] for i in range(len(some))]
     counts = [sum(answer is True for answer in answers) for answers in slower]
     ties = [sum(answer is None for answer in answers) for answers in slower]
     checks.append(
         claim(
-            f"“converges faster than many”, each at its fastest: rules, of 7, that need over {every} updates more",
-            f"{min(counts)} to {max(counts)}; within {every}: {min(ties)} to {max(ties)}",
+            f"“converges faster than many”, each at its fastest: rules, of 7, that need over {step} updates more",
+            f"{min(counts)} to {max(counts)}; within {step}: {min(ties)} to {max(ties)}",
             agreed(True if n > 3 else False if n + tie < 4 else None for n, tie in zip(counts, ties, strict=True)),
             "most, on each seed",
             NOTE_A,

@@ -14,6 +14,7 @@ from ..tuned import (
     budget,
     by_rate,
     decided,
+    every,
     final,
     half_decades,
     is_best,
@@ -31,8 +32,8 @@ def tuned_on(quick: bool, seed: int, name: str, measure: Callable[[Curve], float
     """Each of the PLOTTED rules at its best learning rate, which one seed chose, on seeds that have chosen nothing."""
     rates = half_decades(-3, 0, 1) if quick else half_decades(-4, 1)
     first, *fresh = seeds(seed, 1 + repeats(quick))
-    found = by_rate(name, PLOTTED, rates, budget(quick), first)
-    chosen = [Trial(name, rule, best(found[rule], measure), budget(quick)) for rule in PLOTTED]
+    found = by_rate(name, PLOTTED, rates, budget(quick), first, every(quick))
+    chosen = [Trial(name, rule, best(found[rule], measure), budget(quick), every=every(quick)) for rule in PLOTTED]
     return on_fresh_seeds(chosen, fresh)
 
 
@@ -102,32 +103,32 @@ def fb3(quick: bool, seed: int) -> Result:
     target = 0.18 if quick else 0.15  # set before any run; each rate is chosen for it
     figure, axes = new_figure(3, width=3.7, height=3.8, sharey=True)
     rows, faster, slowest = [], [], []
-    every = Trial("", "", 0.0, budget(quick)).every
+    step = every(quick)
     for axis, (name, shown) in zip(axes[0], PANELS.items(), strict=True):
         found = tuned_on(quick, seed, name, lambda curve: updates_to(curve, target))
         needed = {rule: [updates_to(curve, target) for curve in runs] for rule, runs in found.items()}
         dots(axis, needed, title=f"{shown}: to {target:.0%}", ylim=(0, 1.15 * budget(quick)))
         rows.append((shown, *(_median(needed[rule]) for rule in PLOTTED)))
-        faster += [decided(adam, sgd, every) for adam, sgd in zip(needed["Adam"], needed["SGD"], strict=True)]
+        faster += [decided(adam, sgd, step) for adam, sgd in zip(needed["Adam"], needed["SGD"], strict=True)]
         for values in zip(*needed.values(), strict=True):
             one = dict(zip(needed, values, strict=True))
-            slowest.append(decided(max(n for rule, n in one.items() if rule != "SGD"), one["SGD"], every))
+            slowest.append(decided(max(n for rule, n in one.items() if rule != "SGD"), one["SGD"], step))
     axes[0, 0].set_ylabel("updates")
     runs = len(faster)
     checks = [
         claim(
-            f"Adam needs fewer updates than SGD, by over {every}: in how many of {runs} runs",
+            f"Adam needs fewer updates than SGD, by over {step}: in how many of {runs} runs",
             f"{sum(answer is True for answer in faster)}; more, in {sum(answer is False for answer in faster)}",
             agreed(faster), "in all", NOTE_B, "Adam è più veloce nel convergere", elsewhere=True,
         ),
         claim(
-            f"SGD takes the most, by over {every}: in how many of {runs} runs",
+            f"SGD takes the most, by over {step}: in how many of {runs} runs",
             f"{sum(answer is True for answer in slowest)}; another rule, in {sum(a is False for a in slowest)}",
             agreed(slowest), "in all", NOTE_B, "SGD ci mette molto", elsewhere=True,
         ),
     ]  # fmt: skip
     caption = (
-        f"Updates until the validation error is {target:.0%} for the first time, measured every {every}; a mark per "
+        f"Updates until the validation error is {target:.0%} for the first time, measured every {step}; a mark per "
         "seed, a bar at the median. An arrow at the upper edge is a run that never got there."
     )
     table = Table(
