@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .... import optim
+from .... import nn, optim
 from ....backend import seed as seed_all
 from ....display.figures import INK, TRAINING, VALIDATION, label_ends, new_figure
 from ....nn._mlp import mlp
@@ -48,8 +48,7 @@ def ea12(seed: int) -> Result:
         errors.append((train, lengths))
         rows.append((str(one), *(f"{value:.2f}" for pair in (train, new, lengths) for value in pair)))
     weight = np.array([0.7, -1.2])
-    decayed = weight.copy()
-    parameter = _parameter(decayed)
+    parameter = nn.Parameter(weight.copy(), dtype=np.float64)
     optimizer = optim.SGD([parameter], lr=0.1, weight_decay=0.3)
     (parameter * parameter * parameter).sum().backward()
     optimizer.step()
@@ -82,12 +81,6 @@ def ea12(seed: int) -> Result:
     return Result(
         checks, [table], text="What it does to the error on new data the table shows; it hangs on λ and the data."
     )
-
-
-def _parameter(values: np.ndarray) -> Any:
-    from ....nn import Parameter
-
-    return Parameter(values, dtype=np.float64)
 
 
 def learned(case: tuple[int, int]) -> list[dict[str, Any]]:
