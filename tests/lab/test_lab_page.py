@@ -54,7 +54,7 @@ def opened(browser, lab):
         )
         contexts[-1].route("**/*", route)
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # a busy machine takes its time
         page.on(
             "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
         )
