@@ -10,6 +10,10 @@ from .options import RULE, BatchSize, Limit, Sizes, Whole
 
 FOLDER = click.argument("folder", type=click.Path(path_type=Path))
 WORKERS = click.option("--workers", type=Whole(1), default=None, help="Processes.  [default: one for each core]")
+EXECUTOR = click.option(
+    "--executor", metavar="NAME", default="loky",
+    help="loky: this machine; mpi, dask:tcp://HOST:PORT or slurm:partition=NAME,array=N: a cluster (docs/cluster.md).",
+)  # fmt: skip
 TIMEOUT = click.option("--timeout", type=Limit(), default=None, help="Seconds after which a trial is given up.")
 LANGUAGE = click.option(
     "--language", type=click.Choice(["en", "es", "it"]), default="en", help="Of the report's own words."
@@ -34,6 +38,7 @@ METRIC = click.option("--metric", default=None, help="What trials are judged by.
 @click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant")
 @click.option("--study-seed", type=Whole(0), default=0, help="Of the points.")
 @WORKERS
+@EXECUTOR
 @TIMEOUT
 @click.option("--quiet", is_flag=True, help="Print the result only.")
 def sweep(folder: Path, **options: Any) -> None:
@@ -46,7 +51,9 @@ def sweep(folder: Path, **options: Any) -> None:
     named = ("dataset", "samples", "validation", "layers", "batch_size", "epochs", "schedule")
     fixed = {name: options.pop(name) for name in named}
     fixed["layers"] = list(fixed["layers"])
-    how = {name: options.pop(name) for name in ("workers", "timeout")} | {"progress": not options.pop("quiet")}
+    how = {name: options.pop(name) for name in ("workers", "executor", "timeout")} | {
+        "progress": not options.pop("quiet")
+    }
     if not commands.sweep(folder, fixed=fixed, **options, **how):
         sys.exit(1)
 
@@ -63,6 +70,7 @@ def study() -> None:
 @click.option("--workload", "workloads", type=click.Choice(["mnist", "mnist-5000", "fashion-mnist"]), multiple=True,
               help="May be repeated.  [default: mnist, and but for smoke mnist-5000]")  # fmt: skip
 @WORKERS
+@EXECUTOR
 @TIMEOUT
 @LANGUAGE
 @click.option("--quiet", is_flag=True, help="Print the result only.")
@@ -90,12 +98,13 @@ def report(folder: Path, language: Any) -> None:
 @study.command("open-test")
 @FOLDER
 @WORKERS
+@EXECUTOR
 @click.option("--quiet", is_flag=True, help="Print the result only.")
-def open_test(folder: Path, workers: int | None, quiet: bool) -> None:
+def open_test(folder: Path, **options: Any) -> None:
     """Measure the winners of four panels on the test set, once: nothing is tuned after that."""
     from ..study import panel_commands
 
-    panel_commands.open_test(folder, workers, quiet)
+    panel_commands.open_test(folder, **options)
 
 
 @study.command()

@@ -4,7 +4,7 @@ It alone writes the table. Trials are idempotent: one whose worker has died is m
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from . import notes
 from .executors import Crew
 from .progress import Progress
 from .table import Outcome, Table, Trial
-from .worker import UnloadableError, carry_out
+from .worker import carry_out
 
 ATTEMPTS = 3  # deaths of a worker at one trial, after which the trial is given up as lost
-_TASK = 0.5  # seconds of work in a task, at least: short trials are grouped
 _A_SECOND = 1000  # tasks that the driver can hand out, at most, to all workers together
 
 
@@ -41,7 +40,7 @@ class _Driver:
     def __init__(self, table: Table, function: bytes, crew: Crew, folder: Path, timeout: float | None) -> None:
         self.table, self.crew, self.folder = table, crew, folder
         self.arguments = function, str(folder.absolute()), timeout
-        self.flying: dict[Future[list[Outcome]], list[Trial]] = {}
+        self.flying: dict[Future[list[Outcome] | str], list[Trial]] = {}
         self.deaths = 0  # since a trial ended last
         self.seconds, self.count = 0.0, 0  # of the trials that have ended
         self._blame(notes.take(folder), "the study ended")
@@ -73,42 +72,41 @@ class _Driver:
             self.flying[self.crew.submit(carry_out, function, trials, folder, timeout)] = trials
 
     def _size(self) -> int:
-        """How many trials make a task: half a second's, fewer towards the end."""
+        """How many trials make a task: as many as are worth it, fewer towards the end."""
         if not self.count:
             return 1
-        wanted = max(_TASK, self.crew.workers / _A_SECOND) * self.count / max(self.seconds, 1e-6)
+        wanted = max(self.crew.task, self.crew.workers / _A_SECOND) * self.count / max(self.seconds, 1e-6)
         fair = len(self.queue) / (4 * self.crew.workers)
         return max(1, min(round(wanted), round(fair)))
 
-    def _receive(self, done: set[Future[list[Outcome]]]) -> None:
+    def _receive(self, done: set[Future[list[Outcome] | str]]) -> None:
         """Write down what has come back; see to those whose worker has died."""
         died: list[Trial] = []
-        reason = ""
+        death: BaseException | None = None
         for future in done:
             trials = self.flying.pop(future)
             error = _failure(future)
             if error is None:
                 self._write(future.result())
-            elif isinstance(error, UnloadableError):
-                self.table.put_back()
-                raise StateError(
-                    f"a worker cannot load the train function ({error}): define it in a module that workers find, too"
-                ) from error
             else:  # what trials raise is caught by the worker: this one has died
                 died += trials
-                reason = type(error).__name__
-        if died:
-            self._bury(died, reason)
+                death = error
+        if death is not None:
+            self._bury(died, death)
 
-    def _write(self, outcomes: Sequence[Outcome]) -> None:
+    def _write(self, outcomes: list[Outcome] | str) -> None:
+        if isinstance(outcomes, str):
+            raise StateError(
+                f"a worker cannot load the train function ({outcomes}): define it in a module that workers find, too"
+            )
         self.table.end(outcomes)
         self.deaths = 0
         self.count += len(outcomes)
         self.seconds += sum(outcome.seconds for outcome in outcomes)
 
-    def _bury(self, died: list[Trial], reason: str) -> None:
+    def _bury(self, died: list[Trial], error: BaseException) -> None:
         """Have new workers, and plan again what the dead ones were at."""
-        self.crew.renew()
+        self.crew.renew(error)
         for future in [each for each in self.flying if each.done() and _failure(each)]:
             died += self.flying.pop(future)  # an executor that is broken gives up all that it has
         blamed = notes.take(self.folder, died)
@@ -120,7 +118,7 @@ class _Driver:
         self.deaths = 0 if blamed else self.deaths + 1
         if self.deaths >= ATTEMPTS:
             raise StateError(
-                f"workers end before they begin a trial ({reason}): is there enough memory? What was done is kept"
+                f"workers end before they begin a trial ({_said(error)}): is there enough memory? What was done is kept"
             )
 
     def _blame(self, trials: dict[int, bool], what: str) -> None:
@@ -134,6 +132,10 @@ class _Driver:
                 self.table.end([Outcome(trial.id, state, None, error, 0.0, "")], attempts=0)
 
 
-def _failure(future: Future[list[Outcome]]) -> BaseException | None:
+def _said(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _failure(future: Future[list[Outcome] | str]) -> BaseException | None:
     """What kept a task that has ended from its result; None if nothing did."""
     return CancelledError() if future.cancelled() else future.exception()

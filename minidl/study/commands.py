@@ -14,6 +14,7 @@ from ..optim.by_name import find_rule
 from ..system.terminal import printable, tell
 from ..train.monitoring import Mode
 from . import results
+from .clusters import driver
 from .plots import sensitivity
 from .progress import best_line, line
 from .space import Space, config_at, parse, ranges
@@ -24,15 +25,18 @@ from .workload import FIXED, check, train_mlp
 
 def sweep(
     folder: Path, optimizers: Sequence[str], lr: str, settings: Sequence[str], trials: int, seeds: int,
-    fixed: dict[str, Any], study_seed: int, **how: Any,
+    fixed: dict[str, Any], study_seed: int, executor: str, **how: Any,
 ) -> bool:  # fmt: skip
     """Execute ``minidl sweep``; whether no trial failed. `fixed`: settings of all, `how`: for `Study.run`."""
     cells = {find_rule(name).__name__: _space(name, lr, settings, fixed) for name in optimizers}
     for cell in cells.values():
         check(config_at(cell, [0.5] * len(ranges(cell))))
-    study = Study(folder, space=cells, trials=trials, seeds=seeds, train=train_mlp, study_seed=study_seed)
-    with going_on(folder):
-        counts = study.run(**how)
+    with driver(executor) as found:
+        if found is None:  # this process has worked for another, which has ended
+            return True
+        study = Study(folder, space=cells, trials=trials, seeds=seeds, train=train_mlp, study_seed=study_seed)
+        with going_on(folder):
+            counts = study.run(executor=found, **how)
     show_table(folder, None, None, 10)
     return not counts.failed + counts.lost + counts.timeout
 

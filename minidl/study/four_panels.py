@@ -104,7 +104,7 @@ class FourPanels:
         part = {"tune": "tuning", "report": "reporting", "test": "test"}[cell.stage]
         fixed = {"rule": cell.rule, "workload": cell.workload, "epochs": epochs, "samples": samples}
         fixed |= {"hidden": list(self.tier.hidden), "points": self.tier.epochs * POINTS}
-        fixed |= {"part": part, "watched": self.tier.watched}
+        fixed |= {"part": part, "measured": self.tier.measured, "watched": self.tier.watched}
         return Row(str(cell), point, seed, json.dumps({**settings, **fixed}))
 
     def _reports(self, round: int) -> Iterator[Row]:

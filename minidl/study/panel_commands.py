@@ -2,17 +2,18 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..checks import checked_integer
 from ..errors import MissingExtraError, StateError, WriteError
-from ..hardware.threads import CORES, use_blas_threads
+from ..hardware.threads import use_blas_threads
 from ..system.terminal import printable, tell
 from ..teach._ledger.sentences import Language
 from .carry import carry
+from .clusters import driver
 from .commands import going_on
-from .executors import crew, working
+from .executors import Crew, crew, working
 from .findings import findings
 from .four_panels import FourPanels
 from .panel_text import tests_text, text
@@ -27,26 +28,23 @@ LOCK = "test.lock"
 
 
 def four_panels(
-    folder: Path,
-    tier: str,
-    workloads: Sequence[str],
-    workers: int | None,
-    timeout: float | None,
-    quiet: bool,
-    language: Language = "en",
-) -> None:
+    folder: Path, tier: str, workloads: Sequence[str], workers: int | None, executor: str, timeout: float | None,
+    quiet: bool, language: Language = "en",
+) -> None:  # fmt: skip
     """Execute ``minidl study four-panels``: estimate, all stages, what was found."""
     for workload in workloads:
         parts(data_of(workload))  # raises if it is not there, before anything is made
-    workers = CORES if workers is None else checked_integer(workers, "--workers", 1)
-    with going_on(folder), opened(folder) as table, working(crew("loky", workers), table) as workforce:
+    with _driving(folder, executor, workers) as found:
+        if found is None:  # this process has worked for another, which has ended
+            return
+        table, workforce = found
         panels = FourPanels(table, TIERS[tier], workloads)
         if (folder / LOCK).exists() and table.meta("plan") != panels.described():
             raise StateError(f"{printable(folder)}: its test set has been opened: nothing more is tuned here")
         table.add(panels.described(), [])  # refuses another study before time is spent on an estimate
         table.set_meta(data={name: sha256_of(name) for name in map(data_of, workloads)})
         if not quiet:
-            _estimate(panels, workers)
+            _estimate(panels, workforce.workers)
         function = pickled(train_panel)
         panels.carry_out(lambda: carry(table, function, workforce, folder, timeout, not quiet, panels.trainings()))
         tell(text(panels, findings(panels)))
@@ -55,6 +53,17 @@ def four_panels(
         except MissingExtraError as error:
             tell(f"(no report: {error})")
     tell(f"results in {printable(folder)}/study.sqlite; the test set, once: minidl study open-test {printable(folder)}")
+
+
+@contextmanager
+def _driving(folder: Path, executor: str, workers: int | None) -> Iterator[tuple[Table, Crew] | None]:
+    """The table in `folder`, and who works; None in a process that is to work for another, once that has ended."""
+    with driver(executor) as found:
+        if found is None:
+            yield None
+            return
+        with going_on(folder), opened(folder) as table, working(crew(found, workers), table) as workforce:
+            yield table, workforce
 
 
 def _estimate(panels: FourPanels, workers: int) -> None:
@@ -94,11 +103,14 @@ def report(folder: Path, language: Language) -> None:
         tell(f"report: {printable(write_report(panels, folder, language))}")
 
 
-def open_test(folder: Path, workers: int | None, quiet: bool) -> None:
+def open_test(folder: Path, workers: int | None, executor: str, quiet: bool) -> None:
     """Execute ``minidl study open-test``: the winners on the test set, once; a lock file tells that and when."""
     with load(folder)[0]:
         pass  # raises where there is none to open
-    with going_on(folder), opened(folder) as table, working(crew("loky", workers), table) as workforce:
+    with _driving(folder, executor, workers) as found:
+        if found is None:
+            return
+        table, workforce = found
         plan = table.meta("plan")
         panels = FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
         counts = table.counts()
@@ -113,12 +125,9 @@ def open_test(folder: Path, workers: int | None, quiet: bool) -> None:
 
 def _write_lock(path: Path) -> None:
     """Write that the test set is open. Raises `WriteError` if it was before, or the disk refuses."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     try:
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444), "w") as file:
-            file.write(
-                time.strftime(
-                    "The test set was opened at %Y-%m-%dT%H:%M:%SZ; nothing is tuned after that.\n", time.gmtime()
-                )
-            )
+            file.write(f"The test set was opened at {now}: nothing is tuned after that.\n")
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror})") from error

@@ -19,7 +19,7 @@ from ..train.loop import evaluate, fit
 from .panels import hyperparameters
 
 BATCH = 128
-HELD_OUT = 5000  # samples to tune by, and as many others to report by
+HELD_OUT = 5000  # samples to tune by, and as many others to report by, at most
 POINTS = 10  # of the curve, an epoch of all samples
 TWIN = "-5000"  # the end of a workload's name that has so many samples only, and as many more epochs
 _DIGITS = 5  # significant ones that a curve keeps
@@ -97,6 +97,7 @@ def train_panel(config: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """
     found = parts(data_of(config["workload"]))
     train, part = found["training"][: config["samples"]], found[config["part"]]
+    part = part if config["part"] == "test" else part[: config["measured"]]
     start_seed(seed)
     model = mlp(train.inputs.shape[1], config["hidden"], len(train.classes))
     loader = Loader(train, BATCH)

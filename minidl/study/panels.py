@@ -58,13 +58,14 @@ class Tier:
     samples: int | None  # None: all 50,000
     hidden: tuple[int, ...]
     seeds: int
-    watched: int = 2000  # samples of the part that is measured on, for the curve
+    measured: int = 5000  # samples to tune by, and as many others to report by
+    watched: int = 2000  # of them, for the curve
 
 
 TIERS = {
     tier.name: tier
     for tier in (
-        Tier("smoke", 4, 1, 2000, (64,), 5, 500),
+        Tier("smoke", 4, 1, 2000, (64,), 5, 1000, 250),
         Tier("laptop", 20, 3, None, (256, 128), 20),
         Tier("full", 100, 10, None, (256, 128), 20),
     )

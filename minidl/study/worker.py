@@ -31,10 +31,6 @@ _GRACE = 5.0  # seconds that a trial whose time is up has to notice that
 _PDEATHSIG = 1  # of prctl
 
 
-class UnloadableError(Exception):
-    """The study's function cannot be loaded in a worker."""
-
-
 class TimeUp(BaseException):
     """Raised within a trial that takes too long; no ``Exception``, which it might catch."""
 
@@ -48,15 +44,21 @@ def end_with(driver: int) -> None:
             os._exit(1)
 
 
-def carry_out(function: bytes, trials: Sequence[Trial], folder: str, timeout: float | None) -> list[Outcome]:
+def carry_out(function: bytes, trials: Sequence[Trial], folder: str, timeout: float | None) -> list[Outcome] | str:
     """Carry out `trials` with the pickled `function`; `folder` is the study's, `timeout` is in seconds.
 
-    Raises `UnloadableError`.
+    Returns how they have ended, or why the function cannot be loaded here.
     """
-    train = _loaded(function)
+    try:
+        train = _loaded(function)
+    except Exception as error:
+        return _line(error)
     note = _note(folder, threading.get_ident())
-    with threads(1), use_blas_threads(1):
+    with _alone, threads(1), use_blas_threads(1):
         return [_outcome(train, trial, note, timeout) for trial in trials]
+
+
+_alone = threading.Lock()  # random streams belong to the process: of its threads one trains at a time
 
 
 @functools.lru_cache(64)
@@ -68,10 +70,7 @@ def _note(folder: str, thread: int) -> Note:
 @functools.cache
 def _loaded(function: bytes) -> Callable[[dict[str, Any], int], Any]:
     """The function, loaded once: what it keeps, such as its data, it keeps from trial to trial."""
-    try:
-        return pickle.loads(function)
-    except Exception as error:
-        raise UnloadableError(f"{type(error).__name__}: {error}") from error
+    return pickle.loads(function)
 
 
 def _outcome(train: Callable[[dict[str, Any], int], Any], trial: Trial, note: Note, timeout: float | None) -> Outcome:

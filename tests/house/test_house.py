@@ -138,6 +138,7 @@ def test_whoever_may_reach_for_underscored_names_still_does():
 HEAVY = {
     "cloudpickle",
     "cupy",
+    "distributed",
     "numba",
     "llvmlite",
     "loky",
@@ -150,6 +151,7 @@ HEAVY = {
     "IPython",
     "rich",
     "safetensors",
+    "submitit",
     "tensorboardX",
 }  # extras, or slow to import
 RARE = {

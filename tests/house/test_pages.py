@@ -32,11 +32,11 @@ MISTAKES = {"docs/guards.md": (GuardWarning, LabelError, ShapeError)}  # shown t
 TRACKERS = {
     ("docs/interop.md", f"not run: needs {it}; test_trackers.py runs it with a stand-in") for it in ("mlflow", "wandb")
 }
-NOT_RUN = {("docs/gpu.md", "not run: needs a GPU"), *TRACKERS}
+NOT_RUN = {("docs/gpu.md", "not run: needs a GPU"), ("docs/cluster.md", "not run: needs Slurm"), *TRACKERS}
 
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 OTHERS = set(
-    ". apt build cd git module pre-commit sphinx-build srun twine venv zipfile".split()
+    ". apt build cd dask git module mpiexec pre-commit sbatch sphinx-build srun twine venv zipfile".split()
 )  # programs that are not minidl's
 PRINTED = re.compile(r"^(\S.*?)\s+# = (.*)$", re.MULTILINE)
 

@@ -68,7 +68,15 @@ def test_the_parts_of_a_data_set_do_not_meet_and_are_dealt_by_the_samples_themse
 
 
 def config(**values):
-    fixed = {"workload": "mnist", "epochs": 1, "samples": 500, "hidden": [16], "points": 4, "watched": 200}
+    fixed = {
+        "workload": "mnist",
+        "epochs": 1,
+        "samples": 500,
+        "hidden": [16],
+        "points": 4,
+        "measured": 2000,
+        "watched": 200,
+    }
     return fixed | {"rule": "Adam", "part": "tuning", "lr": 1e-2} | values
 
 

@@ -11,7 +11,7 @@ from minidl.study.panels import Tier
 from minidl.study.pickling import pickled
 from minidl.study.table import opened
 
-TINY = Tier("smoke", 4, 1, 500, (8,), 6, 100)
+TINY = Tier("smoke", 4, 1, 500, (8,), 6, 200, 100)
 
 
 def by_formula(config, seed):
@@ -36,6 +36,6 @@ def four_panels(folder, train=by_formula, tier=TINY, workloads=("mnist",)):
     """Such a study, carried out."""
     with opened(folder) as table, ThreadPoolExecutor(1) as executor:
         panels = FourPanels(table, tier, workloads)
-        crew = Crew(1, None, executor)
+        crew = Crew(1, lambda: executor)
         panels.carry_out(lambda: carry(table, pickled(train), crew, folder, None, progress=False))
         yield panels

@@ -35,20 +35,20 @@ def mixed(config, seed):
 
 
 def kills_its_worker(config, seed):
-    if config["lr"] > 0.03:
+    if config["lr"] > 0.05:
         os.kill(os.getpid(), signal.SIGKILL)
     return slow_bowl(config, seed)
 
 
 def hangs(config, seed):
-    if config["lr"] > 0.03:
+    if config["lr"] > 0.05:
         time.sleep(100)
     return bowl(config, seed)
 
 
 def hangs_for_good(config, seed):
     """Deaf to signals, and Python waits for it."""
-    if config["lr"] > 0.03:
+    if config["lr"] > 0.05:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         ctypes.PyDLL(None).sleep(100)
     return bowl(config, seed)
