@@ -41,4 +41,7 @@ def again(comm: Any, resume: str) -> str:
 
     if BOARD in os.environ:
         return resume.replace("minidl train", f"minidl train --ranks {comm.size}")
-    return f"mpiexec -n {comm.size} {resume.replace('minidl train', 'minidl train --parallel')}"
+    # Of a step within a job srun tells the size; mpiexec within a job is a step of one task.
+    by_srun = os.environ.get("SLURM_STEP_NUM_TASKS") == str(comm.size)
+    launcher = "srun --mpi=pmi2 --kill-on-bad-exit" if by_srun else "mpiexec"
+    return f"{launcher} -n {comm.size} {resume.replace('minidl train', 'minidl train --parallel')}"

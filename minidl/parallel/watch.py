@@ -35,10 +35,19 @@ class Watch:
         """After it."""
         self._mine[WAITING] = 0
 
+    def here(self) -> list[int]:
+        """The ranks of this machine."""
+        return [int(rank) for rank in np.flatnonzero(self._board[:, PID] > 0)]
+
     def late(self) -> list[int]:
-        """The ranks of this machine that have begun fewer messages than this one."""
-        here = self._board[:, PID] > 0
-        return [int(rank) for rank in np.flatnonzero(here & (self._board[:, CALLS] < self._mine[CALLS]))]
+        """Those that have begun fewer messages than this one."""
+        return [rank for rank in self.here() if self._board[rank, CALLS] < self._mine[CALLS]]
+
+    def _gone(self, rank: int, late: bool) -> bool:
+        """Whether a rank is not going to come: it was ended, maybe within a message; or has left before this one."""
+        if self._board[rank, LEFT]:
+            return late
+        return not _alive(int(self._board[rank, PID]))
 
     def someone_waits(self) -> bool:
         """Whether a rank of this machine waits in a message."""
@@ -56,7 +65,7 @@ class Watch:
             if waited < CERTAIN or not self._mine[WAITING]:
                 continue
             late = self.late()
-            gone = [rank for rank in late if self._board[rank, LEFT] or not _alive(int(self._board[rank, PID]))]
+            gone = [rank for rank in self.here() if self._gone(rank, rank in late)]
             too_long = self._deadline and waited > max(self._deadline, TIMES * longest)
             if gone or too_long:
                 what = "has ended" if gone else f"has not come for {waited:.0f} s (deadline)"

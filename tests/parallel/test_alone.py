@@ -1,5 +1,7 @@
 """What of ranks needs no second process: shares, the message's tail, errors, and that one process pays nothing."""
 
+import os
+import queue
 import subprocess
 import sys
 
@@ -15,9 +17,11 @@ from minidl.data import Loader
 from minidl.errors import MissingExtraError, OptionError
 from minidl.nn._shared_batch import SharedBatch
 from minidl.nn._shared_norm import Statistics, batch_norm_across
+from minidl.parallel.board import CALLS, COLUMNS, PID, WAITING
 from minidl.parallel.launch import _without_launching
 from minidl.parallel.message import Tail
 from minidl.parallel.shares import cut, share, shared_loader
+from minidl.parallel.watch import Watch
 from minidl.train import evaluate, fit
 from minidl.train.metrics import RunningMetrics
 
@@ -182,6 +186,18 @@ def test_the_kernel_of_a_shared_batch_norm_agrees_with_its_composition(counts):
             np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(into[0].mean, into[1].mean)
     np.testing.assert_allclose(into[0].variance, into[1].variance)
+
+
+def test_a_rank_that_is_killed_within_a_message_is_missed_by_those_that_wait_in_it():
+    """Where no mpiexec ends the others, as under srun."""
+    board, ended = np.zeros((2, len(COLUMNS)), np.int64), queue.Queue()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    board[:, PID] = os.getpid(), dead.pid
+    board[1, CALLS] = 1  # it has come, and then was ended
+    Watch(board, 0, 60, lambda ranks, what: ended.put((ranks, what))).enter()
+    assert ended.get(timeout=20) == ([1], "has ended")
+    board[0, WAITING] = 0  # and it goes on looking, at nothing
 
 
 def test_evaluation_is_what_it_was():

@@ -27,6 +27,7 @@ FEW = {
     4: ["SGD", "Adam", "float64", "batch norm", "more ranks than samples"],
 }
 CLOSE = dict.fromkeys(["SGD", "eager", "clipped", "schedule", "weighted", "unshuffled loader", "streamed"], 2e-7)
+# Twice the spacing of float32 at 1, or 1.2e-7: a sum in another order moves the last digit of a weight, and no more.
 CLOSE |= {"float64": 1e-12, "more ranks than samples": 1e-12}
 
 
