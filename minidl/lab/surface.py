@@ -108,6 +108,7 @@ def answer(message: dict[str, Any], run: Race) -> dict[str, Any]:
                 "end": point(lane.path[-1]) if lane.path.shape[1] == 2 else f"x: {lane.path[-1][0]:f}",
                 "diverged": lane.diverged,
                 "excess": excess(lane.rule, lane.lr, curved) if lane.diverged is not None else None,
+                "radius": _radius(lane.rule, lane.lr, curved),
                 "settings": _shown(lane.rule, lane.lr),
             }
             for lane, far in zip(run.lanes, distances, strict=True)
@@ -118,6 +119,13 @@ def answer(message: dict[str, Any], run: Race) -> dict[str, Any]:
     if message["preset"] is not None:
         found["checks"] = agreement(message["preset"], [lane["end"] for lane in lanes], message["steps"])
     return found
+
+
+def _radius(rule: Rule, lr: Any, curved: np.ndarray | None) -> float | None:
+    """By what a step multiplies the error in the long run; None where rule or surface are not linear, or change."""
+    if curved is None or rule.scheduled or callable(lr) or not is_linear(rule):
+        return None
+    return _sent(float(spectral_radius(rule, [float(x) for x in curved], lr)))
 
 
 def curvature(message: dict[str, Any], coordinate: int) -> float | None:

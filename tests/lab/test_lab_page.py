@@ -1,171 +1,33 @@
-"""The laboratory in a browser that reaches nothing but it: flows by mouse and by keys, numbers, access, languages.
+"""The laboratory in a browser that reaches nothing but it: numbers, access, languages, what it looks like.
 
 With SCREENSHOTS=FOLDER in the environment the pictures of docs/lab.md are written there.
 """
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from browser import chromium, violations
+from browser import violations
+from lab_page import READY, lane_text, settled
 from lab_server import laboratory
 
+from minidl.lab.server import STATIC
 from minidl.optim import rules
 from minidl.teach import race
 from minidl.teach.functions import START, bowl
 
-READY = "html[data-ready]"
 
-
-@pytest.fixture(scope="module")
-def lab():
-    with laboratory() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture
-def opened(browser, lab):
-    """Opens the page; whatever leaves the machine or is said on the console fails the test."""
-    contexts, faults = [], []
-
-    def ours(address):
-        return urlsplit(address).netloc == lab.host
-
-    def route(one):
-        if ours(one.request.url):
-            one.continue_()
-        else:
-            faults.append(one.request.url)
-            one.abort()
-
-    def open_page(state="", width=1280, height=900, **options):
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
-        )
-        contexts[-1].route("**/*", route)
-        page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)  # a busy machine takes its time
-        page.on(
-            "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("websocket", lambda socket: None if ours(socket.url) else faults.append(socket.url))
-        page.goto(lab.address)
-        assert "token" not in page.url
-        if state:
-            page.goto(f"http://{lab.host}/#{state}")
-            page.reload()
-        page.wait_for_selector(READY)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def settled(page):
-    """Wait until the page has its answers, and has painted them."""
-    for _ in range(2):  # an answer may lead to another question
-        page.evaluate(
-            "() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))"
-        )
-        page.wait_for_selector("html:not([data-busy])", state="attached")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+def test_the_page_begins_with_a_script_and_a_style_of_its_own():
+    text = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert '<script type="module" src="static/js/app.js">' in text
+    assert "<style" not in text
 
 
 def shot(page, name, **options):
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png", **options)
-
-
-def lane_text(page, number):
-    return page.locator(".lane").nth(number).inner_text()
-
-
-def test_the_words_of_the_flows_are_those_of_the_page():
-    words = json.loads((Path(rules.__file__).parents[1] / "lab/static/words/en.json").read_text(encoding="utf-8"))
-    assert words["forward"] == "One step"
-    assert "nearest to the minimum after {steps} steps" in words["predict.distance"]
-
-
-@pytest.mark.slow
-def test_by_mouse_which_rule_is_nearest_and_why_momentum_overshot(opened):
-    page = opened()
-    page.get_by_role("button", name="Play").click()
-    question = page.locator(".question")
-    assert "which is nearest to the minimum after 20 steps" in question.inner_text()
-    question.get_by_role("button", name="Adam").click()
-    page.get_by_role("button", name="Pause").click()
-    page.get_by_role("slider", name="Step").fill("20")
-    settled(page)
-    said = question.inner_text()
-    ends = race(bowl, [(rules.AdaGrad(eps=1e-6, eps_mode="inside"), 2.0)], START, 20).lanes[0].path[-1]
-    assert "At t = 20 AdaGrad is nearest to the minimum: " in said
-    assert f"{(ends**2).sum() ** 0.5:.4g}" in said
-    assert "You predicted Adam" in said
-    page.get_by_role("slider", name="Step").fill("1")  # momentum passes the valley's floor at step 1
-    page.get_by_role("button", name="One step", exact=True).click()
-    page.locator(".lane").nth(1).click(position={"x": 30, "y": 10})
-    settled(page)
-    why = page.locator(".why").inner_text()
-    assert "Step 2 of Momentum moved x2 by" in why
-    assert "Momentum (what the earlier steps have left) contributed +2.4." in why
-    velocity = page.locator(".lines li").first
-    velocity.locator("[data-symbol]").nth(2).hover()
-    settled(page)
-    lit = page.locator(".lit")
-    assert lit.count() == 2  # v before the step, as a letter and as a number
-    assert "−8" in " ".join(lit.all_text_contents())
-
-
-@pytest.mark.slow
-def test_by_keys_alone_back_ten_steps_and_fork_with_another_beta(opened):
-    page = opened("predict=0&t=20&lane=1")
-    press = page.keyboard.press
-    press("Shift+ArrowLeft")
-    settled(page)
-    assert "Momentum, t = 10: x2" in page.locator(".chip").inner_text()
-    press("f")
-    settled(page)
-    assert page.locator(".lane").count() == 6
-    page.locator("#share-5").focus()
-    page.keyboard.press("End")  # the slider's own key: the largest β
-    settled(page)
-    assert "from step 10 on with these" in lane_text(page, 5)
-    press("Tab")
-    press("Control+a")
-    page.keyboard.type("0.99")
-    press("Tab")
-    press("Shift+ArrowRight")
-    settled(page)
-    found = page.locator(".lane").nth(5).locator(".pick").inner_text()
-    path = race(bowl, [(rules.Momentum(beta=lambda k: 0.5 if k < 10 else 0.99), 0.6)], START, 20).lanes[0].path
-    assert [float(x) for x in found.strip("()").replace("−", "-").split(",")] == pytest.approx(path[20], rel=1e-3)
-    press("Escape")
-    page.locator(".handle").first.focus()
-    press("ArrowUp")
-    settled(page)
-    assert page.locator("#start-1").input_value() == "-1.9"
-    press("?")
-    page.get_by_role("dialog").wait_for()
-    press("Escape")
-    page.get_by_role("dialog").wait_for(state="detached")
-    page.locator(".lines li").last.focus()
-    for _ in range(3):
-        press("ArrowRight")
-    settled(page)
-    assert page.locator(".lit").count() >= 2
 
 
 @pytest.mark.slow

@@ -150,6 +150,18 @@ def test_the_map_is_the_spectral_radius_of_the_rules_own_step():
     assert found["values"][10 * 20 + 11] == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_a_lane_is_told_by_what_its_step_multiplies_the_error():
+    lanes = [
+        {"rule": "SGD", "settings": {"lr": 0.6}},
+        {"rule": "Momentum", "settings": {"lr": 0.6, "beta": 0.5}},
+        {"rule": "Adam"},
+    ]
+    found = ask("surface.race", **{**RACE, "lanes": lanes})["lanes"]
+    assert [lane["radius"] for lane in found[:2]] == pytest.approx([1.4, 0.5**0.5])  # |1 - ηλ|; √β
+    assert found[2]["radius"] is None
+    assert ask("surface.race", **{**RACE, "surface": {"name": "saddle"}, "lanes": lanes})["lanes"][0]["radius"] is None
+
+
 def test_where_there_is_no_matrix_the_map_is_measured():
     lane = {"rule": "Adam", "settings": {"lr": 0.4}}
     found = ask("surface.stability", surface={"name": "bowl"}, start=[-5, -2], lane=lane, steps=20, note="code", n=10)

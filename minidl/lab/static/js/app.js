@@ -54,6 +54,7 @@ function asks() {
   });
   effect(() => {
     if (!connected.value || state.catalogue.value === null) return;
+    if (state.dragging.value) return; // the paths follow first
     const [lane, step] = [state.picked.value, state.t.value];
     if (step === 0 || lane >= state.lanes.value.length) {
       state.ledger.value = null;
@@ -111,6 +112,7 @@ function looks() {
   });
   let timer = null;
   effect(() => {
+    if (state.catalogue.value === null) return; // nothing is chosen yet
     const address = state.address();
     clearTimeout(timer);
     timer = setTimeout(() => history.replaceState(null, "", address), 150);

@@ -78,11 +78,11 @@ export function Ledger() {
     </div>
     ${entry === null
       ? html`<p class="why">${say(state.unrecorded.value && state.t.value > 0 ? "ledger.offline" : "ledger.start")}</p>`
-      : html`<ol class="lines" onMouseLeave=${() => { state.lit.value = null; }}>
+      : html`<div class=${state.dragging.value ? "stale" : ""}><ol class="lines" onMouseLeave=${() => { state.lit.value = null; }}>
             ${entry.lines.map((line, place) => html`<${Line} line=${line} place=${place} />`)}
           </ol>
           ${entry.remarks.map((remark) => html`<p class="remark">${remark}</p>`)}
           ${state.line.value === null && html`<${Bars} pushes=${entry.pushes} step=${entry.step} />`}
-          <div class="why ${state.line.value === null ? "" : "later"}" lang=${state.language.value}>${entry.sentences.map((one) => html`<p>${one}</p>`)}</div>`}
+          <div class="why ${state.line.value === null ? "" : "later"}" lang=${state.language.value}>${entry.sentences.map((one) => html`<p>${one}</p>`)}</div></div>`}
   <//>`;
 }

@@ -104,7 +104,7 @@ function race({ surface, start, lanes, steps, note, preset }) {
   const found = {
     lanes: lanes.map((lane, i) => ({
       rule: lane.rule, path: start.map((_, k) => paths[i].map((point) => sent(point[k]))), values: values[i].map(sent),
-      distance: far[i].map(sent), end: ends[i], diverged: left(paths[i], values[i]), excess: null,
+      distance: far[i].map(sent), end: ends[i], diverged: left(paths[i], values[i]), excess: null, radius: null,
     })),
     nearest: paths[0].map((_, t) => nearest(far.map((one) => one[t]))),
     by: shape.minima.length ? "distance" : "value",

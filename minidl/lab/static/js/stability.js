@@ -118,15 +118,19 @@ function attach(canvas) {
   };
 }
 
-/** Where the lane's dot lies, in words. */
+/** Where the lane's dot lies, in words: by its own number, or that of the map's nearest point. */
 function verdict(map, lane) {
+  if (map.kind === "measured") return say("map.measured", { steps: map.steps });
+  const value = state.race.value?.lanes[state.picked.value]?.radius ?? nearest(map, lane);
+  return say(value !== null && value < 1 ? "map.stable" : "map.unstable", { radius: number(value) });
+}
+
+function nearest(map, lane) {
   const lr = valueOf(lane, "lr");
   const beta = map.share ? valueOf(lane, map.share) : 0;
   const column = Math.min(map.n - 1, Math.max(0, Math.round((lr / map.high) * map.n) - 1));
   const row = map.share ? Math.min(map.rows - 1, Math.round((beta / 0.99) * (map.rows - 1))) : 0;
-  const value = map.values[row * map.n + column];
-  if (map.kind === "measured") return say("map.measured", { steps: map.steps });
-  return say(value !== null && value < 1 ? "map.stable" : "map.unstable", { radius: number(value, 3) });
+  return map.values[row * map.n + column];
 }
 
 export function Stability() {

@@ -228,7 +228,7 @@ export function restore(hash) {
     }
     if (found.has("start")) start.value = numbers("start");
     if (found.has("steps")) steps.value = Number(found.get("steps"));
-    if (found.has("lanes")) lanes.value = found.get("lanes").split(";").map(read);
+    if (found.get("lanes")) lanes.value = found.get("lanes").split(";").map(read);
     if (found.has("lane")) picked.value = within(Number(found.get("lane")) || 0);
     if (found.has("i")) coordinate.value = found.get("i") === "0" ? 0 : 1;
     if (found.has("t")) moveTo(Number(found.get("t")) || 0);
