@@ -36,6 +36,8 @@ METRIC = click.option("--metric", default=None, help="What trials are judged by.
 @click.option("--batch-size", type=BatchSize(), default="128")
 @click.option("--epochs", type=Whole(1), default=3)
 @click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant")
+@click.option("--sampler", type=click.Choice(["halton", "tpe"]), default="halton",
+              help="halton: points known beforehand. tpe: Optuna's, which learns (extra tune).")  # fmt: skip
 @click.option("--study-seed", type=Whole(0), default=0, help="Of the points.")
 @WORKERS
 @EXECUTOR

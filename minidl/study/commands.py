@@ -25,7 +25,7 @@ from .workload import FIXED, check, train_mlp
 
 def sweep(
     folder: Path, optimizers: Sequence[str], lr: str, settings: Sequence[str], trials: int, seeds: int,
-    fixed: dict[str, Any], study_seed: int, executor: str, **how: Any,
+    fixed: dict[str, Any], study_seed: int, sampler: str, executor: str, **how: Any,
 ) -> bool:  # fmt: skip
     """Execute ``minidl sweep``; whether no trial failed. `fixed`: settings of all, `how`: for `Study.run`."""
     cells = {find_rule(name).__name__: _space(name, lr, settings, fixed) for name in optimizers}
@@ -34,7 +34,14 @@ def sweep(
     with driver(executor) as found:
         if found is None:  # this process has worked for another, which has ended
             return True
-        study = Study(folder, space=cells, trials=trials, seeds=seeds, train=train_mlp, study_seed=study_seed)
+        plan: dict[str, Any] = {
+            "space": cells,
+            "trials": trials,
+            "seeds": seeds,
+            "study_seed": study_seed,
+            "sampler": sampler,
+        }
+        study = Study(folder, train=train_mlp, **plan)
         with going_on(folder):
             counts = study.run(executor=found, **how)
     show_table(folder, None, None, 10)

@@ -12,6 +12,9 @@ from ..errors import OptionError
 from ..system.extras import missing_extra
 from .space import Space, config_at, ranges
 
+SAMPLERS = "halton", "tpe"
+FIRST = 10  # points that another sampler learns from, and then proposes at once
+
 
 @dataclass(frozen=True)
 class Row:
@@ -28,18 +31,20 @@ class Plan:
     """What is to be tried: in each cell, such as a rule, the same points of the unit cube, each with the same seeds.
 
     Points are Halton's, scrambled by `study_seed`. They are a sequence: those of a plan with more trials begin with
-    those of one with fewer.
+    those of one with fewer. A `sampler` other than "halton" proposes points later, by what the first ones gave.
     """
 
     cells: Mapping[str, Space]
     trials: int
     seeds: Sequence[int]
     study_seed: int = 0
+    sampler: str = "halton"
 
     def rows(self) -> Iterator[Row]:
-        """All trials. Those of one point stand together, so that what is done so far compares."""
+        """The trials that are known beforehand, those of one point together, so that what is done so far compares."""
+        count = self.trials if self.sampler == "halton" else min(self.trials, FIRST)
         widest = max((len(ranges(space)) for space in self.cells.values()), default=0)
-        for number, point in enumerate(halton(self.trials, widest, self.study_seed)):
+        for number, point in enumerate(halton(count, widest, self.study_seed)):
             for cell, space in self.cells.items():
                 config = json.dumps(config_at(space, point))
                 yield from (Row(cell, number, seed, config) for seed in self.seeds)
@@ -50,10 +55,12 @@ class Plan:
             cell: {name: {"range": str(each)} if name in ranges(space) else each for name, each in space.items()}
             for cell, space in self.cells.items()
         }
-        return {"cells": cells, "seeds": list(self.seeds), "study_seed": self.study_seed}
+        return {"cells": cells, "seeds": list(self.seeds), "study_seed": self.study_seed, "sampler": self.sampler}
 
 
-def plan(space: Mapping[str, Any], trials: int, seeds: int | Sequence[int], study_seed: int = 0) -> Plan:
+def plan(
+    space: Mapping[str, Any], trials: int, seeds: int | Sequence[int], study_seed: int = 0, sampler: str = "halton"
+) -> Plan:
     """A checked plan, see `Study` for the arguments. Raises `OptionError`."""
     nested = [name for name, each in space.items() if isinstance(each, Mapping)]
     if nested and len(nested) < len(space):
@@ -69,7 +76,9 @@ def plan(space: Mapping[str, Any], trials: int, seeds: int | Sequence[int], stud
         json.dumps([config_at(each, [0.0] * len(ranges(each))) for each in cells.values()])
     except (TypeError, ValueError) as error:
         raise OptionError(f"Study: space: values are numbers, text, lists and the like, for JSON: {error}") from error
-    return Plan(cells, trials, seeds, study_seed)
+    if sampler not in SAMPLERS:
+        raise OptionError(f"Study: sampler={sampler!r}: choose one of {', '.join(map(repr, SAMPLERS))}")
+    return Plan(cells, trials, seeds, study_seed, sampler)
 
 
 def halton(count: int, dimensions: int, seed: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from .plan import plan
 from .results import Best
 from .space import Space
 from .table import Counts, Table, opened
+from .tpe import next_batch
 
 
 class Study:
@@ -47,6 +48,8 @@ class Study:
             (data that were read, say) it has again at the next trial. One that raises has failed; a
             `NonFiniteError`, or a number in its result that is not finite, is a divergence.
         study_seed: of the points.
+        sampler: "halton", whose points are known beforehand; or "tpe", Optuna's (extra `tune`): after the first ten it
+            proposes ten more at a time, in each cell, where the first number that trials measure may be better.
 
     Raises:
         OptionError: a bad argument.
@@ -65,11 +68,12 @@ class Study:
         seeds: int | Sequence[int] = 1,
         train: Callable[[dict[str, Any], int], Mapping[str, Any]] | None = None,
         study_seed: int = 0,
+        sampler: str = "halton",
     ) -> None:
         self.folder, self.train = Path(folder), train
         if train is not None and not callable(train):
             raise OptionError(f"Study: train={train!r}: give a function (config, seed) -> dict of numbers")
-        self.plan = None if space is None else plan(space, trials, seeds, study_seed)
+        self.plan = None if space is None else plan(space, trials, seeds, study_seed, sampler)
         if self.plan is None:
             self.counts()  # raises if nothing is there
             return
@@ -111,6 +115,10 @@ class Study:
         function = pickled(self.train)
         with opened(self.folder) as table, working(crew(executor, workers), table) as workforce:
             carry(table, function, workforce, self.folder, timeout, progress)
+            while self.plan is not None and self.plan.sampler == "tpe":
+                if not table.add_rows(next_batch(table, self.plan)):
+                    break
+                carry(table, function, workforce, self.folder, timeout, progress)
             return table.counts()
 
     def table(self) -> dict[str, np.ndarray]:

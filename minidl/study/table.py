@@ -101,10 +101,13 @@ class Table:
             self._set_meta({"plan": described} if there else {"plan": described, "about": about()})
             self._insert(rows)
 
-    def add_rows(self, rows: Iterable[Row]) -> None:
-        """Plan those of `rows` that are not there yet."""
+    def add_rows(self, rows: Iterable[Row]) -> int:
+        """Plan those of `rows` that are not there yet; returns how many that are."""
+        rows = list(rows)  # which may ask this table
         with self._errors(), self._db:
+            before = self._db.total_changes
             self._insert(rows)
+            return self._db.total_changes - before
 
     def meta(self, name: str) -> Any:
         """What is kept under `name`; None if nothing is."""

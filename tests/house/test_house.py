@@ -145,6 +145,7 @@ HEAVY = {
     "matplotlib",
     "mpi4py",
     "onnx",
+    "optuna",
     "PIL",
     "pyarrow",
     "scipy",

@@ -21,7 +21,7 @@ def test_the_versions_that_are_tested_as_the_lowest_are_those_that_are_allowed()
     lines = (ROOT / ".ci/lowest.txt").read_text().splitlines()
     tested = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
-    tried = "plot", "fast", "lab", "sklearn", "onnx", "tensorboard", "study", "mpi", "test", "others"
+    tried = "plot", "fast", "lab", "sklearn", "onnx", "tensorboard", "study", "tune", "mpi", "test", "others"
     allowed = bounds([*PROJECT["dependencies"], *(line for extra in tried for line in extras[extra])])
     assert allowed.items() <= tested.items()
     assert set(tested) - set(allowed) == {"pyparsing"}

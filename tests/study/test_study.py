@@ -19,9 +19,9 @@ from minidl.train.saving.lock import locked
 
 def ran(folder, train=bowl, trials=10, seeds=2, space=SPACE, **options):
     """A study that was carried out by a thread of this process."""
-    made = Study(folder, space=space, trials=trials, seeds=seeds, train=train)
+    made = Study(folder, space=space, trials=trials, seeds=seeds, train=train, **options)
     with ThreadPoolExecutor(1) as executor:
-        made.run(1, executor, progress=False, **options)
+        made.run(1, executor, progress=False)
     return made
 
 
@@ -168,3 +168,33 @@ def train(config, seed):
     train = pickle.loads(pickled(script["train"]))
     script["data"] = None
     assert [train({}, 0), train({}, 1)] == [{"data": 5, "made": 1}] * 2
+
+
+@pytest.fixture
+def learned(tmp_path):
+    pytest.importorskip("optuna")
+    return ran(tmp_path / "tpe", trials=30, sampler="tpe")
+
+
+@pytest.mark.slow
+def test_optunas_points_come_closer_to_the_best_and_the_first_are_the_plans(learned, tmp_path):
+    table = learned.table()
+    assert learned.counts().done == 60
+    away = np.abs(np.log10(table["lr"]) + 3)
+    assert np.median(away[table["point"] >= 20]) < np.median(away[table["point"] < 10])
+    assert min(away) < min(away[table["point"] < 10])
+    assert np.array_equal(table["lr"][:20], ran(tmp_path / "halton", trials=10).table()["lr"])
+
+
+@pytest.mark.slow
+def test_optunas_points_are_the_same_after_an_interruption(learned, tmp_path):
+    for trials in (5, 10, 20, 30):
+        again = ran(tmp_path / "again", trials=trials, sampler="tpe")
+    assert again.digest() == learned.digest()
+    with pytest.raises(StateError, match="its sampler are tpe, not halton"):
+        Study(tmp_path / "again", space=SPACE, seeds=2)
+
+
+def test_a_sampler_that_is_none_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="choose one of 'halton', 'tpe'"):
+        Study(tmp_path, space=SPACE, sampler="cma")
