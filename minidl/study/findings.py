@@ -69,6 +69,17 @@ class Finding:
             r for i, r in enumerate(RULES) if i != first and (self.to_best[i].sign <= 0 or self.p[i, first] >= ALPHA)
         ]
 
+    def verdict(self, rule: str) -> str:
+        """One of "best", "tied" with it, "worse", and "unranked": the search was too small to compare the two.
+
+        Where somebody is tied with the best, there is none.
+        """
+        if rule == self.best:
+            return "tied" if self.tied else "best"
+        if any({rule, self.best} == {*pair} for pair in self.too_small):
+            return "unranked"
+        return "tied" if rule in self.tied else "worse"
+
     @cached_property
     def probability(self) -> np.ndarray:
         """(rules,): how often each is the best, if seeds are drawn again."""

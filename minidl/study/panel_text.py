@@ -59,15 +59,13 @@ def _table(finding: Finding) -> list[tuple[str, ...]]:
         rule = RULES[i]
         low, middle, high = quartiles(finding.losses[:, i])
         to_best = finding.to_best[i]
-        verdict = "best" if rule == finding.best else "tied" if rule in finding.tied else "worse"
         best = rule == finding.best
         rows.append((
             rule, f"{middle:.4f}", f"{low:.4f} {high:.4f}",
             "" if best else f"{to_best.value:+.4f}", "" if best else f"{to_best.low:+.4f} {to_best.high:+.4f}",
-            f"{finding.probability[i]:.2f}", f"{finding.diverged(rule):.0%}", flags(finding.winners[rule]), verdict,
+            f"{finding.probability[i]:.2f}", f"{finding.diverged(rule):.0%}", flags(finding.winners[rule]),
+            finding.verdict(rule),
         ))  # fmt: skip
-    if finding.tied:  # then nobody is the best
-        rows = [(*row[:-1], "tied") if row[-1] == "best" else row for row in rows]
     return rows
 
 

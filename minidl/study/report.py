@@ -101,11 +101,10 @@ def _panel(panels: FourPanels, finding: Finding, words: Words) -> str:
         rule = RULES[i]
         low, middle, high = quartiles(finding.losses[:, i])
         share, best_trial = f"{finding.probability[i]:.2f}", f"{finding.selected[i]:.2f}"
-        verdict = "worse" if rule != finding.best and rule not in finding.tied else "tied" if finding.tied else "best"
         to_best = "" if rule == finding.best else _whole(str(finding.to_best[i]))
         ranked.append([
             rule, f"{middle:.4f}", f"{low:.4f}–{high:.4f}", to_best,
-            share, best_trial, f"{finding.diverged(rule):.0%}", words[verdict],
+            share, best_trial, f"{finding.diverged(rule):.0%}", words[finding.verdict(rule)],
         ])  # fmt: skip
         won = finding.winners[rule]
         chosen.append([rule, settings(won.config), flags(won), f"{finding.good_range(rule):.1f}"])

@@ -154,3 +154,12 @@ def test_the_test_set_is_opened_once_after_a_smoke_study_on_the_command_line(tmp
     again, code = said("study", "open-test", str(tmp_path / "p"))
     assert not code
     assert again.splitlines()[-36:] == told.splitlines()[-36:]
+
+
+def test_a_verdict_is_best_tied_worse_or_that_the_search_was_too_small(done):
+    p1 = replace(done[2]["mnist", "P1"], too_small=[("SGD", "NAdam")])
+    seeds = np.random.default_rng(3).normal(size=(20, 1))
+    apart = replace(p1, losses=seeds + np.array([5.0, 3, 3, 3, 3, 3, 3, 3, 1]))
+    assert (apart.verdict("NAdam"), apart.verdict("Adam"), apart.verdict("SGD")) == ("best", "worse", "unranked")
+    level = replace(p1, losses=seeds + np.array([5.0, 3, 3, 3, 3, 3, 3, 1, 1]))
+    assert (level.verdict("NAdam"), level.verdict("Adam")) == ("tied", "tied")

@@ -3,6 +3,7 @@
 import csv
 import pickle
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -198,3 +199,21 @@ def test_optunas_points_are_the_same_after_an_interruption(learned, tmp_path):
 def test_a_sampler_that_is_none_is_refused(tmp_path):
     with pytest.raises(OptionError, match="choose one of 'halton', 'tpe'"):
         Study(tmp_path, space=SPACE, sampler="cma")
+
+
+@pytest.mark.parametrize(
+    ("absent", "said", "extra"),
+    [
+        ("scipy", "studies need SciPy", "study"),
+        ("loky", "sweeps and studies need loky", "study"),
+        ("optuna", "needs Optuna", "tune"),
+    ],
+)
+def test_a_missing_extra_is_named_with_the_way_to_get_it(tmp_path, monkeypatch, absent, said, extra):
+    made = ran(tmp_path, sampler="tpe")
+    larger = {"space": SPACE, "seeds": 2, "trials": 12, "sampler": "tpe", "train": bowl}
+    for name in [name for name in sys.modules if name.partition(".")[0] == absent]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(MissingExtraError, match=rf"{said}: pip install 'minidl\[{extra}\]'"):
+        Study(made.folder, **larger).run(progress=False)
