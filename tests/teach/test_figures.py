@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from reproduce_cases import made
 
 from minidl import optim
 from minidl.display import figures
@@ -107,3 +108,22 @@ def test_pictures_are_sharp_on_a_projector(tmp_path):
         figure.savefig(tmp_path / "one.png")
     width, height = (int.from_bytes((tmp_path / "one.png").read_bytes()[i : i + 4], "big") for i in (16, 20))
     assert (width, height) == (1000, 600)
+
+
+ON_F = {
+    "FA3": ["epoch 20, x1: -0.943467, x2: -0.000073"],
+    "FA4": ["epoch 20, x1: -0.387814, x2: -1673.365109"],
+    "FA5": ["epoch 20, x1: 0.007188, x2: 0.002553"],
+    "FA6": ["epoch 20, x1: -0.126340, x2: -0.186632"],
+    "FA8": ["epoch 20, x1: -2.382563, x2: -0.158591", "epoch 20, x1: -0.002295, x2: -0.000000"],
+}
+
+
+@pytest.mark.parametrize("id", ON_F)
+def test_descents_on_f_are_drawn_on_one_scale_with_what_the_note_prints(id):
+    (picture,) = made(id).pictures
+    drawn = [axes for axes in picture.figure.axes if axes.get_xlabel() == "$x_1$"]
+    assert {(axes.get_xlim(), axes.get_ylim()) for axes in drawn} == {((-5.5, 1.0), (-3.0, 3.0))}
+    assert {axes.get_aspect() for axes in drawn} == {1.0}
+    printed = [text.get_text().split("\n")[0] for axes in drawn for text in axes.texts if "epoch" in text.get_text()]
+    assert printed == ON_F[id]

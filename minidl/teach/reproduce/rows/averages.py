@@ -1,5 +1,7 @@
 """What a running sum or average remembers: EA3, EA4, EA7, FA7, FA9."""
 
+from typing import Any
+
 import numpy as np
 
 from ....display.figures import new_figure
@@ -90,20 +92,21 @@ def ea7() -> Result:
     return Result(checks, [shown])
 
 
+def _as_weights(axes: Any) -> None:
+    """A dot for each weight: there is nothing between them."""
+    for line, marker in zip(axes.get_lines(), "os^D", strict=True):
+        line.set(marker=marker, markersize=3, linestyle="none")
+    axes.legend()
+
+
 @row("FA7", "How fast momentum forgets: β^τ", rules.Momentum, memory)
 def fa7() -> Result:
     betas = (0.95, 0.9, 0.6, 0.0)
     found = {f"β = {beta:g}": memory(rules.Momentum(beta=beta), 40) for beta in betas}
     figure, ((axes,),) = new_figure(width=6)
-    lines(
-        axes,
-        np.arange(40),
-        found,
-        xlabel="τ: steps ago",
-        ylabel=r"weight $\beta^\tau$ of that gradient in v",
-        ylim=(-0.02, 1.04),
-    )
-    axes.legend()
+    lines(axes, np.arange(40), found, xlabel="τ: steps ago", ylabel=r"weight $\beta^\tau$ of that gradient in v")
+    _as_weights(axes)
+    axes.set_ylim(-0.02, 1.04)
     off = max(np.abs(found[f"β = {beta:g}"] - np.float64(beta) ** np.arange(40)).max() for beta in betas)
     checks = [claim("distance of the weights in v from β^τ", f"{off:.1e}", off < 1e-12, "0", DERIVED)]
     text = "The note names no β for this picture; those of the book Dive into Deep Learning are drawn."
@@ -116,16 +119,14 @@ def fa7() -> Result:
 def fa9() -> Result:
     gammas = (0.95, 0.9, 0.8, 0.7)
     found = {f"γ = {gamma:g}": memory(rules.RMSProp(rho=gamma), 40) for gamma in gammas}
-    figure, ((axes,),) = new_figure(width=6)
-    lines(
-        axes,
-        np.arange(40),
-        found,
-        xlabel="τ: steps ago",
-        ylabel=r"weight $(1 - \gamma)\,\gamma^\tau$ of that $g^2$ in s",
-        ylim=(-0.005, None),
-    )
-    axes.legend()
+    figure, axes = new_figure(2, width=4.8)
+    inside = {f"{name}: {weights.sum():.4f} inside": weights for name, weights in found.items()}
+    for panel in axes[0]:
+        lines(panel, np.arange(40), inside, xlabel="τ: steps ago")
+        _as_weights(panel)
+    axes[0, 0].set(ylabel=r"weight $(1 - \gamma)\,\gamma^\tau$ of that $g^2$ in s", ylim=(-0.005, None))
+    axes[0, 1].set(yscale="log", title="the same, on a log scale")
+    axes[0, 1].get_legend().remove()
     mass = ", ".join(f"{weights.sum():.4f}" for weights in found.values())
     checks = [number("weight inside the 40 steps", mass, "0.8715, 0.9852, 0.9999, 1.0000", OURS)]
     return Result(checks, pictures=[Picture(figure, "The weights of the last 40 squared gradients in s, for four γ.")])

@@ -137,7 +137,12 @@ def fb5() -> Result:
         _box(axes[0, i], name, last=i == len(names) - 1)
         panel = axes[1, i]
         panel.hist(left.ravel(), bins=24, color=ACCENT if name == "BatchNorm" else FAINT)
-        panel.set(yticks=[], title=f"{round(float(left.mean()), 1) + 0.0:.1f} ± {left.std():.1f}")
+        panel.set(
+            yticks=[],
+            xlim=(-14, 14),
+            xticks=(-10, 0, 10),
+            title=f"{round(float(left.mean()), 1) + 0.0:.1f} ± {left.std():.1f}",
+        )
         panel.title.set_size(9.5)
         panel.tick_params(labelsize=8)
         panel.spines["left"].set_visible(False)
@@ -154,7 +159,7 @@ def fb5() -> Result:
     ]
     caption = (
         "As the note draws it: Dense, activation, BatchNorm; below each part, the values that leave it for a batch of "
-        "256, with mean ± standard deviation."
+        "256, all on one scale, with mean ± standard deviation."
     )
     return Result(checks, pictures=[Picture(figure, caption)])
 

@@ -4,29 +4,39 @@ from typing import Any
 
 import numpy as np
 
-from ....display.figures import FAINT, INK, new_figure
+from ....display.figures import FAINT, INK, label_ends, new_figure
 from ....optim import rules
 from ....optim.rule import Rule
-from ...functions import DOMAIN, START, bowl, descend, fading, parabola, plateau, saddle, two_valleys
-from ...plots import COLOURS, contours, minimum, rule_style, trace
+from ...functions import START, bowl, descend, fading, parabola, plateau, point, saddle, two_valleys
+from ...plots import contours, minimum, rule_style, trace
 from ..registry import DERIVED, NOTE_A, OURS, Picture, Result, claim, row
+
+WINDOW = ((-5.5, 1.0), (-3.0, 3.0))  # of all pictures on f: what is compared is drawn on one scale
+_LEVELS = (0.05, 0.2, 0.5, 1, 2, 4, 8, 14, 20)
 
 
 def traced(rule: Rule, lr: float, title: str) -> tuple[np.ndarray, Picture]:
-    """20 steps of `rule` on note A's f, and their picture on its contours, as far as they stay near."""
+    """20 steps of `rule` on note A's f, and their picture on its contours."""
     path = descend(rule, bowl, START, lr)
-    figure, ((axes,),) = new_figure(width=5.6, height=3.8)
-    _on_contours(axes, path, rule.name, title)
-    return path, Picture(figure, f"{title}: 20 steps on f(x) = 0.1x1² + 2x2², a dot per step, from the ring.")
+    figure, ((axes,),) = new_figure(width=5.6, height=5.2)
+    on_contours(axes, path, rule.name, title)
+    return path, Picture(figure, f"{title}: 20 steps on f(x) = 0.1x1² + 2x2², {_MARKS}")
 
 
-def _on_contours(axes: Any, path: np.ndarray, rule: str, title: str) -> None:
-    near = path[:, 1][np.abs(path[:, 1]) < 5]
-    sides = (min(DOMAIN[1][0], near.min() - 0.2), max(DOMAIN[1][1], near.max() + 0.2))
-    contours(axes, bowl, (DOMAIN[0], sides), np.geomspace(0.05, 40, 14))
+_MARKS = "a marker per step, from the ring to the square; in the corner, where it is in the end."
+
+
+def on_contours(axes: Any, path: np.ndarray, rule: str, title: str) -> None:
+    """A path of 20 steps on the level lines of f, with what the note prints at its end, and f there."""
+    contours(axes, bowl, WINDOW, _LEVELS, numbers=True)
     trace(axes, path, rule)
     minimum(axes, (0, 0))
-    axes.set(title=title)
+    out = np.abs(path[:, 1]) > WINDOW[1][1]
+    far = f"; {out.sum()} of 20 steps are off the picture" if out.any() else ""
+    end = f"epoch 20, {point(path[-1])}\nf = {bowl(path[-1]):.3g}{far}"
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2}
+    axes.text(0.98, 0.02, end, transform=axes.transAxes, ha="right", fontsize=9, bbox=box, zorder=6)
+    axes.set(title=title, aspect="equal")
 
 
 @row("FA1", "A learning rate too small, right, too large", rules.SGD, parabola)
@@ -37,9 +47,12 @@ def fa1() -> Result:
     x = np.linspace(-9, 9, 200)
     for panel, (name, path) in zip(axes[0], paths.items(), strict=True):
         panel.plot(x, parabola([x]), color=FAINT, linewidth=1.2)
-        trace(panel, np.stack([path, parabola([path])], axis=1), "SGD")
+        seen = path[np.abs(path) < 9]
+        trace(panel, np.stack([seen, parabola([seen])], axis=1), "SGD")
         minimum(panel, (0, 0))
-        panel.set(title=name, xlabel="x", xlim=(-9.2, 9.2), ylim=(-4, 82))
+        panel.set(title=f"{name}\nx = {path[-1]:.3g} after 15 steps", xlabel="x", xlim=(-9.2, 9.2), ylim=(-2, 82))
+    outside = int(np.argmax(np.abs(paths["too large: η = 1.05"]) >= 9))
+    axes[0, 2].annotate(f"off the picture\nfrom step {outside} on", (0, 6), ha="center", fontsize=9)
     axes[0, 0].set_ylabel("f(x) = x²")
     small, right, large = (abs(path[-1]) for path in paths.values())
     checks = [
@@ -61,12 +74,11 @@ def fa1() -> Result:
             "comúnmente, el algoritmo diverja",
         ),
     ]
-    return Result(
-        checks,
-        pictures=[
-            Picture(figure, "15 steps of gradient descent on x² from -4 (ours: the note gives no function and no η).")
-        ],
+    caption = (
+        "15 steps of gradient descent on x² from -4 (ours: the note gives no function and no η). Each step multiplies "
+        "x by 1 - 2η: it diverges from η = 1 on."
     )
+    return Result(checks, pictures=[Picture(figure, caption)])
 
 
 @row("FA2", "A, B, C: momentum crosses the plateau", rules.Momentum, plateau)
@@ -154,12 +166,14 @@ def fa3() -> Result:
 @row("FA4", "Gradient descent, η = 0.6", rules.SGD, bowl, descend)
 def fa4() -> Result:
     path = descend(rules.SGD(), bowl, START, 0.6)
-    figure, axes = new_figure(2, width=4.6, height=3.6)
-    _on_contours(axes[0, 0], path, "SGD", "gradient descent, η = 0.6")
-    axes[0, 1].semilogy(np.abs(path[:, 1]), "o-", markersize=3.5, color=COLOURS["SGD"], label="|x2| = 2 · 1.4^t")
-    axes[0, 1].semilogy(np.abs(path[:, 0]), "o--", markersize=3.5, color=FAINT, label="|x1| = 5 · 0.88^t")
-    axes[0, 1].set(title="how far from the minimum", xlabel="step t", xticks=range(0, 21, 5))
-    axes[0, 1].legend()
+    figure, axes = new_figure(2, width=5.2, height=4.8)
+    on_contours(axes[0, 0], path, "SGD", "gradient descent, η = 0.6")
+    for i, (label, marker, colour) in enumerate(
+        ((r"$|x_1| = 5 \cdot 0.88^t$", "o", "#0052B9"), (r"$|x_2| = 2 \cdot 1.4^t$", "s", "#B84A00"))
+    ):
+        axes[0, 1].semilogy(np.abs(path[:, i]), marker=marker, markersize=3.5, color=colour, label=label)
+    axes[0, 1].set(title="distance of each coordinate from the minimum", xlabel="step t", xticks=range(0, 21, 5))
+    label_ends(axes[0, 1])
     grows = bool(np.all(np.diff(np.abs(path[:, 1])) > 0))
     checks = [
         claim(
@@ -171,7 +185,8 @@ def fa4() -> Result:
             "hay una marcada divergencia para x_2",
         )
     ]
-    caption = "20 steps on f(x) = 0.1x1² + 2x2², from the ring; x2 soon leaves the picture."
+    away = ", ".join(f"{x:.1f}" for x in path[2:6, 1])
+    caption = f"20 steps on f(x) = 0.1x1² + 2x2², {_MARKS} x2 leaves the picture at step 2: {away}, ..."
     return Result(checks, pictures=[Picture(figure, caption)])
 
 
@@ -214,8 +229,10 @@ def fa6() -> Result:
 @row("FA8", "AdaGrad, η = 0.4 and η = 2", rules.AdaGrad, bowl, descend)
 def fa8() -> Result:
     rule = rules.AdaGrad(eps=1e-6, eps_mode="inside")
-    slow, first = traced(rule, 0.4, "AdaGrad, η = 0.4")
-    fast, second = traced(rule, 2.0, "AdaGrad, η = 2")
+    slow, fast = (descend(rule, bowl, START, lr) for lr in (0.4, 2.0))
+    figure, axes = new_figure(2, width=5.2, height=4.8, sharey=True)
+    for panel, path, lr in zip(axes[0], (slow, fast), (0.4, 2.0), strict=True):
+        on_contours(panel, path, "AdaGrad", f"AdaGrad, η = {lr:g}")
     steps = np.abs(np.diff(slow[:, 0]))
     checks = [
         claim(
@@ -227,16 +244,35 @@ def fa8() -> Result:
         ),
         claim("η = 2: it arrives", f"f = {bowl(fast[-1]):.1e}", bowl(fast[-1]) < 1e-5, "below 1e-5", OURS),
     ]
-    return Result(checks, pictures=[first, second])
+    return Result(checks, pictures=[Picture(figure, f"20 steps on f(x) = 0.1x1² + 2x2², {_MARKS}")])
+
+
+_ALL: dict[str, tuple[Rule, float]] = {
+    "gradient descent, η = 0.4": (rules.SGD(), 0.4),
+    "gradient descent, η = 0.6": (rules.SGD(), 0.6),
+    "momentum, β = 0.5, η = 0.6": (rules.Momentum(beta=0.5), 0.6),
+    "momentum, β = 0.25, η = 0.6": (rules.Momentum(beta=0.25), 0.6),
+    "AdaGrad, η = 0.4": (rules.AdaGrad(eps=1e-6, eps_mode="inside"), 0.4),
+    "RMSProp, γ = 0.9, η = 0.4": (rules.RMSProp(rho=0.9, eps=1e-6), 0.4),
+}
 
 
 @row("FA10", "RMSProp, η = 0.4, γ = 0.9", rules.RMSProp, bowl, descend)
 def fa10() -> Result:
-    path, picture = traced(rules.RMSProp(rho=0.9, eps=1e-6), 0.4, "RMSProp, η = 0.4, γ = 0.9")
+    path = descend(rules.RMSProp(rho=0.9, eps=1e-6), bowl, START, 0.4)
+    figure, ((axes,),) = new_figure(width=5.6, height=5.2)
+    on_contours(axes, path, "RMSProp", "RMSProp, η = 0.4, γ = 0.9")
+    axes.annotate(
+        r"first step: $3.16\,\eta$ in each coordinate", path[1], (-2.9, -2.2), fontsize=9,
+        arrowprops={"arrowstyle": "->", "color": INK},
+    )  # fmt: skip
+    overview, panels = new_figure(3, 2, width=3.9, height=3.8, sharex=True, sharey=True)
+    for panel, (name, (rule, lr)) in zip(panels.flat, _ALL.items(), strict=True):
+        on_contours(panel, descend(rule, bowl, START, lr), rule.name, name)
     left = bowl(path[-1])
-    return Result(
-        [claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3, "below 0.001", OURS)], pictures=[picture]
-    )
+    checks = [claim("it converges: f after 20 steps", f"{left:.1e}", left < 1e-3, "below 0.001", OURS)]
+    captions = (f"20 steps on f(x) = 0.1x1² + 2x2², {_MARKS}", f"Note A's runs on f, on one scale: {_MARKS}")
+    return Result(checks, pictures=[Picture(figure, captions[0]), Picture(overview, captions[1])])
 
 
 @row("FA14", "A local minimum, a saddle point, a vanishing gradient", rules.SGD, two_valleys, saddle, fading)
@@ -247,11 +283,15 @@ def fa14() -> Result:
     pass_ = descend(rules.SGD(), saddle, [-2.0, 1e-3], 0.1, 120)
     _on_curve(axes[0, 0], two_valleys, np.linspace(-1.75, 1.8, 300), valley, "a local minimum stops it")
     axes[0, 0].annotate("global minimum", (-1.04, -0.31), (-1.2, 1.6), arrowprops={"arrowstyle": "->", "color": INK})
-    contours(axes[0, 1], saddle, ((-2.2, 0.8), (-0.6, 1.3)), np.linspace(-0.24, 2.4, 20))
+    contours(axes[0, 1], saddle, ((-2.2, 0.8), (-1.3, 1.3)), np.linspace(-0.24, 2.4, 20))
     trace(axes[0, 1], pass_, "SGD")
     axes[0, 1].plot(0, 0, "s", color=INK, markersize=7)
     axes[0, 1].annotate("saddle", (0, 0), (-8, -16), textcoords="offset points", ha="right")
-    minimum(axes[0, 1], (0, 1))
+    minimum(axes[0, 1], (0, 1), (0, -1))
+    low = [float(x) for x in np.roots([4, 0, -4, 0.3]).real]  # where the derivative of the two valleys is 0
+    minimum(axes[0, 0], *((x, two_valleys([x])) for x in (min(low), max(low))))
+    arrow = {"arrowstyle": "->", "color": INK}
+    axes[0, 2].annotate("slope 0.0036,\nstep 0.00036", (3.5, 0.97), (1.4, -0.2), arrowprops=arrow)
     axes[0, 1].set(title="a saddle point holds it up")
     _on_curve(axes[0, 2], fading, np.linspace(-3, 4, 300), flat, "a vanishing gradient: hardly a step")
     slopes = [float(np.abs(np.diff(path)[-1])) for path in (valley, flat)]
@@ -289,8 +329,8 @@ def fa14() -> Result:
     ]
     text = "The three functions are ours: the note shows pictures without formulas."
     caption = (
-        "Gradient descent on (x² - 1)² + 0.3x, on x1²/2 + x2⁴/4 - x2²/2 and on tanh x; squares and crosses mark "
-        "saddles and minima."
+        "Gradient descent on (x² - 1)² + 0.3x, on x1²/2 + x2⁴/4 - x2²/2 and on tanh x, from ring to square; crosses "
+        "are minima, the filled square is the saddle. It starts at x2 = 0.001: at 0 it would never leave."
     )
     return Result(checks, pictures=[Picture(figure, caption)], text=text)
 

@@ -61,6 +61,8 @@ def eb3() -> Result:
         ylabel="$α_k$",
         ylim=(0, 0.0105),
     )
+    axes.plot(10_000, alpha(10_000), "o", color=INK)
+    axes.annotate("$α_τ$ = 0.0001", (10_000, alpha(10_000)), (10, 10), textcoords="offset points")
     axes.legend()
     checks = [
         number(
@@ -93,8 +95,10 @@ def eb4() -> Result:
     axes.axhline(1e-4, color=FAINT, linewidth=1, linestyle="--")
     axes.annotate("$α_0$/100", (0, 1e-4), (4, 4), textcoords="offset points")
     axes.plot(437_087, 1e-4, "o", color=INK)
+    axes.plot(10_000, KERAS(10_000), "s", color=INK)
+    axes.annotate("k = decay_steps = 10,000: α = 0.009", (10_000, KERAS(10_000)), (8, 6), textcoords="offset points")
     axes.annotate("k = 437,087", (437_087, 1e-4), (-8, -14), textcoords="offset points", ha="right")
-    axes.legend()
+    axes.legend(loc="lower left")
     hundredth = next(i for i in range(437_000, 438_000) if KERAS(i) <= 1e-4)
     checks = [
         number("α at k = 0 and k = 10,000", f"{KERAS(0):g}, {KERAS(10_000):g}", "0.01, 0.009", DERIVED),

@@ -97,8 +97,13 @@ def ea2() -> Result:
     (seconds,) = in_processes(seconds_of_steps, [sizes])
     each = 1e6 * seconds / sizes
     figure, ((axes,),) = new_figure(width=6)
-    axes.loglog(sizes, each, "o-", color=COLOURS["SGD"])
-    axes.set(xlabel="batch size B", ylabel="µs per example, measured", xticks=sizes, xticklabels=map(str, sizes))
+    axes.loglog(sizes, each, "o-", color=COLOURS["SGD"], label="measured")
+    axes.loglog(sizes, each[0] / np.array(sizes), ":", color="#B84A00", label="if only the step cost time: 1/B")
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if 0.7 * each.min() < tick < 1.4 * each.max()]
+    axes.set(xlabel="batch size B", ylabel="µs per example", xticks=sizes, xticklabels=map(str, sizes))
+    axes.set(yticks=ticks, yticklabels=map(str, ticks), ylim=(0.6 * each.min(), 1.6 * each.max()))
+    axes.tick_params(axis="y", which="minor", left=False, labelleft=False)
+    axes.legend()
     axes.tick_params(axis="x", which="minor", bottom=False)
     rows = [(str(b), f"{e:.1f}", f"{e * b:.0f}") for b, e in zip(sizes, each, strict=True)]
     ratio = each[0] / each[sizes.index(128)]

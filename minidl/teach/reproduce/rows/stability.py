@@ -40,7 +40,7 @@ def _rule(name: str, beta: Any) -> Rule:
     "S1", "The stability map: why Nesterov diverges at η = 0.6, β = 0.5", update_matrix, spectral_radius, rules.Nesterov
 )
 def s1() -> Result:
-    lr, beta = np.meshgrid(np.linspace(0.005, 1.0, 110), np.linspace(0.0, 0.99, 80))
+    lr, beta = np.meshgrid(np.linspace(0.005, 1.0, 200), np.linspace(0.0, 0.99, 160))
     figure, axes = new_figure(3, 2, width=4.1, height=3.2)
     off = 0.0
     for panel, name in zip(axes[0], ("SGD", "Momentum", "Nesterov"), strict=True):
@@ -58,12 +58,13 @@ def s1() -> Result:
                 aside = (9, "left") if spectral_radius(_rule(rule, momentum), CURVATURES, at) > 1 else (-9, "right")
                 box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
                 panel.annotate(
-                    f"{at:g}, {momentum:g}",
+                    f"η {at:g}, β {momentum:g}",
                     (at, momentum),
                     (aside[0], 4),
                     textcoords="offset points",
                     ha=aside[1],
                     bbox=box,
+                    fontsize=9,
                 )
     figure.colorbar(shade, ax=list(axes[0]), label="below 1 it converges", extend="both")
     rows = []
@@ -74,7 +75,7 @@ def s1() -> Result:
             error = np.hypot(*path.T)
             label = f"η = {at:g}" + (f", β = {momentum:g}" if momentum else "")
             panel.semilogy(error, marker="os"[i], markersize=4, label=label, **rule_style(rule))
-            panel.semilogy(error[-1] * radius ** np.arange(-20.0, 1), color=INK, linewidth=0.9, linestyle=":")
+            panel.semilogy(error[-1] * radius ** np.arange(-20.0, 1), color=INK, linewidth=1.1, linestyle=":", zorder=5)
             rows.append(
                 (
                     _TITLES[rule],
