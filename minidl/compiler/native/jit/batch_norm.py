@@ -20,13 +20,9 @@ def _row(i: Any, at: Any, number: Any) -> Any:
 
 
 @native
-def forward(i: Any, constants: Any) -> Any:
-    """y = gamma x̂ + beta; x̂, 1/√(σ² + eps), the mean, and the sum of squares are kept."""
-    width = i.width
-    gamma, beta = float32_at(i.gamma, width), float32_at(i.beta, width)
-    mean, squares = float32_at(i.mean, width), float32_at(i.squares, width)
-    inverse = float32_at(i.inverse, width)
-    count, eps = F(i.rows), constants[i.eps]
+def _center(i: Any, mean: Any, squares: Any) -> Any:
+    """x - mean, in x̂'s place; the mean of the rows, and the sum of the squares of what is left."""
+    width, count = i.width, F(i.rows)
     for j in range(width):
         mean[j] = ZERO
         squares[j] = ZERO
@@ -48,6 +44,18 @@ def forward(i: Any, constants: Any) -> Any:
             squares[j] += v * v
     for j in range(width):
         mean[j] += first[j]
+
+
+@native
+def forward(i: Any, constants: Any) -> Any:
+    """y = gamma x̂ + beta; x̂, 1/√(σ² + eps), the mean, and the sum of squares are kept."""
+    width = i.width
+    gamma, beta = float32_at(i.gamma, width), float32_at(i.beta, width)
+    mean, squares = float32_at(i.mean, width), float32_at(i.squares, width)
+    inverse = float32_at(i.inverse, width)
+    count, eps = F(i.rows), constants[i.eps]
+    _center(i, mean, squares)
+    for j in range(width):
         inverse[j] = ONE / np.sqrt(squares[j] / count + eps)
     for row in range(i.rows):
         y, x_hat = _row(i, i.y, row), _row(i, i.x_hat, row)
@@ -114,24 +122,7 @@ def shared_parts(i: Any) -> Any:
         empty = _row(i, i.parts, part)
         for j in range(width):
             empty[j] = ZERO
-    mean, squares = _row(i, i.own, 0), _row(i, i.own, 1)
-    first, count = float32_at(i.x, width), F(i.rows)
-    for row in range(i.rows):
-        x, x_hat = _row(i, i.x, row), _row(i, i.x_hat, row)
-        for j in range(width):
-            v = x[j] - first[j]
-            x_hat[j] = v
-            mean[j] += v
-    for j in range(width):
-        mean[j] = mean[j] / count
-    for row in range(i.rows):
-        x_hat = _row(i, i.x_hat, row)
-        for j in range(width):
-            v = x_hat[j] - mean[j]
-            x_hat[j] = v
-            squares[j] += v * v
-    for j in range(width):
-        mean[j] += first[j]
+    _center(i, _row(i, i.own, 0), _row(i, i.own, 1))
 
 
 @native
