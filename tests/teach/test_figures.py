@@ -2,15 +2,18 @@
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from reproduce_cases import made
 
 from minidl import optim
 from minidl.display import figures
 from minidl.optim import rules
 from minidl.teach import plots
+from minidl.teach.reproduce.figure_words import translate, translated
 
 # Machado, Oliveira, Fernandes (2009), severity 1, on linear RGB
 SEEN_AS = {
@@ -127,3 +130,50 @@ def test_descents_on_f_are_drawn_on_one_scale_with_what_the_note_prints(id):
     assert {axes.get_aspect() for axes in drawn} == {1.0}
     printed = [text.get_text().split("\n")[0] for axes in drawn for text in axes.texts if "epoch" in text.get_text()]
     assert printed == ON_F[id]
+
+
+ENGLISH = {
+    "the",
+    "of",
+    "after",
+    "each",
+    "steps",
+    "step",
+    "at",
+    "its",
+    "from",
+    "updates",
+    "learning",
+    "too",
+    "by",
+    "and",
+    "off",
+}
+
+
+@pytest.mark.parametrize("language", ["es", "it"])
+@pytest.mark.parametrize(
+    "id", ["FA1", "FA2", "FA4", "FA8", "FA9", "FA14", "EB3", "EB4", "FB0", "FB1", "S1", "ER1", "ER23"]
+)
+def test_figures_speak_the_readers_language(id, language):
+    for picture in made(id).pictures:
+        translate(picture.figure, language)
+        for text in picture.figure.findobj(Text):
+            plain = text.get_text().replace("learning rate", "")
+            assert not ENGLISH & set(re.findall(r"(?<![\\\w])[a-z]+(?!\w)", plain)), text.get_text()
+
+
+def test_formulas_numbers_and_what_a_note_prints_stay_as_they_are():
+    assert (
+        translated("epoch 20, x1: -0.943467, x2: -0.000073\nf = 0.089", "es")
+        == "epoch 20, x1: -0.943467, x2: -0.000073\nf = 0.089"
+    )
+    assert (
+        translated(r"first step: $3.16\,\eta$ in each coordinate", "it")
+        == r"primo passo: $3.16\,\eta$ in ogni coordinata"
+    )
+    assert translated("validation loss", "en") == "validation loss"
+    assert (
+        translated("784, six layers of 32 ReLU, 10; each at its best α", "es")
+        == "784, seis capas de 32 ReLU, 10; cada una con su mejor α"
+    )

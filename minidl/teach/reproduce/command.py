@@ -13,6 +13,7 @@ from ...hardware.threads import use_blas_threads
 from ...system.durable import write_durably
 from ...system.terminal import printable, tell
 from .._ledger.sentences import Language
+from .figure_words import translate
 from .origin import BLAS_THREADS, origin
 from .record import Drawing, Record, merged, read, write
 from .registry import GROUPS, MEANING, ROWS, Check, Made, Row, Table, passages, summary
@@ -58,10 +59,10 @@ def reproduce(
     """Make the rows of these names again; leave their figures, report.json and report.html in the folder `output`.
 
     Rows that an earlier run left there stay in the report; one that is made again is exchanged. `quick` means small
-    budgets for the rows that train networks; no other number changes. The report's fixed words are in `language`,
-    "en", "es" or "it". `seed` chooses all random numbers, of rows that make data and of
-    those that train. Raises `OptionError` for an unknown name or an impossible folder, or a report.json there that is
-    none of minidl's, and `MissingExtraError` if a figure is asked for without matplotlib.
+    budgets for the rows that train networks; no other number changes. The report's fixed words and those of the figures
+    are in `language`, "en", "es" or "it". `seed` chooses all random numbers, of rows that make data and of those that
+    train. Raises `OptionError` for an unknown name or an impossible folder, or a report.json there that is none of
+    minidl's, and `MissingExtraError` if a figure is asked for without matplotlib.
     """
     rows = chosen(names)
     try:
@@ -72,7 +73,7 @@ def reproduce(
     made = []
     for row in rows:
         tell(f"{row.id:<5}{row.title}")
-        made.append(make(row, quick, output, seed))
+        made.append(make(row, quick, output, seed, language))
         tell(_in_words(made[-1], tables="all" not in [name.lower() for name in names]))
     records = merged(earlier, (_record(one, quick, output, seed) for one in made))
     write(output / "report.json", records)
@@ -96,7 +97,7 @@ def _record(made: Made, quick: bool, output: Path, seed: int) -> Record:
     )  # fmt: skip
 
 
-def make(row: Row, quick: bool, output: Path, seed: int = SEED) -> Made:
+def make(row: Row, quick: bool, output: Path, seed: int = SEED, language: Language = "en") -> Made:
     """Make one row again, from a seed of its own, and save its figures."""
     start = time.perf_counter()
     sources = row.sources()
@@ -105,6 +106,7 @@ def make(row: Row, quick: bool, output: Path, seed: int = SEED) -> Made:
         result = row.run(quick, seed)
         figures = []
         for i, picture in enumerate(result.pictures, 1):
+            translate(picture.figure, language)
             path = output / "figures" / (row.id if len(result.pictures) == 1 else f"{row.id}-{i}")
             picture.figure.savefig(f"{path}.svg", metadata={"Date": None})
             picture.figure.set_layout_engine("none")  # keeps the layout instead of computing it again
