@@ -38,10 +38,10 @@ const askLedger = latest("ledger", (reply, asked) => {
   state.unrecorded.value = false;
   document.documentElement.dataset.ready = "true";
 }, (error) => {
-  state.ledger.value = null;
   state.unrecorded.value = error.code === "offline";
+  if (state.unrecorded.value) state.ledger.value = null;
+  else failed(error);
   document.documentElement.dataset.ready = "true";
-  if (!state.unrecorded.value) failed(error);
 });
 
 function asks() {

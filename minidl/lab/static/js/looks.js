@@ -11,10 +11,16 @@ export function palette() {
   };
 }
 
-/** The colour of a lane; black is the ink, which is white where the page is dark. */
+const PAPER = 0.4; // how much white a colour gets on a dark page, so that it shows there
+
+/** The colour of a lane, as minidl's figures have it; black is the ink, which is white where the page is dark. */
 export function colour(lane) {
   const found = rules.value[lane.rule]?.colour ?? "#777777";
-  return found === "#000000" ? getComputedStyle(document.documentElement).getPropertyValue("--ink").trim() : found;
+  const style = getComputedStyle(document.documentElement);
+  if (found === "#000000") return style.getPropertyValue("--ink").trim();
+  if (style.colorScheme !== "dark") return found;
+  const parts = [1, 3, 5].map((i) => parseInt(found.slice(i, i + 2), 16));
+  return `rgb(${parts.map((x) => Math.round(x + (255 - x) * PAPER)).join(", ")})`;
 }
 
 export function dashes(number) {
