@@ -28,7 +28,11 @@ def row_line(one):
     shown = [check for check in one.checks if check.mark != REPRODUCED] or one.checks
     seen = [f"{check.mark} {check.what}: {check.ours} ({check.source}: {check.said})" for check in shown]
     reason = re.split(r"\n|;| Looked", one.reason)[0] if one.verdict in (NOT_RUN, IN_KIND, DIFFERS) else ""
-    cells = (f"{one.id} {one.verdict}", one.title, "<br>".join([*seen, reason][: len(seen) + bool(reason)]))
+    cells = (
+        f"{one.id} {one.verdict}",
+        one.title + " (quick)" * _quick(one),
+        "<br>".join([*seen, reason][: len(seen) + bool(reason)]),
+    )
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
@@ -40,8 +44,12 @@ def others(records):
 
 def budget(records):
     """The command that made the table."""
-    quick = " --quick" if any(one.quick for one in records) else ""
-    return [f"From `minidl reproduce all{quick}`; `python tests/support/make_reproduced.py reproduced` writes it here."]
+    quick = " Rows marked (quick) had a quick budget." if any(_quick(one) for one in records) else ""
+    return [f"From `minidl reproduce all`; `python tests/support/make_reproduced.py reproduced` writes it here.{quick}"]
+
+
+def _quick(one):
+    return bool(one.quick) and one.verdict != NOT_RUN
 
 
 def offers(records):

@@ -62,7 +62,7 @@ def made(id):
 def minidl_reproduce(*arguments, cwd, code=0, **environment):
     command = [sys.executable, "-W", "error", "-m", "minidl.cli", "reproduce", *map(str, arguments)]
     result = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=600, env={**os.environ, **environment}
+        command, cwd=cwd, capture_output=True, text=True, timeout=1800, env={**os.environ, **environment}
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout + result.stderr

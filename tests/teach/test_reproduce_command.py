@@ -160,7 +160,7 @@ def test_the_page_has_the_verdicts_of_a_run(everything):
             expected = row_line(one) if one.verdict not in (REPRODUCED, OFFERED) else None
             assert shown.get(one.id) == expected, f"{one.id}: run tests/support/make_reproduced.py"
         elif one.id in shown:
-            asked = [check.what.partition(":")[0] for check in one.checks]
+            asked = [check.what[:20] for check in one.checks]
             assert any(words in shown[one.id] for words in asked) or one.verdict == NOT_RUN
     assert all(f"| {meaning} |" in page for meaning in MEANING.values())
     assert offers(records)[0] in page
