@@ -77,7 +77,8 @@ def crew(executor: str | Executor, workers: int | None) -> Crew:
         workers = checked_integer(workers, "Study.run: workers", 1)
     if callable(getattr(executor, "submit", None)):
         given: Any = executor
-        return Crew(workers or CORES, lambda: given)
+        known: int = getattr(given, "num_workers", 0)  # as an executor of mpi4py's tells
+        return Crew(workers or known or CORES, lambda: given)
     kind, _, place = str(executor).partition(":")
     if kind == "loky" and not place:
         return _loky(workers or CORES)

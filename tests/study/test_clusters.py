@@ -72,6 +72,15 @@ def test_an_executor_that_is_none_is_refused_in_one_line(name, said):
     assert "\n" not in str(found.value)
 
 
+def test_an_executor_that_knows_how_many_work_for_it_is_given_work_for_all():
+    class Ranks(ThreadPoolExecutor):
+        num_workers = 64
+
+    with Ranks(1) as executor:
+        assert crew(executor, None).workers == 64
+        assert crew(executor, 3).workers == 3
+
+
 def test_several_processes_that_mpiexec_has_started_are_told_to_work_together(monkeypatch):
     monkeypatch.setenv("PMI_SIZE", "3")
     with pytest.raises(OptionError, match="started 3 of this: add --executor mpi"), driver("loky"):
