@@ -52,6 +52,7 @@ def page(site):
     faults = []
     with chromium() as browser:
         opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(60_000)  # a busy machine takes its time
         opened.on(
             "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
         )

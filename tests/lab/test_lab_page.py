@@ -163,6 +163,7 @@ def clipped(page):
 def test_a_laboratory_that_ends_is_missed_and_found_again(browser):
     with laboratory() as first:
         page = browser.new_page()
+        page.set_default_timeout(60_000)  # a busy machine takes its time
         page.goto(first.address)
         page.wait_for_selector(READY)
     page.get_by_text("The laboratory does not answer").wait_for()

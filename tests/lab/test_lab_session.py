@@ -319,6 +319,17 @@ def test_what_is_not_allowed_is_named():
     assert refused("no.such")["code"] == "op"
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("[" * 60_000, "json"), ('{"id":1,"op":"hello","a":NaN}', "json"), ("", "json"), ("[1]", "message"), ("x" * 70_000, "message"),
+        ('{"op":"hello"}', "schema"), ('{"id":-1,"op":"hello"}', "schema"), ('{"id":1}', "op"), ('{"id":1,"op":["hello"]}', "op"),
+    ],
+)  # fmt: skip
+def test_what_is_no_message_is_told_by_its_code(text, code):
+    assert json.loads(LabSession().handle(text))["error"]["code"] == code
+
+
 def replies_to(texts):
     session = LabSession()
     for text in texts:
