@@ -36,7 +36,8 @@ OPS: dict[str, Check] = {
 class LabSession:
     """Answers messages: ``{"id": 1, "op": "hello"}`` as ``{"id": 1, "ok": {...}}``, or with an ``error``.
 
-    An error is an object of code ("json", "message", "op", "schema", "limit" or "option"), what, and fix.
+    An error is an object of code ("json", "message", "op", "schema", "limit" or "option"; "fault" for one of the
+    laboratory's own), what, and fix.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class LabSession:
             reply = _failed(number, error.code, error.what, error.fix)
         except MinidlError as error:
             reply = _failed(number, "option", str(error))
+        except Exception as error:  # a fault of the laboratory's own: told on the page, which goes on
+            reply = _failed(number, "fault", f"{type(error).__name__}: {error}", "please report it")
         return json.dumps(reply, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
     def _done(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -330,6 +330,18 @@ def test_what_is_no_message_is_told_by_its_code(text, code):
     assert json.loads(LabSession().handle(text))["error"]["code"] == code
 
 
+def test_a_fault_of_its_own_is_told_and_the_session_goes_on(monkeypatch):
+    def broken(message):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("minidl.lab.surface.raced", broken)
+    session = LabSession()
+    text = json.dumps({"id": 4, "op": "surface.race", **RACE})
+    error = {"code": "fault", "what": "ZeroDivisionError: by zero", "fix": "please report it"}
+    assert json.loads(session.handle(text)) == {"id": 4, "error": error}
+    assert "ok" in json.loads(session.handle('{"id": 5, "op": "hello"}'))
+
+
 def replies_to(texts):
     session = LabSession()
     for text in texts:
