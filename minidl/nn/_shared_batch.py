@@ -51,6 +51,18 @@ class Direct(NamedTuple):
     first: int
 
 
+class Slices(NamedTuple):
+    """Vectors in memory that all processes share, of which each adds up the elements from `first` to `last`.
+
+    `meeting`: a number whose sum tells that all have come; `vectors`: their addresses, in the order of the processes.
+    """
+
+    meeting: Array
+    vectors: Array
+    first: int
+    last: int
+
+
 class Summing(Protocol):
     """Who adds up: the communicator of the ranks."""
 
@@ -59,6 +71,9 @@ class Summing(Protocol):
 
     def sum(self, array: Array) -> Array:
         """The sum of an array over the processes."""
+
+    def slices(self, vector: Array) -> Slices | None:
+        """How a vector is added up that is in memory which all processes share; None if it is not."""
 
     def direct(self) -> Direct:
         """The same for float32, for machine code."""

@@ -1,7 +1,7 @@
 """Law 5: all parameters of an optimizer are views of one flat vector, all their gradients of another."""
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ class Flat:
     gradients: Array
     message: Array
     _room = 0  # elements behind the gradients
+    _make: Callable[[int, Any], Array] | None = None  # where `message` comes from, if not from here
 
     def __init__(self, parameters: Sequence[Node]) -> None:
         self.parameters = parameters
@@ -62,7 +63,7 @@ class Flat:
         _alike(self.parameters)
         like = self.parameters[0].data
         self.size, self.dtype, self._module = sum(p.data.size for p in self.parameters), like.dtype, array_module(like)
-        self.values, self.message = self.zeros(), self._cleared(self.size + self._room)
+        self.values, self.message = self.zeros(), self._message(self.size + self._room)
         self.gradients = self.message[: self.size]
         self.pieces: list[Piece] = []
         stop = 0
@@ -81,11 +82,18 @@ class Flat:
         vector[...] = 0
         return vector
 
-    def make_room(self, size: int) -> None:
-        """Let `message` have so many elements behind the gradients. All vectors are new ones then."""
+    def _message(self, size: int) -> Array:
+        made = self._make(size, self.dtype) if self._make is not None and self._module is np else None
+        return self._cleared(size) if made is None else made
+
+    def make_room(self, size: int, make: Callable[[int, Any], Array] | None = None) -> None:
+        """Let `message` have so many elements behind the gradients. All vectors are new ones then.
+
+        `make`: of a size and a dtype, a vector of zeros for it; None if it has none.
+        """
         if size != self._room:
             self.claim()
-            self._room = size
+            self._room, self._make = size, make
             self._lay()
 
     def _take(self, pieces: list[Piece]) -> None:

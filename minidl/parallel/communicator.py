@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..nn._shared_batch import Direct
+from ..nn._shared_batch import Direct, Slices
 from .board import BOARD, CALLS, FIRST, LEFT, PID, SAVED, STEP, WAITING, new_board, open_board, write_remedy
 from .direct import Function, all_reduce, handles
+from .node import NodeVector
 from .watch import CERTAIN, Watch
 
 TOGETHER = 5.0  # seconds within which an error has come up in all ranks, if it is not one rank's alone
@@ -42,6 +43,7 @@ class Communicator:
         world = mpi.COMM_WORLD
         self.rank, self.size, self.host = world.rank, world.size, mpi.Get_processor_name()
         self._mpi, self._world, self._leaving = mpi, world.Dup(), world.Dup()
+        self._vectors: dict[int, NodeVector] = {}  # by their addresses
         self._function: Function | None = None  # what machine code adds up by
         node = world.Split_type(mpi.COMM_TYPE_SHARED)
         self.here = node.size  # ranks on this machine
@@ -62,7 +64,30 @@ class Communicator:
 
     def sum_(self, vector: np.ndarray) -> None:
         """Replace a contiguous `vector` by the sum of all ranks' vectors, the same bits in each."""
-        self._call(self._world.Allreduce, self._mpi.IN_PLACE, vector)
+        node = self._vectors.get(vector.ctypes.data)
+        if node is None:
+            self._call(self._world.Allreduce, self._mpi.IN_PLACE, vector)
+            return
+        self._call(self._world.Allreduce, self._mpi.IN_PLACE, node.slices.meeting)
+        node.add()
+        self._call(self._world.Allreduce, self._mpi.IN_PLACE, node.slices.meeting)
+
+    def vector(self, size: int, dtype: Any) -> np.ndarray | None:
+        """A vector of zeros that `sum_` adds up without copying it around; None where ranks are on several machines."""
+        if self.here < self.size:
+            return None
+        forgotten = self.maximum([int(node.own is not None) for node in self._vectors.values()])
+        for place, held in zip(list(self._vectors), forgotten, strict=True):
+            if not held:
+                self._vectors.pop(place).free()
+        node = NodeVector(self._mpi, self._world, size, dtype)
+        self._vectors[node.place] = node
+        return node.hand_out()
+
+    def slices(self, vector: np.ndarray) -> Slices | None:
+        """How `sum_` adds up a vector that `vector` has made; None for others."""
+        node = self._vectors.get(vector.ctypes.data)
+        return None if node is None else node.slices
 
     def direct(self) -> Direct:
         """`sum_` of float32 as machine code calls it."""
@@ -186,7 +211,8 @@ class Communicator:
 
     def _end(self, ranks: Sequence[int], what: str, status: int = 0) -> None:
         """Say what has become of these ranks, and end all of them."""
-        names = f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}" if ranks else "a rank on another host"
+        unknown = "a rank on another host" if self.here < self.size else "a rank"
+        names = f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}" if ranks else unknown
         saved = f"saved at step {self._saved - 1:,}" if self._saved else "nothing was saved"
         again = f"; to go on: {self._remedy}" if self._remedy else ""
         step = int(self.board[ranks[0] if ranks else self.rank, STEP])

@@ -30,7 +30,7 @@ class SharedPasses(Passes):
         own = [b for _, b in run.model.named_tensors(Buffer) if id(b) not in synchronised and b.data.dtype.kind == "f"]
         vectors = run.optimizer.vectors
         self._tail = Tail(len(vectors.parameters), list(run.measures), own, comm.rank, comm.size)
-        vectors.make_room(self._tail.size)
+        vectors.make_room(self._tail.size, comm.vector)
 
     @property
     def engine(self) -> str:  # type: ignore[override]  # what made the rows' passes

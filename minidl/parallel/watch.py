@@ -4,10 +4,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from .board import CALLS, LEFT, PID, WAITING
+from .board import CALLS, LEFT, PID, STEP, WAITING
 
 PERIOD = 0.1  # seconds between two looks
 CERTAIN = 0.5  # seconds after which a rank that has left is not going to come
@@ -60,7 +61,9 @@ class Watch:
             time.sleep(PERIOD)
             now, calls = time.monotonic(), int(self._mine[CALLS])
             if calls != known:
-                longest, known, since = max(longest, now - since), calls, now
+                if self._mine[STEP] > 0:  # what comes before the first step takes its time, once
+                    longest = max(longest, now - since)
+                known, since = calls, now
             waited = now - since
             if waited < CERTAIN or not self._mine[WAITING]:
                 continue
@@ -69,13 +72,23 @@ class Watch:
             too_long = self._deadline and waited > max(self._deadline, TIMES * longest)
             if gone or too_long:
                 what = "has ended" if gone else f"has not come for {waited:.0f} s (deadline)"
-                self._tell(gone or late, what)
+                self._tell(
+                    gone or late or [rank for rank in self.here() if _stopped(int(self._board[rank, PID]))], what
+                )
 
     def _tell(self, ranks: list[int], what: str) -> None:
         """End all; the first of the ranks that wait says so."""
         if int(np.flatnonzero(self._board[:, WAITING])[0]) != self._rank:
             time.sleep(2 * CERTAIN)
         self._end(ranks, what)
+
+
+def _stopped(process: int) -> bool:
+    """Whether a process has been stopped by a signal, maybe within a message; False where there is no /proc."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False
 
 
 def _alive(process: int) -> bool:

@@ -10,9 +10,18 @@ from rank_cases import CASES, RULES, made
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 BY_ENGINE = ["SGD", "dropout", "batch norm", "batch norm of each", "clipped", "small last batch"]
-AGAIN = ["SGD@callback", "batch norm@again", "dropout@again", "more ranks than samples@machine code"]
+AGAIN = [
+    "SGD@callback",
+    "SGD@hosts",
+    "SGD@hosts, machine code",
+    "batch norm@hosts",
+    "batch norm@again",
+    "dropout@again",
+    "more ranks than samples@machine code",
+]
 AGAIN += [f"{name}@{engine}" for name in BY_ENGINE for engine in ("replay", "machine code")]
-ABOUT = {"engines", "sums"}  # what is told of a training beside its numbers
+APART = "@hosts", "@hosts, machine code", "@callback"  # those whose ranks are made to share no memory
+ABOUT = {"engines", "sums", "shared"}  # what is told of a training beside its numbers
 FEW = {
     3: [
         "SGD",
@@ -81,7 +90,8 @@ def test_all_ranks_have_the_same_bits_in_the_end_and_the_same_history(by_ranks, 
         ("SGD", "eager"),
         ("dropout", "dropout, eager"),
         ("batch norm", "batch norm, eager"),
-        ("SGD@callback", "SGD@replay"),
+        *((f"SGD@{way}", "SGD@replay") for way in ("callback", "hosts", "hosts, machine code")),
+        ("batch norm@hosts", "batch norm@replay"),
         *((f"{name}@machine code", f"{name}@replay") for name in BY_ENGINE),
         *((name, f"{name}@replay") for name in BY_ENGINE),
     ],
@@ -107,6 +117,10 @@ def test_in_machine_code_no_message_of_a_step_is_pythons(by_ranks, name):
     of_a_step = 3 if name == "batch norm" else 1  # forward, backward, and the gradients
     assert by_ranks(2)[f"{name}@replay"][0]["sums"] == 50 * of_a_step
     assert by_ranks(2)[f"{name}@machine code"][0]["sums"] == 0
+
+
+def test_on_one_machine_gradients_are_in_memory_that_the_ranks_share(by_ranks):
+    assert all(found[0]["shared"] == (not name.endswith(APART)) for name, found in by_ranks(2).items())
 
 
 def test_batch_norm_without_sync_normalises_each_share_and_averages_its_statistics(by_ranks):

@@ -11,6 +11,7 @@ from minidl import nn, optim, parallel
 from minidl.compiler.native.cache import background, stock, worth
 from minidl.data import Dataset, Loader
 from minidl.parallel import communicator
+from minidl.parallel.communicator import Communicator
 from minidl.parallel.direct import by_python
 from minidl.train import Callback, fit
 from minidl.train.engines import compiled
@@ -118,24 +119,31 @@ def made(name, **options):
     with pytest.MonkeyPatch.context() as patch:
         if engine == "callback":  # as where MPI's own function is not found
             patch.setattr(communicator, "all_reduce", by_python)
-        if engine in ("machine code", "callback"):  # from the first step that can be
+        if engine in ("callback", "hosts", "hosts, machine code"):  # as where ranks share no memory
+            patch.setattr(Communicator, "vector", lambda *_: None)
+        if engine in ("machine code", "callback", "hosts, machine code"):  # from the first step that can be
             background.compile_now([stock.sources()[name] for name in ("machine", "SGD", "Adam")])
             patch.setattr(worth, "LOADING", 0.0)
             patch.setattr(compiled, "WORTH_LOADING", 0.0)
-        if engine == "replay":
+        if engine in ("replay", "hosts"):
             patch.setattr(background, "ready", lambda *_: False)
         return CASES[name](**options)
 
 
 class Counting:
-    """Counts the sums that Python asks these ranks for."""
+    """Counts the sums that Python asks these ranks for, and notes whether gradients are in memory that they share."""
 
     def __init__(self, ranks):
-        self.ranks, self.sums = ranks, 0
+        self.ranks, self.sums, self.shared = ranks, 0, False
         ranks._function = None  # found anew
 
     def __getattr__(self, name):
         return getattr(self.ranks, name)
+
+    def vector(self, size, dtype):
+        made = self.ranks.vector(size, dtype)
+        self.shared = made is not None
+        return made
 
     def sum_(self, vector):
         self.sums += 1
@@ -153,4 +161,4 @@ if __name__ == "__main__":
         counting = Counting(ranks)
         numbers, engines = made(name, parallel=counting)
         kept = Path(folder, f"{name}-{ranks.rank}.npz")
-        np.savez(kept, engines=sorted(engines), sums=counting.sums, **numbers)
+        np.savez(kept, engines=sorted(engines), sums=counting.sums, shared=counting.shared, **numbers)

@@ -23,8 +23,16 @@ class SharedLayers(Layers):
             raise StateError(f"MPI_Allreduce has failed: error {self._failed[0]}")
 
     def _all_reduce(self, out: Buffer, *inside: Buffer, by: Summing) -> Code:
-        size, failed = out.bytes // 4, address(self._failed)
-        return [isa.AllReduce(*by.direct(), vector=self._at(out), size=size, failed=failed)]
+        failed, slices = address(self._failed), by.slices(out.array)
+        if slices is None:
+            vector, size = self._at(out), out.bytes // 4
+            return [isa.AllReduce(*by.direct(), vector=vector, size=size, failed=failed)]
+        self._keep_alive += [slices.meeting, slices.vectors]
+        self._at(out)  # float32
+        here = address(slices.meeting)
+        meet = isa.AllReduce(*by.direct(), vector=here, size=1, failed=failed)
+        vectors, processes = address(slices.vectors), len(slices.vectors)
+        return [meet, isa.SumSlices(processes, vectors, slices.first, slices.last), meet]
 
     # What travels behind the gradients
 

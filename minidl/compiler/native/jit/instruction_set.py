@@ -39,6 +39,7 @@ from .message_instructions import AllReduce as AllReduce
 from .message_instructions import Enclose as Enclose
 from .message_instructions import SharedNorm as SharedNorm
 from .message_instructions import SharedNormParts as SharedNormParts
+from .message_instructions import SumSlices as SumSlices
 from .message_instructions import Totals as Totals
 
 Address = int
@@ -373,4 +374,5 @@ OPCODES: dict[type, int] = {
     Totals: opcodes.TOTALS,
     SharedNormParts: opcodes.SHARED_NORM_PARTS,
     SharedNorm: opcodes.SHARED_NORM,
+    SumSlices: opcodes.SUM_SLICES,
 }

@@ -189,5 +189,7 @@ def _execute(n: Any, address: Any, k: Any, scratch: Any) -> Any:
         messages.enclose(record_at(isa.Enclose, operands), constants, loss, correct)
     elif opcode == opcodes.ALL_REDUCE:
         messages.all_reduce(record_at(isa.AllReduce, operands), k)
+    elif opcode == opcodes.SUM_SLICES:
+        messages.sum_slices(record_at(isa.SumSlices, operands))
     elif opcode == opcodes.TOTALS:
         messages.totals(record_at(isa.Totals, operands), k, task.losses, task.correct)

@@ -31,6 +31,15 @@ class AllReduce(NamedTuple):
     failed: Address  # int64: where MPI's error goes, if there is one
 
 
+class SumSlices(NamedTuple):
+    """Replace elements `first` to `last` of all processes' vectors, in shared memory, by sums."""
+
+    processes: Size
+    vectors: Address  # int64: where each process's is
+    first: Size
+    last: Size
+
+
 class Totals(NamedTuple):
     """Read the loss and the correct answers of the whole batch behind the gradients."""
 

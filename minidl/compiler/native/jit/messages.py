@@ -10,6 +10,7 @@ import numpy as np
 from .memory import call_int32, float32_at, int64_at, load_int64, native, store_int64
 
 F = np.float32
+BLOCK = 4096  # numbers that stay in the first-level cache
 
 
 @native
@@ -31,6 +32,26 @@ def all_reduce(i: Any, k: Any) -> Any:
     store_int64(i.waiting, 0)
     if failure != 0:
         store_int64(i.failed, np.int64(failure))
+
+
+@native
+def sum_slices(i: Any) -> Any:
+    """Add up this process's slice of all processes' vectors, a block at a time, and give it to all.
+
+    No other process touches it between the two messages around this, which order the memory, too.
+    """
+    vectors = int64_at(i.vectors, i.processes)
+    for start in range(i.first, i.last, BLOCK):
+        size = min(BLOCK, i.last - start)
+        total = float32_at(vectors[0] + 4 * start, size)
+        for process in range(1, i.processes):
+            more = float32_at(vectors[process] + 4 * start, size)
+            for j in range(size):
+                total[j] += more[j]
+        for process in range(1, i.processes):
+            more = float32_at(vectors[process] + 4 * start, size)
+            for j in range(size):
+                more[j] = total[j]
 
 
 @native

@@ -38,7 +38,8 @@
     TOTALS,
     SHARED_NORM_PARTS,
     SHARED_NORM,
-) = range(37)
+    SUM_SLICES,
+) = range(38)
 
 BOOL, INT64, FLOAT64 = range(3)  # what is converted to float32
 
