@@ -23,3 +23,23 @@ export function frames(act) {
     dispose();
   };
 }
+
+/** For a canvas's `ref`: `draw` it now, when its size changes, and when a signal has changed that `draw` or `read` reads. */
+export function drawing(draw, read) {
+  let stop = null;
+  return (canvas) => {
+    stop?.();
+    stop = null;
+    if (canvas === null) return;
+    const again = new ResizeObserver(() => draw(canvas));
+    again.observe(canvas);
+    const dispose = frames(() => {
+      read();
+      draw(canvas);
+    });
+    stop = () => {
+      again.disconnect();
+      dispose();
+    };
+  };
+}

@@ -2,7 +2,7 @@
 
 import { contours } from "../vendor/d3-contour.min.mjs";
 import { batch } from "../vendor/signals-core.mjs";
-import { frames } from "./frames.js";
+import { drawing } from "./frames.js";
 import { colour, dashes, palette, shape } from "./looks.js";
 import { Plane, sharp } from "./plane.js";
 import * as state from "./state.js";
@@ -224,23 +224,8 @@ export function description() {
   return state.say("picture", { t: step, points: parts.join("; ") });
 }
 
-let stop = null;
-
-function attach(canvas) {
-  stop?.();
-  stop = null;
-  if (canvas === null) return;
-  const again = new ResizeObserver(() => draw(canvas));
-  again.observe(canvas);
-  const dispose = frames(() => {
-    void [state.theme.value, state.projector.value, state.ledger.value, state.lanes.value, state.picked.value];
-    draw(canvas);
-  });
-  stop = () => {
-    again.disconnect();
-    dispose();
-  };
-}
+const { theme, projector, ledger, lanes, picked } = state;
+const attach = drawing(draw, () => void [theme.value, projector.value, ledger.value, lanes.value, picked.value]);
 
 function release() {
   state.dragging.value = false;

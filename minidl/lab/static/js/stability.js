@@ -1,7 +1,7 @@
 // The map of learning rate and β (or ρ) of the picked rule; its dot is the lane, and dragging it sets both.
 
 import { batch } from "../vendor/signals-core.mjs";
-import { frames } from "./frames.js";
+import { drawing } from "./frames.js";
 import { valueOf } from "./lanes.js";
 import { colour, palette, shape } from "./looks.js";
 import { Plane, sharp } from "./plane.js";
@@ -100,23 +100,7 @@ function release() {
   held = state.dragging.value = false;
 }
 
-let stop = null;
-
-function attach(canvas) {
-  stop?.();
-  stop = null;
-  if (canvas === null) return;
-  const again = new ResizeObserver(() => draw(canvas));
-  again.observe(canvas);
-  const dispose = frames(() => {
-    void [state.theme.value, state.projector.value];
-    draw(canvas);
-  });
-  stop = () => {
-    again.disconnect();
-    dispose();
-  };
-}
+const attach = drawing(draw, () => void [state.theme.value, state.projector.value]);
 
 /** Where the lane's dot lies, in words: by its own number, or that of the map's nearest point. */
 function verdict(map, lane) {
