@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import MissingExtraError, StateError, WriteError
@@ -87,11 +87,14 @@ def _estimate(panels: FourPanels, workers: int) -> None:
 
 def load(folder: Path) -> tuple[Table, FourPanels]:
     """The table of a study of four panels, to be closed, and what is in it. Raises `DataError`, `StateError`."""
-    table = Table(folder)
-    plan = table.meta("plan") or {}
-    if plan.get("study") != "four panels":
-        raise StateError(f"{printable(folder)}: holds no study of four panels")
-    return table, FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
+    with ExitStack() as opened:
+        table = opened.enter_context(Table(folder))
+        plan = table.meta("plan") or {}
+        if plan.get("study") != "four panels":
+            raise StateError(f"{printable(folder)}: holds no study of four panels")
+        panels = FourPanels(table, TIERS[plan["tier"]], plan["workloads"])
+        opened.pop_all()  # it stays open
+    return table, panels
 
 
 def report(folder: Path, language: Language) -> None:

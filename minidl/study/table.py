@@ -75,9 +75,16 @@ class Table:
             mode = "rwc" if create else "ro"
             self._db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode={mode}", uri=True)
             if create:
-                self._db.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the driver, nor it for them
-                self._db.execute("PRAGMA synchronous = NORMAL")  # after a power cut the last trials are made again
-                self._db.executescript(_SCHEMA)
+                self._prepare()
+
+    def _prepare(self) -> None:
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the driver, nor it for them
+            self._db.execute("PRAGMA synchronous = NORMAL")  # after a power cut the last trials are made again
+            self._db.executescript(_SCHEMA)
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> "Table":
         return self

@@ -21,6 +21,7 @@ def test_the_words_of_the_flows_are_those_of_the_page():
 def test_by_mouse_which_rule_is_nearest_and_why_momentum_overshot(opened):
     page = opened()
     page.get_by_role("button", name="Play").click()
+    settled(page)
     question = page.locator(".question")
     assert "which is nearest to the minimum after 20 steps" in question.inner_text()
     question.get_by_role("button", name="Adam").click()

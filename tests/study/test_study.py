@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_numbers_come_out_as_arrays_csv_and_what_any_reader_of_sqlite_sees(tmp_p
     table = made.table()
     assert [float(row["loss"]) for row in read] == table["loss"].tolist()
     assert read[0]["curve"] == "[1.0, 0.5]"
-    with sqlite3.connect(tmp_path / "study.sqlite") as file:
+    with closing(sqlite3.connect(tmp_path / "study.sqlite")) as file:
         asked = file.execute("SELECT json_extract(result, '$.loss') FROM trials ORDER BY id").fetchall()
     assert [loss for (loss,) in asked] == table["loss"].tolist()
     with pytest.raises(WriteError, match="cannot be written"):
